@@ -1,0 +1,3 @@
+//! pleach
+pub mod error;
+pub mod random;

@@ -1,0 +1,2 @@
+//! The pleach command line.
+fn main() {}
