@@ -1,0 +1,55 @@
+//! `[data.NAME]`.
+
+use std::path::Path;
+
+use crate::data::Source;
+use crate::manifest::Data;
+use crate::manifest::diagnostic::Diagnostics;
+use crate::manifest::reader::{Limits, Reader, table};
+use crate::manifest::source::Span;
+use crate::manifest::value::Value;
+
+/// Reads one data set. A relative `path` in the file is relative to `folder`, where the manifest is; one given by
+/// `--set` is relative to where the command runs.
+pub fn data(
+    name: &str,
+    name_span: Span,
+    value: &Value,
+    folder: &Path,
+    seed: u64,
+    diagnostics: &mut Diagnostics,
+) -> Option<Data> {
+    let (mut data, spans) = table(diagnostics, "data", &format!("`[data.{name}]`"), value, |r| read(r, folder, seed))?;
+    data.name_span = name_span;
+    data.spans = spans;
+    Some(data)
+}
+
+fn read(reader: &mut Reader, folder: &Path, seed: u64) -> Data {
+    let choices: Vec<(&'static str, Source)> = Source::ALL.iter().map(|source| (source.name(), *source)).collect();
+    let source = reader.kind("source", &choices);
+    let path = reader.optional_string("path").and_then(|(path, span)| {
+        if path.contains('\0') || path.is_empty() {
+            reader.diagnostics.error(span, "`path` is empty or holds a NUL character");
+            return None;
+        }
+        Some(if span.source == 0 { folder.join(path) } else { path.into() })
+    });
+    let has_source = reader.has("source");
+    if has_source && source.needs_path() && path.is_none() && !reader.has("path") {
+        reader.missing("path", &format!("\"../data/{}\"", source.name()));
+    }
+    if !source.needs_path() && reader.has("path") {
+        let span = reader.spans.get("data.path").copied().unwrap_or_default();
+        reader.diagnostics.error(span, format!("`{}` is built in and takes no `path`", source.name()));
+    }
+    Data {
+        source,
+        path,
+        validation: reader.number("validation", Limits::BELOW_ONE, Some(0.0)),
+        limit: reader.optional_integer("limit", 1..=i64::MAX as u64),
+        seed: reader.integer("seed", 0..=i64::MAX as u64, Some(seed)),
+        name_span: Span::default(),
+        spans: Default::default(),
+    }
+}

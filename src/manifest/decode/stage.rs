@@ -1,0 +1,210 @@
+//! `[stages.NAME]`: one function a kind.
+
+use indexmap::IndexMap;
+
+use super::method::method;
+use super::network::network;
+use super::training::training;
+use crate::manifest::diagnostic::Diagnostics;
+use crate::manifest::nearest;
+use crate::manifest::reader::{Reader, choice, printable, string, table, wrong};
+use crate::manifest::source::Span;
+use crate::manifest::value::{Content, Value};
+use crate::manifest::{NamedNetwork, NetworkSource, Reference, Spans, Stage};
+use crate::network::arch::Architecture;
+use crate::prune::Method;
+use crate::stage::{Parameters, Split};
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Train,
+    Distill,
+    Regularize,
+    Prune,
+    FineTune,
+    Evaluate,
+}
+
+const KINDS: [(&str, Kind); 6] = [
+    ("train", Kind::Train),
+    ("distill", Kind::Distill),
+    ("regularize", Kind::Regularize),
+    ("prune", Kind::Prune),
+    ("fine-tune", Kind::FineTune),
+    ("evaluate", Kind::Evaluate),
+];
+
+/// Reads one stage.
+pub fn stage(
+    name: &str,
+    name_span: Span,
+    value: &Value,
+    seed: u64,
+    networks: &IndexMap<String, NamedNetwork>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Stage> {
+    let Content::Table(content) = &value.content else {
+        wrong(diagnostics, &format!("`stages.{name}`"), value, "a table");
+        return None;
+    };
+    // The kind decides which keys are known, so without it nothing else can be said.
+    let kind = match content.get("kind") {
+        None => {
+            diagnostics
+                .error(name_span, format!("stage `{name}` has no kind"))
+                .hint("add `kind = \"train\"`, `distill`, `regularize`, `prune`, `fine-tune` or `evaluate`");
+            return None;
+        }
+        Some((_, value)) => choice(diagnostics, "`kind`", value, &KINDS)?,
+    };
+    let word = KINDS.iter().find(|(_, k)| std::mem::discriminant(k) == std::mem::discriminant(&kind)).expect("listed").0;
+    let article = if word.starts_with('e') { "an" } else { "a" };
+    let what = format!("{article} {word} stage");
+    let (mut stage, spans) = table(diagnostics, "", &what, value, |reader| {
+        reader.value("kind");
+        let seed = reader.integer("seed", 0..=i64::MAX as u64, Some(seed));
+        let data = reader.optional_string("data").map(|(name, _)| name);
+        let mut inputs = IndexMap::new();
+        let mut network_name = None;
+        let parameters = match kind {
+            Kind::Train => {
+                let network = fresh_network(reader, networks, &mut inputs);
+                network_name = network.name;
+                Parameters::Train { network: network.architecture, training: training(reader, false) }
+            }
+            Kind::Distill => {
+                input(reader, "teacher", true, &mut inputs);
+                let network = fresh_network(reader, networks, &mut inputs);
+                network_name = network.name;
+                Parameters::Distill { network: network.architecture, training: training(reader, true) }
+            }
+            Kind::Regularize => {
+                input(reader, "from", true, &mut inputs);
+                let teacher = input(reader, "teacher", false, &mut inputs);
+                Parameters::Regularize { training: training(reader, teacher) }
+            }
+            Kind::FineTune => {
+                input(reader, "from", true, &mut inputs);
+                let teacher = input(reader, "teacher", false, &mut inputs);
+                Parameters::FineTune { training: training(reader, teacher) }
+            }
+            Kind::Prune => {
+                input(reader, "from", true, &mut inputs);
+                if !reader.has("method") {
+                    reader.missing("method", "{ kind = \"inactive\", layer = \"hidden1\" }");
+                }
+                let nothing = Method::Weights {
+                    criterion: crate::prune::Criterion::Magnitude,
+                    sparsity: 0.0,
+                    scope: crate::prune::Scope::Global,
+                };
+                let method = reader.table("method", "a pruning method", method).unwrap_or(nothing);
+                if matches!(method, Method::Inactive { .. }) && !reader.has("data") {
+                    reader.missing("data", "\"digits\"");
+                }
+                Parameters::Prune { method }
+            }
+            Kind::Evaluate => evaluate(reader, &mut inputs),
+        };
+        if !reader.has("data") && !matches!(parameters, Parameters::Prune { .. }) {
+            reader.missing("data", "\"digits\"");
+        }
+        Stage { parameters, seed, data, network: network_name, inputs, name_span, spans: Spans::new() }
+    })?;
+    stage.spans = spans;
+    Some(stage)
+}
+
+/// Reads a reference to another stage into `inputs`; whether it is there.
+fn input(reader: &mut Reader, role: &'static str, needed: bool, inputs: &mut IndexMap<String, Reference>) -> bool {
+    if needed && !reader.has(role) {
+        reader.missing(role, "\"a stage\"");
+    }
+    let reference = reader.reference(role);
+    let given = reference.is_some();
+    if let Some(reference) = reference {
+        inputs.insert(role.to_owned(), reference);
+    }
+    given
+}
+
+/// A network with fresh weights, as a stage asks for it.
+#[derive(Default)]
+struct Fresh {
+    /// Its architecture, unless it is like another stage's result; that stage is then among the inputs.
+    architecture: Option<Architecture>,
+    /// The `[networks.NAME]` it came from.
+    name: Option<String>,
+}
+
+/// Reads `network`: an inline table, or the name of a `[networks.NAME]`.
+fn fresh_network(
+    reader: &mut Reader,
+    networks: &IndexMap<String, NamedNetwork>,
+    inputs: &mut IndexMap<String, Reference>,
+) -> Fresh {
+    if !reader.has("network") {
+        reader.missing("network", "{ arch = \"mlp\", hidden = [256] }");
+    }
+    let Some(value) = reader.value("network") else { return Fresh::default() };
+    let (source, name) = if let Content::String(_) = value.content {
+        let Some((name, span)) = string(reader.diagnostics, "`network`", value) else { return Fresh::default() };
+        let Some(named) = networks.get(&name) else {
+            let error = reader.diagnostics.error(span, format!("there is no network `{}`", printable(&name)));
+            match nearest::hint(&name, networks.keys().map(String::as_str)) {
+                Some(hint) => error.hint(hint),
+                None => error.hint(format!("add `[networks.{}]`, or give the network here", printable(&name))),
+            };
+            return Fresh::default();
+        };
+        // The values stand in the network's own section.
+        reader.spans.extend(named.spans.clone());
+        (Some(named.network.clone()), Some(name))
+    } else {
+        (reader.table("network", "a network", network).flatten(), None)
+    };
+    match source {
+        Some(NetworkSource::Architecture(architecture)) => Fresh { architecture: Some(architecture), name },
+        Some(NetworkSource::Like(reference)) => {
+            inputs.insert("like".to_owned(), reference);
+            Fresh { architecture: None, name }
+        }
+        None => Fresh { architecture: None, name },
+    }
+}
+
+fn evaluate(reader: &mut Reader, inputs: &mut IndexMap<String, Reference>) -> Parameters {
+    if !reader.has("models") {
+        reader.missing("models", "[\"teacher\", \"student\"]");
+    }
+    let items = reader.array("models");
+    if items.is_some_and(<[_]>::is_empty) {
+        let span = reader.spans.get("models").copied().unwrap_or(reader.span());
+        reader.diagnostics.error(span, "`models` is empty").hint("name at least one stage");
+    }
+    let items = items.unwrap_or_default();
+    let mut names: Vec<String> = Vec::new();
+    for item in items {
+        if let Some((stage, span)) = string(reader.diagnostics, "a model", item) {
+            if names.contains(&stage) {
+                reader.diagnostics.error(span, format!("`{stage}` is evaluated twice"));
+            }
+            inputs.insert(format!("models.{}", names.len()), Reference { stage: stage.clone(), span });
+            reader.spans.insert(format!("models.{}", names.len()), span);
+            names.push(stage);
+        }
+    }
+    let reference = reader.optional_string("reference").and_then(|(name, span)| {
+        let index = names.iter().position(|model| *model == name);
+        if index.is_none() {
+            let error = reader.diagnostics.error(span, format!("`reference` names `{name}`, which is not evaluated"));
+            match nearest::nearest(&name, names.iter().map(String::as_str)) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error.hint(format!("add it: `models = [\"{name}\", …]`")),
+            };
+        }
+        index.map(|i| i as u64)
+    });
+    let splits = [("test", Split::Test), ("validation", Split::Validation), ("train", Split::Train)];
+    Parameters::Evaluate { split: reader.choice("split", &splits, Some(Split::Test)), reference }
+}

@@ -1,0 +1,208 @@
+//! The keys that every training stage has.
+
+use super::method::method;
+use crate::data::Augmentation;
+use crate::manifest::reader::{Limits, Reader, choice, integer, number};
+use crate::train::parameters::{
+    EarlyStop, Loss, Optimizer, Penalty, PeriodicPruning, Schedule, Select, Training,
+};
+
+/// Reads them. With a teacher the default loss is distillation, without one cross entropy.
+pub fn training(reader: &mut Reader, teacher: bool) -> Training {
+    let epochs = reader.integer("epochs", 1..=1_000_000, None);
+    let batch = reader.integer("batch", 1..=1 << 20, Some(64));
+    let optimizer = reader.table("optimizer", "an optimizer", optimizer);
+    let schedule = reader.table("schedule", "a schedule", schedule);
+    let losses = reader.tables("losses", "a loss", loss);
+    if losses.as_ref().is_some_and(Vec::is_empty) && reader.array("losses").is_some_and(<[_]>::is_empty) {
+        let span = reader.spans.get("losses").copied().unwrap_or(reader.span());
+        reader.diagnostics.error(span, "`losses` is empty").hint("leave it out for the default, or name a loss");
+    }
+    let default_loss = if teacher {
+        Loss::Kd { temperature: 4.0, alpha: 0.9, smoothing: 0.0, weight: 1.0 }
+    } else {
+        Loss::CrossEntropy { smoothing: 0.0, weight: 1.0 }
+    };
+    Training {
+        epochs,
+        batch,
+        optimizer: optimizer.unwrap_or(Optimizer::Adam {
+            lr: 1e-3,
+            betas: [0.9, 0.999],
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+            decay_all: false,
+        }),
+        schedule: schedule.unwrap_or(Schedule::Constant { warmup: 0.0 }),
+        losses: losses.unwrap_or_else(|| vec![default_loss]),
+        penalties: reader.tables("penalties", "a penalty", penalty).unwrap_or_default(),
+        augment: augment(reader),
+        clip_norm: reader.optional_number("clip-norm", Limits::POSITIVE),
+        select: reader.choice("select", &[("last", Select::Last), ("best", Select::Best)], Some(Select::Last)),
+        early_stop: reader.table("early-stop", "`early-stop`", |r| EarlyStop {
+            patience: r.integer("patience", 1..=1_000_000, None),
+            minimum_gain: r.number("minimum-gain", Limits::SHARE, Some(0.0)),
+        }),
+        prune: reader.table("prune", "`prune`", |r| PeriodicPruning {
+            every: r.integer("every", 1..=1_000_000, Some(1)),
+            method: {
+                if !r.has("method") {
+                    r.missing("method", "{ kind = \"inactive\", layer = \"hidden1\" }");
+                }
+                r.table("method", "a pruning method", method).unwrap_or(crate::prune::Method::Weights {
+                    criterion: crate::prune::Criterion::Magnitude,
+                    sparsity: 0.0,
+                    scope: crate::prune::Scope::Global,
+                })
+            },
+        }),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum OptimizerName {
+    Sgd,
+    Adam,
+    Adamw,
+}
+
+fn optimizer(reader: &mut Reader) -> Optimizer {
+    let names = [("sgd", OptimizerName::Sgd), ("adam", OptimizerName::Adam), ("adamw", OptimizerName::Adamw)];
+    let name = reader.kind("kind", &names);
+    let adam_defaults = match name {
+        OptimizerName::Sgd => {
+            let lr = reader.number("lr", Limits::POSITIVE, None);
+            let momentum = reader.number("momentum", Limits::BELOW_ONE, Some(0.0));
+            let nesterov = reader.boolean("nesterov", false);
+            if nesterov && momentum == 0.0 {
+                let span = reader.spans.get("optimizer.nesterov").copied().unwrap_or(reader.span());
+                reader.diagnostics.error(span, "`nesterov` needs a momentum").hint("add `momentum = 0.9`");
+            }
+            return Optimizer::Sgd {
+                lr,
+                momentum,
+                nesterov,
+                weight_decay: reader.number("weight-decay", Limits::NOT_NEGATIVE, Some(0.0)),
+                decay_all: reader.boolean("decay-all", false),
+            };
+        }
+        OptimizerName::Adam => 0.0,
+        OptimizerName::Adamw => 0.01,
+    };
+    let lr = reader.number("lr", Limits::POSITIVE, Some(1e-3));
+    let betas = betas(reader);
+    let epsilon = reader.number("epsilon", Limits::POSITIVE, Some(1e-8));
+    let weight_decay = reader.number("weight-decay", Limits::NOT_NEGATIVE, Some(adam_defaults));
+    let decay_all = reader.boolean("decay-all", false);
+    match name {
+        OptimizerName::Adamw => Optimizer::Adamw { lr, betas, epsilon, weight_decay, decay_all },
+        _ => Optimizer::Adam { lr, betas, epsilon, weight_decay, decay_all },
+    }
+}
+
+fn betas(reader: &mut Reader) -> [f64; 2] {
+    match reader.array("betas") {
+        None => [0.9, 0.999],
+        Some([first, second]) => {
+            [first, second].map(|value| number(reader.diagnostics, "betas", value, Limits::BELOW_ONE))
+        }
+        Some(_) => {
+            let span = reader.spans.get("optimizer.betas").copied().unwrap_or(reader.span());
+            reader.diagnostics.error(span, "`betas` needs two numbers").hint("for example `[0.9, 0.999]`");
+            [0.9, 0.999]
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum ScheduleName {
+    Constant,
+    Step,
+    Cosine,
+}
+
+fn schedule(reader: &mut Reader) -> Schedule {
+    let names =
+        [("constant", ScheduleName::Constant), ("step", ScheduleName::Step), ("cosine", ScheduleName::Cosine)];
+    let name = reader.kind("kind", &names);
+    let warmup = reader.number("warmup", Limits::NOT_NEGATIVE, Some(0.0));
+    match name {
+        ScheduleName::Constant => Schedule::Constant { warmup },
+        ScheduleName::Step => {
+            let mut milestones = Vec::new();
+            match reader.array("milestones") {
+                None if !reader.has("milestones") => reader.missing("milestones", "[30, 45]"),
+                None => {}
+                Some(items) => {
+                    for item in items {
+                        let epoch = integer(reader.diagnostics, "milestones", item, &(1..=1_000_000));
+                        if milestones.last().is_some_and(|last| *last >= epoch) {
+                            reader.diagnostics.error(item.span, "`milestones` must ascend");
+                        }
+                        milestones.push(epoch);
+                    }
+                }
+            }
+            Schedule::Step { warmup, milestones, gamma: reader.number("gamma", Limits::POSITIVE, Some(0.1)) }
+        }
+        ScheduleName::Cosine => {
+            Schedule::Cosine { warmup, final_share: reader.number("final-share", Limits::SHARE, Some(0.0)) }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum LossName {
+    CrossEntropy,
+    Kd,
+}
+
+fn loss(reader: &mut Reader) -> Loss {
+    match reader.kind("kind", &[("cross-entropy", LossName::CrossEntropy), ("kd", LossName::Kd)]) {
+        LossName::CrossEntropy => Loss::CrossEntropy {
+            smoothing: reader.number("smoothing", Limits::BELOW_ONE, Some(0.0)),
+            weight: reader.number("weight", Limits::POSITIVE, Some(1.0)),
+        },
+        LossName::Kd => Loss::Kd {
+            temperature: reader.number("temperature", Limits::POSITIVE, Some(4.0)),
+            alpha: reader.number("alpha", Limits::SHARE, Some(0.9)),
+            smoothing: reader.number("smoothing", Limits::BELOW_ONE, Some(0.0)),
+            weight: reader.number("weight", Limits::POSITIVE, Some(1.0)),
+        },
+    }
+}
+
+#[derive(Clone, Copy)]
+enum PenaltyName {
+    L1,
+    ActivationL1,
+}
+
+fn penalty(reader: &mut Reader) -> Penalty {
+    let names = [("l1", PenaltyName::L1), ("activation-l1", PenaltyName::ActivationL1)];
+    match reader.kind("kind", &names) {
+        PenaltyName::L1 => Penalty::L1 {
+            layer: reader.optional_string("layer").map_or_else(|| "*".to_owned(), |(layer, _)| layer),
+            strength: reader.number("strength", Limits::NOT_NEGATIVE, None),
+        },
+        PenaltyName::ActivationL1 => Penalty::ActivationL1 {
+            layer: reader.string("layer", "hidden1").map(|(layer, _)| layer).unwrap_or_default(),
+            strength: reader.number("strength", Limits::NOT_NEGATIVE, None),
+        },
+    }
+}
+
+fn augment(reader: &mut Reader) -> Vec<Augmentation> {
+    let names = [("crop", Augmentation::Crop), ("flip", Augmentation::Flip)];
+    let items = reader.array("augment").unwrap_or_default();
+    let mut chosen = Vec::new();
+    for item in items {
+        if let Some(augmentation) = choice(reader.diagnostics, "an augmentation", item, &names) {
+            if chosen.contains(&augmentation) {
+                reader.diagnostics.error(item.span, "this augmentation is named twice");
+            }
+            chosen.push(augmentation);
+        }
+    }
+    chosen
+}

@@ -1,0 +1,155 @@
+//! From the bytes of a manifest to a [`Manifest`]: everything checked that can be checked before anything runs.
+//!
+//! Reading goes through these files in order:
+//!
+//! - `source` reads the file within limits and turns byte offsets into lines and columns;
+//! - `value` parses TOML into a tree in which every key and value knows its place, and merges `--set`;
+//! - `reader` takes typed values out of a table, and notes unknown keys, wrong types and values out of range;
+//! - `decode` (one file a section) turns tables into the types that stages are made of;
+//! - `validate` checks what needs the whole manifest: names, cycles, layers, shapes, sizes;
+//! - `diagnostic` is how all of them report: many at once, each with its place and a hint.
+
+mod decode;
+pub mod diagnostic;
+mod nearest;
+mod reader;
+pub mod source;
+mod validate;
+mod value;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+
+use crate::data::Source;
+use crate::network::arch::Architecture;
+use crate::stage::Parameters;
+use diagnostic::{Diagnostics, Invalid};
+pub use source::{Place, Sources, Span};
+
+/// A manifest that passed every check.
+#[derive(Debug)]
+pub struct Manifest {
+    /// The texts that spans point into: the file, then one for each `--set`.
+    pub sources: Sources,
+    /// `[pipeline]`.
+    pub pipeline: Pipeline,
+    /// `[data.*]`, by name, in the order of the file.
+    pub data: IndexMap<String, Data>,
+    /// `[networks.*]`, by name.
+    pub networks: IndexMap<String, NamedNetwork>,
+    /// `[stages.*]`, by name, in the order of the file.
+    pub stages: IndexMap<String, Stage>,
+    /// What is allowed but probably not meant.
+    pub warnings: Vec<diagnostic::Diagnostic>,
+}
+
+/// `[pipeline]`: labels, and the default seed.
+#[derive(Debug, Clone, Default)]
+pub struct Pipeline {
+    /// A label; the file's stem when the manifest gives none.
+    pub name: String,
+    /// For people.
+    pub description: String,
+    /// The seed of every stage and split that gives none.
+    pub seed: u64,
+}
+
+/// `[data.NAME]`: where a set comes from and how it is split.
+#[derive(Debug, Clone)]
+pub struct Data {
+    /// Which set.
+    pub source: Source,
+    /// The folder with its files, for sets that are not built in. Relative paths are resolved against the manifest.
+    pub path: Option<PathBuf>,
+    /// The share of the training set that is split off for validation, in [0, 1).
+    pub validation: f64,
+    /// Use only the first so many training images of a shuffle by seed; all when absent.
+    pub limit: Option<u64>,
+    /// The seed of the split and of `limit`.
+    pub seed: u64,
+    /// The section's name.
+    pub name_span: Span,
+    /// Where each value stands, by its name in a key (`data.validation`).
+    pub spans: Spans,
+}
+
+/// A network with fresh weights, as the manifest describes it.
+#[derive(Debug, Clone)]
+pub enum NetworkSource {
+    /// Built by an architecture from its parameters.
+    Architecture(Architecture),
+    /// The layer graph of another stage's result.
+    Like(Reference),
+}
+
+/// `[networks.NAME]`.
+#[derive(Debug, Clone)]
+pub struct NamedNetwork {
+    /// What it stands for.
+    pub network: NetworkSource,
+    /// The section's name.
+    pub name_span: Span,
+    /// Where each value stands, by its name in a key (`network.depth`).
+    pub spans: Spans,
+}
+
+/// Where the parts of a stage stand in the manifest, by the names they have in a key.
+pub type Spans = BTreeMap<String, Span>;
+
+/// `[stages.NAME]`: its parameters after defaults, and the names it refers to.
+#[derive(Debug, Clone)]
+pub struct Stage {
+    /// Everything that decides the result and is not an input.
+    pub parameters: Parameters,
+    /// The seed, its own or the pipeline's.
+    pub seed: u64,
+    /// The name of the data set, for stages that read one.
+    pub data: Option<String>,
+    /// The `[networks.NAME]` that its network came from; a label.
+    pub network: Option<String>,
+    /// Other stages it needs, by role (`teacher`, `from`, `models.0`).
+    pub inputs: IndexMap<String, Reference>,
+    /// The stage's name in the file.
+    pub name_span: Span,
+    /// Where each parameter stands, by its name in a key.
+    pub spans: Spans,
+}
+
+/// A stage named by another.
+#[derive(Debug, Clone)]
+pub struct Reference {
+    /// Its name.
+    pub stage: String,
+    /// Where it is named.
+    pub span: Span,
+}
+
+/// Reads and checks the manifest at `path`, with `sets` (each `KEY=VALUE`) laid over it.
+///
+/// # Errors
+/// [`Invalid::Unreadable`] when the file cannot be read, [`Invalid::Wrong`] with everything that is wrong in it.
+pub fn read(path: &Path, sets: &[String]) -> Result<Manifest, Invalid> {
+    let bytes = source::read_file(path).map_err(Invalid::Unreadable)?;
+    parse(path, &bytes, sets)
+}
+
+/// Checks a manifest given as bytes; `path` names it in messages and is what relative paths are resolved against.
+///
+/// # Errors
+/// Everything that is wrong, at once.
+pub fn parse(path: &Path, bytes: &[u8], sets: &[String]) -> Result<Manifest, Invalid> {
+    let mut sources = Sources::default();
+    let mut diagnostics = Diagnostics::default();
+    let tree = value::document(path, bytes, sets, &mut sources, &mut diagnostics);
+    let manifest = tree.map(|tree| decode::manifest(&tree, path, &mut diagnostics));
+    let Some(mut manifest) = manifest else { return Err(Invalid::Wrong { diagnostics, sources }) };
+    validate::validate(&manifest, &mut diagnostics);
+    if diagnostics.has_errors() {
+        return Err(Invalid::Wrong { diagnostics, sources });
+    }
+    manifest.warnings = diagnostics.sorted();
+    manifest.sources = sources;
+    Ok(manifest)
+}

@@ -1,0 +1,126 @@
+//! The texts that a manifest comes from, and places in them.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use crate::error::{Error, Kind, Result};
+
+/// The largest manifest, in bytes. Checked before parsing: TOML of 30 MB takes seconds, and no person wrote it.
+pub const MAXIMUM_BYTES: u64 = 1 << 20;
+
+/// A stretch of one text: byte offsets, the end exclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Span {
+    /// Index into [`Sources`].
+    pub source: u32,
+    /// First byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+}
+
+impl Span {
+    /// A span of text number `source`.
+    pub fn new(source: u32, range: std::ops::Range<usize>) -> Self {
+        // Texts are at most 1 MiB, so offsets fit.
+        Self { source, start: range.start as u32, end: range.end as u32 }
+    }
+
+    /// The byte range.
+    pub fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// The texts of one manifest: the file first, then one for each `--set`.
+#[derive(Debug, Clone, Default)]
+pub struct Sources(Vec<Text>);
+
+#[derive(Debug, Clone)]
+struct Text {
+    name: String,
+    text: String,
+}
+
+/// Where something stands, for a person: `pipelines/kddp.toml:12:9`, or `--set …`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file as the user named it.
+    pub name: String,
+    /// From 1.
+    pub line: usize,
+    /// In characters, from 1.
+    pub column: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.name.starts_with("--set") {
+            f.write_str(&self.name)
+        } else {
+            write!(f, "{}:{}:{}", self.name, self.line, self.column)
+        }
+    }
+}
+
+impl Sources {
+    /// Adds a text and returns its number.
+    pub fn add(&mut self, name: String, text: String) -> u32 {
+        self.0.push(Text { name, text });
+        (self.0.len() - 1) as u32
+    }
+
+    /// The name of a text.
+    pub fn name(&self, source: u32) -> &str {
+        &self.0[source as usize].name
+    }
+
+    /// A text.
+    pub fn text(&self, source: u32) -> &str {
+        &self.0[source as usize].text
+    }
+
+    /// Line and column of the start of a span.
+    pub fn place(&self, span: Span) -> Place {
+        let text = self.text(span.source);
+        let mut start = (span.start as usize).min(text.len());
+        while !text.is_char_boundary(start) {
+            start -= 1;
+        }
+        let before = &text[..start];
+        let line_start = before.rfind('\n').map_or(0, |i| i + 1);
+        Place {
+            name: self.name(span.source).to_owned(),
+            line: before.bytes().filter(|b| *b == b'\n').count() + 1,
+            column: before[line_start..].trim_start_matches('\u{feff}').chars().count() + 1,
+        }
+    }
+}
+
+/// Reads a manifest's bytes: a regular file of at most [`MAXIMUM_BYTES`].
+///
+/// # Errors
+/// [`Kind::Input`] when there is no such file or it cannot be read, [`Kind::Manifest`] when it is not a regular file or
+/// is too large.
+pub fn read_file(path: &Path) -> Result<Vec<u8>> {
+    let unreadable = |error: std::io::Error| {
+        let e = Error::new(Kind::Input, format!("cannot read the manifest ({error})")).at(path);
+        match error.kind() {
+            std::io::ErrorKind::NotFound => e.hint("name a TOML file, such as `pipelines/kddp.toml`"),
+            _ => e,
+        }
+    };
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() {
+        let what = if metadata.is_dir() { "a folder" } else { "not a regular file" };
+        return Err(Error::new(Kind::Manifest, format!("the manifest is {what}")).at(path).hint("name a TOML file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|f| f.take(MAXIMUM_BYTES + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
+    if bytes.len() as u64 > MAXIMUM_BYTES {
+        return Err(Error::new(Kind::Manifest, "the manifest is larger than 1 MiB").at(path));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,103 @@
+//! What a run would do, and why: DAG and store in, `cached`, `run` with its reason, or `maybe` out. Changes nothing.
+//!
+//! - `mod.rs`: the plan itself;
+//! - `describe`: a stage of the manifest and the results it takes, made into a description with its key;
+//! - `earlier`: results in the store that a stage can be compared with;
+//! - `reason`: old → new values, with the place of the new one;
+//! - `explain`: everything one stage's key is made of.
+
+mod describe;
+mod earlier;
+pub mod explain;
+mod reason;
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::error::Result;
+use crate::graph::StageGraph;
+use crate::manifest::Manifest;
+use crate::stage::key::{self, Fields};
+use crate::store::{Digest, Record, Store};
+pub use describe::{Resolved, data_digests, label, resolve};
+pub use earlier::Earlier;
+pub use reason::{Change, Reason};
+
+/// What would happen to the stages that a run was asked for, inputs first.
+#[derive(Debug)]
+pub struct Plan {
+    /// One entry a stage.
+    pub stages: Vec<Planned>,
+}
+
+/// One stage of a plan.
+#[derive(Debug)]
+pub struct Planned {
+    /// Its index in the manifest.
+    pub stage: usize,
+    /// What would happen to it.
+    pub state: State,
+}
+
+/// What a run would do with a stage.
+#[derive(Debug)]
+pub enum State {
+    /// Nothing: its result is in the store.
+    Cached(Box<Record>),
+    /// Carry it out.
+    Run(Reason),
+    /// It depends on what these stages turn out to make.
+    Maybe(Vec<usize>),
+}
+
+impl Plan {
+    /// How many stages are cached, would run, and may run.
+    pub fn counts(&self) -> (usize, usize, usize) {
+        let count = |which: fn(&State) -> bool| self.stages.iter().filter(|s| which(&s.state)).count();
+        (
+            count(|s| matches!(s, State::Cached(_))),
+            count(|s| matches!(s, State::Run(_))),
+            count(|s| matches!(s, State::Maybe(_))),
+        )
+    }
+}
+
+/// Hashes of the data sets, by their names in the manifest.
+pub type DataDigests = BTreeMap<String, Digest>;
+
+/// Plans `targets` and everything they need. Stages in `refresh` run whatever the store has.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn plan(
+    manifest: &Manifest,
+    graph: &StageGraph,
+    targets: &[usize],
+    store: &Store,
+    data: &DataDigests,
+    refresh: &HashSet<usize>,
+) -> Result<Plan> {
+    let earlier = Earlier::new(store);
+    let mut records: Vec<Option<Record>> = vec![None; manifest.stages.len()];
+    let mut stages = Vec::new();
+    for stage in graph.needed(targets) {
+        let resolved = resolve(manifest, stage, data, &|i| records[i].as_ref());
+        let state = if refresh.contains(&stage) {
+            State::Run(Reason::Refresh)
+        } else if resolved.missing.is_empty() {
+            match store.lookup(&resolved.key)? {
+                Some(record) => State::Cached(Box::new(record)),
+                None => State::Run(reason::reason(manifest, stage, &resolved.fields, &earlier)),
+            }
+        } else if earlier.has_family(&key::family(&resolved.fields)) {
+            State::Maybe(resolved.missing)
+        } else {
+            let own: Fields = resolved.fields.into_iter().filter(|(name, _)| !name.starts_with("inputs.")).collect();
+            State::Run(reason::reason(manifest, stage, &own, &earlier))
+        };
+        if let State::Cached(record) = &state {
+            records[stage] = Some((**record).clone());
+        }
+        stages.push(Planned { stage, state });
+    }
+    Ok(Plan { stages })
+}

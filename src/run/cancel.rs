@@ -1,0 +1,33 @@
+//! How a signal reaches a training step: an atomic that signal handlers set and everything else only reads.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::error::Kind;
+
+/// Whether a run is to stop, and why. Clones share their state.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel {
+    /// Set by a handler, or by a test.
+    pub requested: Arc<AtomicBool>,
+    /// The number of the signal, 0 for none.
+    pub signal: Arc<AtomicUsize>,
+}
+
+/// SIGINT's number; it is the same on every Unix.
+const SIGINT: usize = 2;
+
+impl Cancel {
+    /// Whether the run is to stop.
+    pub fn is_requested(&self) -> bool {
+        self.requested.load(Ordering::Relaxed)
+    }
+
+    /// The kind of error that the run ends with.
+    pub fn kind(&self) -> Kind {
+        match self.signal.load(Ordering::Relaxed) {
+            0 | SIGINT => Kind::Interrupted,
+            _ => Kind::Terminated,
+        }
+    }
+}

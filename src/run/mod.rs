@@ -1,0 +1,66 @@
+//! Carrying out a plan.
+//!
+//! - `scheduler`: the one owner of state; decides what runs next;
+//! - `worker`: carries out one stage under the lock of its key, and commits the result;
+//! - `event`: what happens, as reporters and the journal are told;
+//! - `cancel`: how a signal reaches a training step.
+
+mod cancel;
+mod event;
+mod scheduler;
+mod worker;
+
+use std::collections::HashSet;
+
+pub use cancel::Cancel;
+pub use event::Event;
+pub use scheduler::run;
+
+use crate::error::{Error, Kind};
+use crate::store::Record;
+
+/// How to run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Stages at once, at least 1.
+    pub jobs: usize,
+    /// Threads of all of them together, at least 1. Results do not depend on it.
+    pub threads: usize,
+    /// Go on with what does not depend on a failed stage.
+    pub keep_going: bool,
+    /// Stages that run whatever the store has.
+    pub refresh: HashSet<usize>,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Summary {
+    /// The run's name, under which its journal is kept.
+    pub run: String,
+    /// The results by stage index; `None` for stages that were not asked for, failed or were skipped.
+    pub records: Vec<Option<Record>>,
+    /// How many stages came from the store.
+    pub cached: usize,
+    /// How many were carried out.
+    pub ran: usize,
+    /// How many failed.
+    pub failed: usize,
+    /// How many were skipped because of a failure or a signal.
+    pub skipped: usize,
+    /// Wall time.
+    pub seconds: f64,
+    /// The first failure, or the signal that ended the run.
+    pub failure: Option<Error>,
+}
+
+impl Summary {
+    /// 0, or the code of the first failure.
+    pub fn exit_code(&self) -> u8 {
+        self.failure.as_ref().map_or(0, |error| error.kind.exit_code())
+    }
+}
+
+/// The error of a run that a signal ended.
+pub fn interrupted(kind: Kind) -> Error {
+    Error::new(kind, "stopped by a signal; what was finished is kept").hint("run the same command to go on")
+}

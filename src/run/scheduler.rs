@@ -1,0 +1,347 @@
+//! The one owner of a run's state: it alone decides what runs next and what a failure means. Workers get tasks and send
+//! messages; nothing else is shared.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::worker::{Done, Message, Shared, Task, work};
+use super::{Cancel, Event, Options, Summary, interrupted};
+use crate::error::{Error, Kind, Result};
+use crate::graph::StageGraph;
+use crate::manifest::Manifest;
+use crate::plan::{DataDigests, label, resolve};
+use crate::stage::Failure;
+use crate::stage::inputs::DataSets;
+use crate::store::{Digest, Journal, Record, Store};
+
+#[derive(Debug)]
+enum State {
+    /// Not wanted.
+    Absent,
+    /// Waits for its inputs or for a worker.
+    Pending,
+    Running,
+    Done(Box<Record>),
+    Failed,
+    Skipped,
+}
+
+/// Runs `targets` and everything they need, and tells `report` what happens.
+///
+/// # Errors
+/// Only when the run cannot begin: the store or the data cannot be read. A stage's failure is in the summary.
+pub fn run(
+    manifest: &Manifest,
+    graph: &StageGraph,
+    targets: &[usize],
+    store: &Store,
+    digests: &DataDigests,
+    options: &Options,
+    cancel: &Cancel,
+    report: &mut dyn FnMut(&Event),
+) -> Result<Summary> {
+    let _in_use = store.begin_use()?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis());
+    let name = format!("{now}-{}", std::process::id());
+    let data = DataSets::default();
+    let jobs = options.jobs.max(1);
+    let threads = (options.threads / jobs).max(1);
+    let (tasks, queue) = channel::<Task>();
+    let queue = Arc::new(Mutex::new(queue));
+    let (messages, inbox) = channel::<Message>();
+    let shared = Shared { store, data: &data, cancel, run: &name, threads };
+
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            let (queue, messages, shared) = (Arc::clone(&queue), messages.clone(), &shared);
+            std::thread::Builder::new()
+                .name("stage".to_owned())
+                .spawn_scoped(scope, move || worker(&queue, &messages, shared))
+                .map_err(|error| Error::new(Kind::Internal, format!("cannot start a worker thread: {error}")))?;
+        }
+        let journal = store.journal(&name).ok();
+        let mut owner = Owner {
+            manifest,
+            graph,
+            store,
+            digests,
+            options,
+            cancel,
+            name: &name,
+            states: (0..manifest.stages.len()).map(|_| State::Absent).collect(),
+            ready: BTreeSet::new(),
+            rank: vec![0; manifest.stages.len()],
+            running: 0,
+            healed: HashMap::new(),
+            refreshed: BTreeSet::new(),
+            failure: None,
+            cached: 0,
+            ran: 0,
+            journal,
+            report,
+        };
+        owner.run(targets, tasks, &inbox)
+    })
+}
+
+/// One worker: its own rayon pool, so that stages share no threads and none waits inside another.
+fn worker(queue: &Mutex<Receiver<Task>>, messages: &Sender<Message>, shared: &Shared) {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(shared.threads).build();
+    loop {
+        let task = match queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).recv() {
+            Ok(task) => task,
+            Err(_) => return,
+        };
+        let done = match &pool {
+            Ok(pool) => pool.install(|| work(&task, shared, messages)),
+            Err(error) => {
+                let message = format!("cannot start {} threads: {error}", shared.threads);
+                Done::Failed(Failure::Error(Error::new(Kind::Stage, message).hint("use fewer `--threads` or `--jobs`")))
+            }
+        };
+        if messages.send(Message::Done(task.stage, done)).is_err() {
+            return;
+        }
+    }
+}
+
+struct Owner<'a> {
+    manifest: &'a Manifest,
+    graph: &'a StageGraph,
+    store: &'a Store,
+    digests: &'a DataDigests,
+    options: &'a Options,
+    cancel: &'a Cancel,
+    name: &'a str,
+    states: Vec<State>,
+    /// Stages whose inputs are done, by rank.
+    ready: BTreeSet<(usize, usize)>,
+    /// The position of each stage in the order.
+    rank: Vec<usize>,
+    running: usize,
+    /// Objects that were made again because they were lost, and how often.
+    healed: HashMap<Digest, u32>,
+    /// Stages of `--refresh` that were carried out already.
+    refreshed: BTreeSet<usize>,
+    failure: Option<Error>,
+    cached: usize,
+    ran: usize,
+    journal: Option<Journal>,
+    report: &'a mut dyn FnMut(&Event),
+}
+
+impl Owner<'_> {
+    fn run(&mut self, targets: &[usize], tasks: Sender<Task>, inbox: &Receiver<Message>) -> Result<Summary> {
+        let begun = Instant::now();
+        let needed = self.graph.needed(targets);
+        for (rank, stage) in needed.iter().enumerate() {
+            self.states[*stage] = State::Pending;
+            self.rank[*stage] = rank;
+        }
+        for stage in &needed {
+            self.consider(*stage);
+        }
+        let (run, pipeline) = (self.name.to_owned(), self.manifest.pipeline.name.clone());
+        self.tell(Event::RunStarted { run, pipeline, stages: needed.len() });
+        let outcome = self.serve(&tasks, inbox);
+        // Workers end when the queue closes.
+        drop(tasks);
+        outcome?;
+        let mut skipped = 0;
+        let mut failed = 0;
+        for stage in needed {
+            match self.states[stage] {
+                State::Pending => {
+                    skipped += 1;
+                    let because = if self.cancel.is_requested() { "the run was stopped" } else { "another stage failed" };
+                    self.tell(Event::StageSkipped { stage: self.stage_name(stage), because: because.to_owned() });
+                }
+                State::Skipped => skipped += 1,
+                State::Failed => failed += 1,
+                _ => {}
+            }
+        }
+        if self.cancel.is_requested() {
+            self.failure = Some(interrupted(self.cancel.kind()));
+        }
+        let seconds = begun.elapsed().as_secs_f64();
+        let code = self.failure.as_ref().map_or(0, |error| error.kind.exit_code());
+        let (run, cached, ran) = (self.name.to_owned(), self.cached, self.ran);
+        self.tell(Event::RunFinished { run: run.clone(), cached, ran, failed, skipped, seconds, code });
+        let record = |state: &State| match state {
+            State::Done(record) => Some((**record).clone()),
+            _ => None,
+        };
+        let records = self.states.iter().map(record).collect();
+        Ok(Summary { run, records, cached, ran, failed, skipped, seconds, failure: self.failure.take() })
+    }
+
+    /// Dispatches and listens until nothing runs and nothing can be begun.
+    fn serve(&mut self, tasks: &Sender<Task>, inbox: &Receiver<Message>) -> Result<()> {
+        loop {
+            while self.running < self.options.jobs.max(1) && self.may_begin() {
+                let Some((_, stage)) = self.ready.pop_first() else { break };
+                self.begin(stage, tasks)?;
+            }
+            for message in self.store.take_warnings() {
+                self.tell(Event::Warning { message });
+            }
+            if self.running == 0 && (self.ready.is_empty() || !self.may_begin()) {
+                return Ok(());
+            }
+            match inbox.recv_timeout(Duration::from_millis(500)) {
+                Ok(Message::Event(event)) => self.tell(event),
+                Ok(Message::Done(stage, done)) => {
+                    self.running -= 1;
+                    self.finish(stage, done)?;
+                }
+                // A tick, so that warnings and signals are not left waiting.
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn may_begin(&self) -> bool {
+        !self.cancel.is_requested() && (self.failure.is_none() || self.options.keep_going)
+    }
+
+    /// Takes a stage from the store, or gives it to a worker.
+    fn begin(&mut self, stage: usize, tasks: &Sender<Task>) -> Result<()> {
+        let states = &self.states;
+        let resolved = resolve(self.manifest, stage, self.digests, &|i| match &states[i] {
+            State::Done(record) => Some(record),
+            _ => None,
+        });
+        if !resolved.missing.is_empty() {
+            let message = format!("stage `{}` was begun before its inputs were there", self.stage_name(stage));
+            return Err(Error::new(Kind::Internal, message));
+        }
+        let refresh = self.options.refresh.contains(&stage) && !self.refreshed.contains(&stage);
+        if !refresh {
+            if let Some(record) = self.store.lookup(&resolved.key)?.filter(|record| self.readable(record)) {
+                self.cached += 1;
+                self.tell(Event::StageCached { stage: self.stage_name(stage), key: resolved.key.to_string() });
+                self.done(stage, record);
+                return Ok(());
+            }
+        }
+        self.states[stage] = State::Running;
+        self.running += 1;
+        let task = Task {
+            stage,
+            name: self.stage_name(stage),
+            label: label(self.manifest, stage),
+            description: resolved.description,
+            fields: resolved.fields,
+            key: resolved.key,
+            refresh,
+        };
+        tasks.send(task).map_err(|_| Error::new(Kind::Internal, "no worker is left"))
+    }
+
+    /// Small results that are read after the run are read now, so that a corrupt one is made again.
+    fn readable(&self, record: &Record) -> bool {
+        match record.outputs.get("metrics") {
+            Some(output) => matches!(self.store.get(&output.digest), Ok(Some(_))),
+            None => true,
+        }
+    }
+
+    fn done(&mut self, stage: usize, record: Record) {
+        self.states[stage] = State::Done(Box::new(record));
+        for consumer in self.graph.consumers(stage) {
+            self.consider(consumer);
+        }
+    }
+
+    /// Makes a stage ready if nothing is in its way.
+    fn consider(&mut self, stage: usize) {
+        let inputs_done = self.graph.producers(stage).iter().all(|p| matches!(self.states[*p], State::Done(_)));
+        if matches!(self.states[stage], State::Pending) && inputs_done {
+            self.ready.insert((self.rank[stage], stage));
+        }
+    }
+
+    fn finish(&mut self, stage: usize, done: Done) -> Result<()> {
+        let name = self.stage_name(stage);
+        match done {
+            Done::Result { record, ran, seconds } => {
+                let key = record.key.to_string();
+                if ran {
+                    self.ran += 1;
+                    self.refreshed.insert(stage);
+                    let outputs = record.outputs.iter().map(|(n, o)| (n.clone(), o.digest.to_string())).collect();
+                    self.tell(Event::StageFinished { stage: name, seconds, key, outputs });
+                } else {
+                    self.cached += 1;
+                    self.tell(Event::StageCached { stage: name, key });
+                }
+                self.done(stage, *record);
+            }
+            Done::Failed(Failure::Cancelled) => self.states[stage] = State::Pending,
+            Done::Failed(Failure::InputLost { role, digest }) => self.heal(stage, &role, digest),
+            Done::Failed(Failure::Error(error) | Failure::Diverged { error, .. }) => self.fail(stage, error),
+        }
+        Ok(())
+    }
+
+    /// An object is gone or was corrupt: its stage runs again, and then this one. Once an object; a store that loses the
+    /// same one again is not to be trusted.
+    fn heal(&mut self, stage: usize, role: &str, digest: Digest) {
+        let times = self.healed.entry(digest).or_insert(0);
+        *times += 1;
+        if *times > 1 {
+            let message = format!("object {} was lost again after it was made again", digest.short());
+            let error = Error::new(Kind::Store, message).at(self.store.root());
+            return self.fail(stage, error.hint("the disk may be failing; try another `--cache`"));
+        }
+        let (_, definition) = self.manifest.stages.get_index(stage).expect("in range");
+        let producer = &definition.inputs[role].stage;
+        let message = format!("an object of `{producer}` is gone from the store; `{producer}` runs again");
+        self.tell(Event::Warning { message });
+        let producer = self.manifest.stages.get_index_of(producer).expect("references were checked");
+        self.states[stage] = State::Pending;
+        if matches!(self.states[producer], State::Done(_)) {
+            self.states[producer] = State::Pending;
+        }
+        self.consider(producer);
+    }
+
+    fn fail(&mut self, stage: usize, error: Error) {
+        self.states[stage] = State::Failed;
+        let name = self.stage_name(stage);
+        let (code, message, hints) = (error.kind.exit_code(), error.to_string(), error.hints.clone());
+        self.tell(Event::StageFailed { stage: name.clone(), code, message, hints });
+        if self.failure.is_none() {
+            let mut error = error;
+            error.message = format!("stage `{name}` failed: {}", error.message);
+            self.failure = Some(error);
+        }
+        let mut after = self.graph.consumers(stage);
+        while let Some(consumer) = after.pop() {
+            if matches!(self.states[consumer], State::Pending) {
+                self.states[consumer] = State::Skipped;
+                let because = format!("`{name}` failed");
+                self.tell(Event::StageSkipped { stage: self.stage_name(consumer), because });
+                after.extend(self.graph.consumers(consumer));
+            }
+        }
+    }
+
+    fn stage_name(&self, stage: usize) -> String {
+        self.manifest.stages.get_index(stage).expect("in range").0.clone()
+    }
+
+    fn tell(&mut self, event: Event) {
+        if !matches!(event, Event::Step { .. }) {
+            // A journal that cannot be written is no reason to lose a run.
+            let value = serde_json::to_value(&event).unwrap_or_default();
+            if self.journal.as_mut().is_some_and(|journal| journal.append(&value).is_err()) {
+                self.journal = None;
+            }
+        }
+        (self.report)(&event);
+    }
+}

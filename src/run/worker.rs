@@ -1,0 +1,212 @@
+//! Carries out one stage under the lock of its key, and commits the result.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::Sender;
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::{Cancel, Event};
+use crate::error::{Error, Kind};
+use crate::stage::inputs::DataSets;
+use crate::stage::key::{self, Fields};
+use crate::stage::outputs::Outputs;
+use crate::stage::{self, Context, Description, Failure};
+use crate::store::{Commit, Digest, Output, Record, Store};
+use crate::train::Progress;
+
+/// One stage to carry out.
+#[derive(Debug)]
+pub struct Task {
+    /// Its index in the manifest.
+    pub stage: usize,
+    /// Its name, for messages.
+    pub name: String,
+    /// The label of its record.
+    pub label: String,
+    /// What to do.
+    pub description: Description,
+    /// What its key is made of.
+    pub fields: Fields,
+    /// Its key.
+    pub key: Digest,
+    /// Whether to do it again although the store has it, from the first epoch on.
+    pub refresh: bool,
+}
+
+/// How a task ended.
+#[derive(Debug)]
+pub enum Done {
+    /// Its result is committed; `ran` is false when another process had made it meanwhile.
+    Result {
+        /// The committed record.
+        record: Box<Record>,
+        /// Whether this process carried it out.
+        ran: bool,
+        /// Wall time.
+        seconds: f64,
+    },
+    /// It has no result.
+    Failed(Failure),
+}
+
+/// What workers tell the scheduler.
+#[derive(Debug)]
+pub enum Message {
+    /// Something happened.
+    Event(Event),
+    /// A task ended.
+    Done(usize, Done),
+}
+
+/// What all workers share.
+pub struct Shared<'a> {
+    /// The store.
+    pub store: &'a Store,
+    /// Data sets in memory.
+    pub data: &'a DataSets,
+    /// Whether to stop.
+    pub cancel: &'a Cancel,
+    /// The run's name.
+    pub run: &'a str,
+    /// Threads of one worker, for provenance.
+    pub threads: usize,
+}
+
+/// Carries out `task`; everything that happens goes to `messages`. A panic is a failure of the stage.
+pub fn work(task: &Task, shared: &Shared, messages: &Sender<Message>) -> Done {
+    let done = catch_unwind(AssertUnwindSafe(|| work_unguarded(task, shared, messages)));
+    let failure = match done {
+        Ok(Ok(done)) => return done,
+        Ok(Err(failure)) => failure,
+        Err(panic) => {
+            let message = format!("the stage panicked: {}", panic_message(&*panic));
+            Failure::Error(Error::new(Kind::Stage, message).hint("this is a defect of pleach; please report it"))
+        }
+    };
+    if let Failure::Diverged { last_finite: Some(weights), .. } = &failure {
+        let name = format!("{}-last-finite.safetensors", task.name);
+        if let Ok(path) = shared.store.save_in_run(shared.run, &name, weights) {
+            let message = format!("the last finite weights are in {}", path.display());
+            tell(messages, Event::Note { stage: task.name.clone(), message });
+        }
+    }
+    Done::Failed(failure)
+}
+
+fn work_unguarded(task: &Task, shared: &Shared, messages: &Sender<Message>) -> Result<Done, Failure> {
+    let mut told = false;
+    let lock = shared.store.lock(&task.key, &mut |pid| {
+        if !std::mem::replace(&mut told, true) {
+            tell(messages, Event::StageWaiting { stage: task.name.clone(), pid });
+        }
+        if shared.cancel.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    let Some(_lock) = lock else { return Err(Failure::Cancelled) };
+    // While we waited, another process may have made it.
+    if let Some(record) = shared.store.lookup(&task.key)?.filter(|_| !task.refresh) {
+        return Ok(Done::Result { record: Box::new(record), ran: false, seconds: 0.0 });
+    }
+    let kind = task.description.parameters.kind().to_owned();
+    tell(messages, Event::StageStarted { stage: task.name.clone(), kind, key: task.key.to_string() });
+    let begun = Instant::now();
+    let sender = std::sync::Mutex::new(messages.clone());
+    let progress = |progress: Progress| {
+        let sender = sender.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        tell(&sender, event(&task.name, progress));
+    };
+    let context = Context {
+        store: shared.store,
+        data: shared.data,
+        cancelled: &shared.cancel.requested,
+        resume: !task.refresh,
+        progress: &progress,
+    };
+    let outputs = stage::carry_out(&task.description, &context)?;
+    if let Some(input) = &task.description.data {
+        shared.data.check_unchanged(input.source, input.path.as_ref())?;
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    let record = commit(task, shared, outputs, seconds, messages)?;
+    Ok(Done::Result { record: Box::new(record), ran: true, seconds })
+}
+
+fn commit(
+    task: &Task,
+    shared: &Shared,
+    outputs: Outputs,
+    seconds: f64,
+    messages: &Sender<Message>,
+) -> Result<Record, Failure> {
+    let mut stored = BTreeMap::new();
+    for (name, bytes) in outputs.files {
+        let digest = shared.store.put(&bytes)?;
+        stored.insert(name, Output { digest, size: bytes.len() as u64 });
+    }
+    let created = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let provenance = json!({
+        "pleach": env!("CARGO_PKG_VERSION"),
+        "platform": format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+        "device": "cpu",
+        "threads": shared.threads,
+        "seconds": seconds,
+        "run": shared.run,
+        "measured": outputs.measured,
+    });
+    let record = Record {
+        key: task.key,
+        kind: "stage".to_owned(),
+        label: task.label.clone(),
+        family: key::family(&task.fields),
+        fields: task.fields.clone(),
+        outputs: stored,
+        provenance,
+        created,
+    };
+    match shared.store.commit(record.clone(), task.refresh)? {
+        Commit::Stored | Commit::Same => Ok(record),
+        Commit::Kept(earlier) => {
+            let message = format!("stage `{}` came out differently from its earlier result, which is kept", task.name);
+            tell(messages, Event::Warning { message });
+            Ok(earlier)
+        }
+    }
+}
+
+fn event(stage: &str, progress: Progress) -> Event {
+    let stage = stage.to_owned();
+    match progress {
+        Progress::Resumed { epoch, epochs } => Event::StageResumed { stage, epoch, epochs },
+        Progress::Step { epoch, epochs, step, steps, loss, images_per_second } => {
+            Event::Step { stage, epoch, epochs, step, steps, loss, images_per_second }
+        }
+        Progress::Epoch { entry, epochs, images_per_second } => Event::Epoch {
+            stage,
+            epoch: entry.epoch,
+            epochs,
+            loss: entry.loss,
+            accuracy: entry.accuracy,
+            validation_accuracy: entry.validation_accuracy,
+            lr: entry.lr,
+            inactive_units: entry.inactive_units,
+            images_per_second,
+        },
+        Progress::Note(message) => Event::Note { stage, message },
+    }
+}
+
+/// Sends an event. A scheduler that is gone does not listen any more, and that is no error here.
+fn tell(messages: &Sender<Message>, event: Event) {
+    let _ = messages.send(Message::Event(event));
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => (*text).to_owned(),
+        (_, Some(text)) => text.clone(),
+        _ => "no message".to_owned(),
+    }
+}

@@ -1,0 +1,66 @@
+//! Everything that decides one result, resolved: no names, no defaults left to fill in.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::Parameters;
+use crate::data::Source;
+use crate::store::{Digest, Record};
+
+/// A stage as a worker gets it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Description {
+    /// Kind and parameters.
+    #[serde(flatten)]
+    pub parameters: Parameters,
+    /// For initial weights, order of images, augmentation.
+    pub seed: u64,
+    /// The images, if it reads any.
+    pub data: Option<DataInput>,
+    /// Networks that other stages made, by role.
+    pub inputs: BTreeMap<String, NetworkInput>,
+}
+
+/// A data set with the hash of its bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct DataInput {
+    /// Which set.
+    pub source: Source,
+    /// Where its files are now; not part of the key.
+    pub path: Option<PathBuf>,
+    /// The share of the training set that is split off.
+    pub validation: f64,
+    /// Training images used before the split; all when absent.
+    pub limit: Option<u64>,
+    /// The seed of the split.
+    pub seed: u64,
+    /// The hash of the bytes as they were read.
+    pub digest: Digest,
+}
+
+/// The objects that make up a network in the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkInput {
+    /// The layer graph.
+    pub network: Digest,
+    /// The weights. Absent for a network that is only imitated (`like`).
+    pub weights: Option<Digest>,
+    /// The masks of weight pruning.
+    pub masks: Option<Digest>,
+}
+
+impl NetworkInput {
+    /// What a stage's result offers to a stage that takes it as `role`; `None` when the result is no network.
+    pub fn of(record: &Record, role: &str) -> Option<Self> {
+        let output = |name: &str| record.outputs.get(name).map(|output| output.digest);
+        let graph_only = role == "like";
+        Some(Self {
+            network: output("network")?,
+            weights: output("weights").filter(|_| !graph_only),
+            masks: output("masks").filter(|_| !graph_only),
+        })
+    }
+}

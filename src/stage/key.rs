@@ -1,0 +1,112 @@
+//! What a key is made of.
+//!
+//! | fields | why |
+//! |---|---|
+//! | `key-version` | the rules below |
+//! | `kind`, `implementation` | the code that makes the result |
+//! | every parameter after defaults, by its name in the manifest (`optimizer.lr`) | decides the result |
+//! | `seed` | weights, order, augmentation |
+//! | `data.source`, `.validation`, `.limit`, `.seed`, `.digest` | the images as they were read, and their split |
+//! | `inputs.ROLE.network`, `.weights`, `.masks` | content, not names: an input that came out the same changes nothing |
+//!
+//! Not in it: names of stages, networks and data sets, paths, times, hosts, thread counts, devices.
+//!
+//! The fields come out of the description's serialisation, so a parameter cannot be forgotten: one that is not to count
+//! must be named in [`IGNORED`].
+
+use serde_json::Value;
+
+use super::Description;
+use crate::store::Digest;
+
+/// Raised when the rules of this file change.
+const KEY_VERSION: u32 = 1;
+
+/// Fields of a description that decide nothing.
+const IGNORED: &[&str] = &["data.path"];
+
+/// Fields of a training stage that say nothing about the epochs it has in common with a run that is longer, stops
+/// elsewhere, or chooses another epoch. What the schedule does to an epoch is part of that epoch's key instead.
+const NOT_OF_AN_EPOCH: &[&str] = &["epochs", "schedule", "select", "early-stop"];
+
+/// What a key is made of: names and values, in the order of the description.
+pub type Fields = Vec<(String, String)>;
+
+/// The fields of a stage.
+pub fn fields(description: &Description) -> Fields {
+    let mut fields: Fields = vec![
+        ("key-version".into(), KEY_VERSION.to_string()),
+        ("kind".into(), format!("\"{}\"", description.parameters.kind())),
+        ("implementation".into(), description.parameters.implementation().to_string()),
+    ];
+    let value = serde_json::to_value(description).expect("a description is plain data");
+    flatten("", &value, &mut fields);
+    fields
+}
+
+fn flatten(path: &str, value: &Value, fields: &mut Fields) {
+    if IGNORED.contains(&path) {
+        return;
+    }
+    let join = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    match value {
+        Value::Object(map) if !map.is_empty() => {
+            for (key, value) in map {
+                if join(key) != "kind" {
+                    flatten(&join(key), value, fields);
+                }
+            }
+        }
+        Value::Array(items) if items.iter().any(|item| item.is_object()) => {
+            for (index, item) in items.iter().enumerate() {
+                flatten(&join(&index.to_string()), item, fields);
+            }
+        }
+        // Absent options are left out, so that a new one with `None` as its default changes no key.
+        Value::Null => {}
+        Value::Object(_) => {}
+        Value::Array(items) if items.is_empty() => {}
+        other => fields.push((path.to_owned(), other.to_string())),
+    }
+}
+
+/// The key of fields: a hash of all of them, whatever their order.
+pub fn key(fields: &Fields) -> Digest {
+    digest("pleach 2026 stage key", fields.iter())
+}
+
+/// What a result is made of apart from its inputs' content: equal for results that differ in nothing else.
+pub fn family(fields: &Fields) -> Digest {
+    digest("pleach 2026 stage family", fields.iter().filter(|(name, _)| !name.starts_with("inputs.")))
+}
+
+/// The first link of the chain of a training stage's epochs.
+pub fn chain(fields: &Fields) -> Digest {
+    let counts = |name: &str| {
+        !NOT_OF_AN_EPOCH.iter().any(|n| name == *n || name.strip_prefix(n).is_some_and(|rest| rest.starts_with('.')))
+    };
+    digest("pleach 2026 epoch chain", fields.iter().filter(|(name, _)| counts(name)))
+}
+
+/// The next link: an epoch that follows `previous` with these learning rates, one a step.
+pub fn next_epoch(previous: &Digest, learning_rates: &[f64]) -> Digest {
+    let mut hasher = blake3::Hasher::new_derive_key("pleach 2026 epoch key");
+    hasher.update(previous.as_bytes());
+    for rate in learning_rates {
+        hasher.update(&rate.to_bits().to_le_bytes());
+    }
+    Digest::from_bytes(*hasher.finalize().as_bytes())
+}
+
+fn digest<'a>(context: &str, fields: impl Iterator<Item = &'a (String, String)>) -> Digest {
+    let mut sorted: Vec<&(String, String)> = fields.collect();
+    sorted.sort();
+    let mut hasher = blake3::Hasher::new_derive_key(context);
+    for (name, value) in sorted {
+        for part in [name, value] {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part.as_bytes());
+        }
+    }
+    Digest::from_bytes(*hasher.finalize().as_bytes())
+}

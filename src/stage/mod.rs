@@ -1,0 +1,92 @@
+//! Stages: what each kind reads, what it writes, what its key is made of, and its work.
+//!
+//! - `parameters`: a kind with its parameters after defaults;
+//! - `description`: everything that decides one result; with a store, all that is needed to carry it out;
+//! - `key`: how a description becomes the key of a cached result, and what an epoch's key is made of;
+//! - `inputs`: networks and data, read and verified;
+//! - `outputs`: what a stage hands over to be committed;
+//! - `training`: the work of the four kinds that train;
+//! - `prune`, `evaluate`: the work of the other two.
+
+pub mod description;
+pub mod evaluate;
+pub mod inputs;
+pub mod key;
+pub mod outputs;
+mod parameters;
+mod prune;
+mod training;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub use description::{DataInput, Description, NetworkInput};
+pub use parameters::{Parameters, Split};
+
+use crate::error::Error;
+use crate::store::{Digest, Store};
+use crate::train::Progress;
+use inputs::DataSets;
+use outputs::Outputs;
+
+/// What a stage may lean on while it is carried out: nothing of the process that planned it.
+pub struct Context<'a> {
+    /// Where inputs come from and checkpoints go.
+    pub store: &'a Store,
+    /// Data sets that are already in memory.
+    pub data: &'a DataSets,
+    /// Set when the run is to stop; the stage ends at the next step.
+    pub cancelled: &'a AtomicBool,
+    /// Told what happens.
+    pub progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+/// Why a stage has no result.
+#[derive(Debug)]
+pub enum Failure {
+    /// It failed.
+    Error(Error),
+    /// It became non-finite; with the last weights that were finite, as safetensors, if an epoch was finished.
+    Diverged {
+        /// What happened, where.
+        error: Error,
+        /// For inspection; never cached.
+        last_finite: Option<Vec<u8>>,
+    },
+    /// An input is not in the store any more, or was corrupt: the stage that made it must run again.
+    InputLost {
+        /// The role of the input.
+        role: String,
+        /// The object.
+        digest: Digest,
+    },
+    /// The run is stopping.
+    Cancelled,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Error(error)
+    }
+}
+
+impl Context<'_> {
+    /// An error when the run is to stop.
+    pub fn check_cancelled(&self) -> Result<(), Failure> {
+        if self.cancelled.load(Ordering::Relaxed) { Err(Failure::Cancelled) } else { Ok(()) }
+    }
+}
+
+/// Carries out one stage.
+///
+/// # Errors
+/// See [`Failure`]. Nothing is published in that case.
+pub fn carry_out(description: &Description, context: &Context) -> Result<Outputs, Failure> {
+    match &description.parameters {
+        Parameters::Prune { method } => prune::prune(description, method, context),
+        Parameters::Evaluate { split, .. } => evaluate::evaluate(description, *split, context),
+        Parameters::Train { training, .. }
+        | Parameters::Distill { training, .. }
+        | Parameters::Regularize { training }
+        | Parameters::FineTune { training } => training::train(description, training, context),
+    }
+}

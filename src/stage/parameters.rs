@@ -1,0 +1,109 @@
+//! What a stage is, after defaults: its kind and its parameters. Serialised as they are into keys and into the
+//! description that a worker carries out.
+
+use serde::{Deserialize, Serialize};
+
+use crate::network::arch::Architecture;
+use crate::prune::Method;
+use crate::train::parameters::Training;
+
+/// A stage's kind, with what decides its result apart from seed, data and inputs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Parameters {
+    /// Trains a fresh network on labels.
+    Train {
+        /// `None`: the layer graph of the input `like`.
+        network: Option<Architecture>,
+        /// How.
+        #[serde(flatten)]
+        training: Training,
+    },
+    /// Trains a fresh network under a teacher.
+    Distill {
+        /// `None`: the layer graph of the input `like`.
+        network: Option<Architecture>,
+        /// How.
+        #[serde(flatten)]
+        training: Training,
+    },
+    /// Goes on training a network under penalties, so that pruning costs less.
+    Regularize {
+        /// How.
+        #[serde(flatten)]
+        training: Training,
+    },
+    /// Makes a network smaller.
+    Prune {
+        /// How.
+        method: Method,
+    },
+    /// Goes on training a pruned network, with or without a teacher.
+    FineTune {
+        /// How.
+        #[serde(flatten)]
+        training: Training,
+    },
+    /// Measures networks.
+    Evaluate {
+        /// The images to measure on.
+        split: Split,
+        /// Which of the models the others are compared with, from 0.
+        reference: Option<u64>,
+    },
+}
+
+/// A part of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Split {
+    /// What is trained on.
+    Train,
+    /// What choices are made on.
+    Validation,
+    /// What is held out.
+    Test,
+}
+
+impl Parameters {
+    /// The kind as the manifest writes it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Parameters::Train { .. } => "train",
+            Parameters::Distill { .. } => "distill",
+            Parameters::Regularize { .. } => "regularize",
+            Parameters::Prune { .. } => "prune",
+            Parameters::FineTune { .. } => "fine-tune",
+            Parameters::Evaluate { .. } => "evaluate",
+        }
+    }
+
+    /// The version of the code that carries out this kind. Raised when a change of code changes results, so that
+    /// results of the old code are not taken for the new.
+    pub fn implementation(&self) -> u32 {
+        match self {
+            Parameters::Train { .. } => 1,
+            Parameters::Distill { .. } => 1,
+            Parameters::Regularize { .. } => 1,
+            Parameters::Prune { .. } => 1,
+            Parameters::FineTune { .. } => 1,
+            Parameters::Evaluate { .. } => 1,
+        }
+    }
+
+    /// The training part, for the kinds that train.
+    pub fn training(&self) -> Option<&Training> {
+        match self {
+            Parameters::Train { training, .. }
+            | Parameters::Distill { training, .. }
+            | Parameters::Regularize { training }
+            | Parameters::FineTune { training } => Some(training),
+            Parameters::Prune { .. } | Parameters::Evaluate { .. } => None,
+        }
+    }
+
+    /// Whether the result is a network that other stages can take.
+    pub fn makes_network(&self) -> bool {
+        !matches!(self, Parameters::Evaluate { .. })
+    }
+}
