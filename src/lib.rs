@@ -1,3 +1,4 @@
 //! pleach
+pub mod data;
 pub mod error;
 pub mod random;

@@ -1,0 +1,140 @@
+//! From a folder of files to a data set in memory, and to its digest alone.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::formats::names;
+use super::sets::{Half, Layout, digits, layout};
+use super::{Images, Source, Witness, files};
+use crate::error::{Error, Kind, Result};
+
+/// A whole data set in memory.
+#[derive(Debug, Clone)]
+pub struct DataSet {
+    /// What it was loaded as.
+    pub source: Source,
+    /// The training images, before a validation split.
+    pub train: Images,
+    /// The test images, for `evaluate` alone.
+    pub test: Images,
+    /// The name of each class.
+    pub class_names: Vec<String>,
+    /// Of the set's content: for each file its role and its bytes, decompressed, and the class names. Never of paths
+    /// or file names.
+    pub digest: blake3::Hash,
+    /// Tells whether the files changed since.
+    pub witness: Witness,
+}
+
+/// Reads a data set. Each file is read once, and the bytes that are hashed are the bytes that are parsed.
+///
+/// `path` is the folder with the publisher's files, compressed with gzip or not for MNIST and Fashion-MNIST; for the
+/// CIFAR sets it may also be the parent of the folder that the publisher's archive unpacks to. It is `None` for a set
+/// that is built in.
+///
+/// # Errors
+/// Kind `Input` if a file is missing, not a regular file, or malformed, and if `path` is given for a set that is built
+/// in or not given for another.
+pub fn load(source: Source, path: Option<&Path>) -> Result<DataSet> {
+    let mut digest = ContentDigest::default();
+    let mut witness = Witness::default();
+    let Some((layout, folder)) = locate(source, path)? else {
+        let content = digits::content()?;
+        let class_names = owned(digits::CLASS_NAMES);
+        digest.part(digits::ROLE, blake3::hash(&content));
+        let (train, test) = digits::parse(&content)?;
+        let digest = digest.finish(&class_names);
+        return Ok(DataSet { source, train, test, class_names, digest, witness });
+    };
+    let mut train = Images::empty(source.image_shape());
+    let mut test = train.clone();
+    for part in layout.parts {
+        let path = layout.find(&folder, part)?;
+        let content = files::read(&path).map_err(|error| layout.replace_file(error))?;
+        digest.part(part.role, content.watched.hash);
+        let images = if part.half == Half::Train { &mut train } else { &mut test };
+        part.parse(&content.bytes, source, images).map_err(|error| layout.replace_file(error.at(&path)))?;
+        witness.watch(content.watched);
+    }
+    let class_names = read_class_names(layout, &folder, &mut witness)?;
+    let digest = digest.finish(&class_names);
+    Ok(DataSet { source, train, test, class_names, digest, witness })
+}
+
+/// The digest that [`load`] would give, in constant memory and without looking at what the bytes mean.
+///
+/// # Errors
+/// As for [`load`], except that malformed content goes unnoticed.
+pub fn digest(source: Source, path: Option<&Path>) -> Result<blake3::Hash> {
+    let mut digest = ContentDigest::default();
+    let Some((layout, folder)) = locate(source, path)? else {
+        digest.part(digits::ROLE, blake3::hash(&digits::content()?));
+        return Ok(digest.finish(&owned(digits::CLASS_NAMES)));
+    };
+    for part in layout.parts {
+        let hash = files::hash(&layout.find(&folder, part)?).map_err(|error| layout.replace_file(error))?;
+        digest.part(part.role, hash);
+    }
+    Ok(digest.finish(&read_class_names(layout, &folder, &mut Witness::default())?))
+}
+
+/// The files of a set and the folder they are in, or `None` if it is built in.
+fn locate(source: Source, path: Option<&Path>) -> Result<Option<(&'static Layout, PathBuf)>> {
+    let name = source.name();
+    match (layout(source), path) {
+        (None, None) => Ok(None),
+        (None, Some(path)) => Err(Error::new(Kind::Input, format!("data set `{name}` is built in and takes no path"))
+            .at(path)
+            .hint("remove `path`")),
+        (Some(layout), None) => Err(layout.list_files(Error::new(
+            Kind::Input,
+            format!("data set `{name}` needs `path`, the folder that has its files"),
+        ))),
+        (Some(layout), Some(path)) => Ok(Some((layout, layout.folder(path)?))),
+    }
+}
+
+/// The class names from their file if there is one, else the well-known ones.
+fn read_class_names(layout: &Layout, folder: &Path, witness: &mut Witness) -> Result<Vec<String>> {
+    let path = layout.class_names_file.map(|name| folder.join(name));
+    let Some(path) = path.filter(|path| fs::symlink_metadata(path).is_ok()) else {
+        return Ok(owned(layout.class_names));
+    };
+    let hint = |error: Error| error.hint("remove the file to use the well-known class names");
+    let content = files::read(&path).map_err(hint)?;
+    let names = names::names(&content.bytes, layout.class_names.len()).map_err(|error| hint(error.at(&path)))?;
+    witness.watch(content.watched);
+    Ok(names)
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+/// The digest of a set's content, in the order that its parts come.
+struct ContentDigest(blake3::Hasher);
+
+impl Default for ContentDigest {
+    fn default() -> Self {
+        Self(blake3::Hasher::new_derive_key("pleach 2026 data set"))
+    }
+}
+
+impl ContentDigest {
+    fn part(&mut self, role: &str, content: blake3::Hash) {
+        self.text(role);
+        self.0.update(content.as_bytes());
+    }
+
+    fn finish(mut self, class_names: &[String]) -> blake3::Hash {
+        self.text("class-names");
+        class_names.iter().for_each(|name| self.text(name));
+        self.0.finalize()
+    }
+
+    /// With its length before it, so that no two sequences of texts read alike.
+    fn text(&mut self, text: &str) {
+        self.0.update(&(text.len() as u64).to_le_bytes());
+        self.0.update(text.as_bytes());
+    }
+}

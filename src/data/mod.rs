@@ -1,0 +1,42 @@
+//! Image classification data sets: reading them, splitting them, and turning them into batches.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `source.rs` | [`Source`]: the data sets there are, and their published shapes and sizes |
+//! | `images.rs` | [`Images`]: pixels as bytes, and labels |
+//! | `load.rs` | [`load`] and [`digest`]: from a folder to a [`DataSet`] |
+//! | `sets/` | what belongs to one set alone: its files, class names and publisher; the built-in digits |
+//! | `formats/` | file formats: IDX, CIFAR records, comma-separated values, gzip |
+//! | `files.rs` | reading a regular file, once, within a size limit |
+//! | `witness.rs` | [`Witness`]: have the files changed since they were read? |
+//! | `split.rs` | [`split`]: the stratified validation split |
+//! | `normalization.rs` | [`Normalization`]: mean and deviation of each channel |
+//! | `augmentation.rs` | [`Augmentation`]: random crop and flip |
+//! | `batch.rs` | [`epoch_order`] and [`batch`]: the order of an epoch, and its normalised inputs |
+//!
+//! Everything random here is a pure function of a seed, an epoch and a sample's index, so nothing depends on the
+//! number of threads.
+
+mod augmentation;
+mod batch;
+mod files;
+mod formats;
+mod images;
+mod load;
+mod normalization;
+mod sets;
+mod source;
+mod split;
+mod witness;
+
+pub use augmentation::Augmentation;
+pub use batch::{Batch, batch, epoch_order};
+pub use images::Images;
+pub use load::{DataSet, digest, load};
+pub use normalization::Normalization;
+pub use source::Source;
+pub use split::{Split, split};
+pub use witness::Witness;
+
+#[cfg(test)]
+mod tests;
