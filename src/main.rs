@@ -1,2 +1,7 @@
-//! The pleach command line.
-fn main() {}
+//! The pleach binary: parses the command line, does it, exits with a code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pleach::cli::main()
+}

@@ -7,6 +7,10 @@ use super::augmentation::Placement;
 use super::{Augmentation, Images, Normalization};
 use crate::random::generator;
 
+/// Images in one forward pass when nothing is trained. A constant, so that what a network computes does not depend on
+/// anybody's batch size.
+pub const EVALUATION_BATCH: usize = 250;
+
 /// The inputs and labels of one step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {

@@ -30,7 +30,7 @@ mod split;
 mod witness;
 
 pub use augmentation::Augmentation;
-pub use batch::{Batch, batch, epoch_order};
+pub use batch::{Batch, EVALUATION_BATCH, batch, epoch_order};
 pub use images::Images;
 pub use load::{DataSet, digest, load};
 pub use normalization::Normalization;

@@ -11,7 +11,7 @@ use super::{Data, Manifest, Reference, Stage};
 use crate::network::Graph;
 use crate::network::pattern;
 use crate::prune::{Method, units};
-use crate::stage::Parameters;
+use crate::stage::{Parameters, Split};
 use crate::train::parameters::{Loss, Penalty, Schedule, Select, Training};
 
 /// Notes everything that is wrong.
@@ -34,6 +34,12 @@ pub fn validate(manifest: &Manifest, diagnostics: &mut Diagnostics) {
         fits(manifest, stage, &graphs, diagnostics);
     }
     for (name, stage) in &manifest.stages {
+        if matches!(stage.parameters, Parameters::Evaluate { split: Split::Validation, .. })
+            && stage.data.as_ref().and_then(|name| manifest.data.get(name)).is_some_and(|data| data.validation == 0.0)
+        {
+            let hint = format!("add `validation = 0.1` to `[data.{}]`", stage.data.as_deref().unwrap_or_default());
+            diagnostics.error(stage.span("split"), "the validation split is empty").hint(hint);
+        }
         if let Some(training) = stage.parameters.training() {
             let data = stage.data.as_ref().and_then(|name| manifest.data.get(name));
             schedule(name, stage, training, data, diagnostics);

@@ -30,6 +30,16 @@ impl DataSets {
     }
 }
 
+impl DataSets {
+    /// Whether the files of a set still hold what was read from them.
+    ///
+    /// # Errors
+    /// [`Kind::Input`] when they do not.
+    pub fn check_unchanged(&self, source: Source, path: Option<&PathBuf>) -> Result<()> {
+        self.get(source, path)?.witness.unchanged()
+    }
+}
+
 /// The images of one stage: a set, its split, and the normalisation of its training split.
 pub struct Prepared {
     /// The whole set.

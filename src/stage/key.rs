@@ -80,22 +80,12 @@ pub fn family(fields: &Fields) -> Digest {
     digest("pleach 2026 stage family", fields.iter().filter(|(name, _)| !name.starts_with("inputs.")))
 }
 
-/// The first link of the chain of a training stage's epochs.
+/// The first link of the chain of a training stage's epochs; [`crate::train::checkpoint::next_key`] makes the others.
 pub fn chain(fields: &Fields) -> Digest {
     let counts = |name: &str| {
         !NOT_OF_AN_EPOCH.iter().any(|n| name == *n || name.strip_prefix(n).is_some_and(|rest| rest.starts_with('.')))
     };
     digest("pleach 2026 epoch chain", fields.iter().filter(|(name, _)| counts(name)))
-}
-
-/// The next link: an epoch that follows `previous` with these learning rates, one a step.
-pub fn next_epoch(previous: &Digest, learning_rates: &[f64]) -> Digest {
-    let mut hasher = blake3::Hasher::new_derive_key("pleach 2026 epoch key");
-    hasher.update(previous.as_bytes());
-    for rate in learning_rates {
-        hasher.update(&rate.to_bits().to_le_bytes());
-    }
-    Digest::from_bytes(*hasher.finalize().as_bytes())
 }
 
 fn digest<'a>(context: &str, fields: impl Iterator<Item = &'a (String, String)>) -> Digest {

@@ -24,7 +24,7 @@ pub use parameters::{Parameters, Split};
 
 use crate::error::Error;
 use crate::store::{Digest, Store};
-use crate::train::Progress;
+use crate::train::{Progress, Stop};
 use inputs::DataSets;
 use outputs::Outputs;
 
@@ -34,6 +34,8 @@ pub struct Context<'a> {
     pub store: &'a Store,
     /// Data sets that are already in memory.
     pub data: &'a DataSets,
+    /// Whether checkpoints of earlier runs may be used.
+    pub resume: bool,
     /// Set when the run is to stop; the stage ends at the next step.
     pub cancelled: &'a AtomicBool,
     /// Told what happens.
@@ -66,6 +68,16 @@ pub enum Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Failure::Error(error)
+    }
+}
+
+impl From<Stop> for Failure {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Error(error) => Failure::Error(error),
+            Stop::Diverged { error, last_finite } => Failure::Diverged { error, last_finite },
+            Stop::Cancelled => Failure::Cancelled,
+        }
     }
 }
 

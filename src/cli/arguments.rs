@@ -1,0 +1,233 @@
+//! What can be written on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Trains, distils and prunes neural networks from one declarative file, and runs again only what changed.
+#[derive(Debug, Parser)]
+#[command(name = "pleach", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
+pub struct Arguments {
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// Which command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// The store's folder [default: $PLEACH_CACHE, else `cache`]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Fail instead of keeping results in memory when the store cannot be written
+    #[arg(long, global = true)]
+    pub require_cache_write: bool,
+    /// Use a store that belongs to somebody else or that anybody can write
+    #[arg(long, global = true)]
+    pub trust_cache: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run what is missing, and print the results
+    Run(Run),
+    /// Show what a run would do and why, without doing it
+    Plan(Plan),
+    /// Show everything a stage's key is made of, and how it differs from the nearest earlier result
+    Explain(Explain),
+    /// Validate manifests
+    Check(Check),
+    /// Show the stages and what they take from each other
+    Graph(Graph),
+    /// Print the results that are in the store
+    Report(Report),
+    /// Write a stage's network to a file
+    Export(Export),
+    /// Look after the store
+    Cache(Cache),
+    /// Print a completion script for a shell
+    Completions(Completions),
+    /// Write a first manifest
+    Init(Init),
+}
+
+/// A manifest and what is laid over it.
+#[derive(Debug, Args)]
+pub struct Manifest {
+    /// The manifest, a TOML file
+    #[arg(value_name = "MANIFEST")]
+    pub path: PathBuf,
+    /// Lay a value over the manifest, such as `stages.student.epochs=3`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+}
+
+/// `pleach run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    #[command(flatten)]
+    pub manifest: Manifest,
+    /// Only these stages and what they need
+    #[arg(value_name = "STAGE")]
+    pub stages: Vec<String>,
+    /// Stages at once
+    #[arg(long, short, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: u16,
+    /// Threads of all stages together [default: one a core]. Results do not depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Where to compute: auto, cpu, or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub device: String,
+    /// Go on with what does not depend on a failed stage
+    #[arg(long, short)]
+    pub keep_going: bool,
+    /// Run a stage again although its result is in the store
+    #[arg(long, value_name = "STAGE")]
+    pub refresh: Vec<String>,
+    /// Print events to stdout, one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pleach plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    #[command(flatten)]
+    pub manifest: Manifest,
+    /// Only these stages and what they need
+    #[arg(value_name = "STAGE")]
+    pub stages: Vec<String>,
+    /// Plan as if these stages were to run again
+    #[arg(long, value_name = "STAGE")]
+    pub refresh: Vec<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `pleach explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    #[command(flatten)]
+    pub manifest: Manifest,
+    /// The stage
+    #[arg(value_name = "STAGE")]
+    pub stage: String,
+}
+
+/// `pleach check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The manifests
+    #[arg(value_name = "MANIFEST", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Lay a value over each manifest
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub sets: Vec<String>,
+}
+
+/// `pleach graph`.
+#[derive(Debug, Args)]
+pub struct Graph {
+    #[command(flatten)]
+    pub manifest: Manifest,
+    /// How to draw it
+    #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
+    pub format: GraphFormat,
+}
+
+/// How a graph is drawn.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum GraphFormat {
+    /// One line a stage
+    Text,
+    /// Graphviz
+    Dot,
+    /// Mermaid
+    Mermaid,
+}
+
+/// `pleach report`.
+#[derive(Debug, Args)]
+pub struct Report {
+    #[command(flatten)]
+    pub manifest: Manifest,
+    /// How to write it
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub format: ReportFormat,
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum ReportFormat {
+    /// Tables
+    Text,
+    /// One JSON array
+    Json,
+}
+
+/// `pleach export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    #[command(flatten)]
+    pub manifest: Manifest,
+    /// The stage whose network is wanted
+    #[arg(value_name = "STAGE")]
+    pub stage: String,
+    /// The file to write; its ending says how: .safetensors, or .json for the layer graph
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+/// `pleach cache`.
+#[derive(Debug, Args)]
+pub struct Cache {
+    #[command(subcommand)]
+    pub command: CacheCommand,
+}
+
+/// What can be done with the store.
+#[derive(Debug, Subcommand)]
+pub enum CacheCommand {
+    /// What is in it and how large it is
+    Status,
+    /// Read every object and record, and put aside what is corrupt
+    Verify,
+    /// List the results of stages
+    List,
+    /// Delete checkpoints of finished epochs, and objects that no result names
+    Gc {
+        /// Also delete results older than so many days
+        #[arg(long, value_name = "DAYS")]
+        older_than: Option<u64>,
+        /// Keep the checkpoints of epochs
+        #[arg(long)]
+        keep_epochs: bool,
+        /// Only say what would be deleted
+        #[arg(long)]
+        dry_run: bool,
+        /// Wait for runs to end instead of failing
+        #[arg(long)]
+        wait: bool,
+    },
+}
+
+/// `pleach completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// `pleach init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Where to write `pleach.toml`
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub directory: PathBuf,
+}

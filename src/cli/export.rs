@@ -1,0 +1,61 @@
+//! `pleach export`.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use super::arguments::{self, Global};
+use super::session::{Session, store};
+use super::{Failure, output};
+use crate::error::{Error, Kind, Result};
+use crate::plan::{data_digests, explain};
+use crate::report::bytes;
+
+/// Writes a stage's network to a file.
+pub fn export(arguments: &arguments::Export, global: &Global) -> Result<(), Failure> {
+    let wanted = match arguments.output.extension().and_then(|ending| ending.to_str()) {
+        Some("safetensors") => "weights",
+        Some("json") => "network",
+        _ => {
+            return Err(Error::new(Kind::Usage, "the file's ending does not say what to write")
+                .at(&arguments.output)
+                .hint("end it in `.safetensors` for the weights, or `.json` for the layer graph")
+                .into());
+        }
+    };
+    let session = Session::open(&arguments.manifest)?;
+    let stage = session.stage(&arguments.stage)?;
+    let store = store(global)?;
+    let digests = data_digests(&session.manifest, &session.graph.needed(&[stage]))?;
+    let explanation = explain::explain(&session.manifest, &session.graph, stage, &store, &digests)?;
+    let run = format!("run `pleach run {} {}` first", arguments.manifest.path.display(), arguments.stage);
+    let name = &arguments.stage;
+    let record = explanation
+        .cached
+        .ok_or_else(|| Error::new(Kind::Input, format!("stage `{name}` has no result in the store")).hint(&run))?;
+    let output = record
+        .outputs
+        .get(wanted)
+        .ok_or_else(|| Error::new(Kind::Usage, format!("stage `{name}` makes no network")))?;
+    let content = store
+        .get(&output.digest)?
+        .ok_or_else(|| Error::new(Kind::Input, format!("the result of `{name}` is gone from the store")).hint(&run))?;
+    write(&arguments.output, &content)?;
+    output::stdout(&format!("{}: {wanted} of {name}, {}\n", arguments.output.display(), bytes(content.len() as u64)));
+    Ok(())
+}
+
+/// Writes a whole file or none: beside the target first, then renamed over it.
+pub fn write(path: &Path, content: &[u8]) -> Result<()> {
+    let failed = |error: std::io::Error| Error::new(Kind::Store, format!("cannot write the file ({error})")).at(path);
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = path.with_file_name(name);
+    let written = File::create(&part)
+        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&part, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&part);
+    }
+    written.map_err(failed)
+}

@@ -1,0 +1,18 @@
+//! `pleach graph`.
+
+use super::arguments::{self, GraphFormat};
+use super::session::Session;
+use super::{Failure, output};
+use crate::report::graph as draw;
+
+/// Shows the stages and what they take from each other.
+pub fn graph(arguments: &arguments::Graph) -> Result<(), Failure> {
+    let session = Session::open(&arguments.manifest)?;
+    let draw = match arguments.format {
+        GraphFormat::Text => draw::text,
+        GraphFormat::Dot => draw::dot,
+        GraphFormat::Mermaid => draw::mermaid,
+    };
+    output::stdout(&draw(&session.graph, &session.manifest));
+    Ok(())
+}

@@ -1,0 +1,22 @@
+//! `pleach init`.
+
+use super::arguments;
+use super::{Failure, export, output};
+use crate::error::{Error, Kind};
+
+/// A first manifest: small, complete, and it runs without a download.
+const FIRST: &str = include_str!("init.toml");
+
+/// Writes `pleach.toml`, unless there is one.
+pub fn init(arguments: &arguments::Init) -> Result<(), Failure> {
+    let directory = &arguments.directory;
+    let path = directory.join("pleach.toml");
+    if path.exists() {
+        return Err(Error::new(Kind::Input, "the file is there already").at(&path).hint("name another folder").into());
+    }
+    std::fs::create_dir_all(directory)
+        .map_err(|error| Error::new(Kind::Store, format!("cannot make the folder ({error})")).at(directory))?;
+    export::write(&path, FIRST.as_bytes())?;
+    output::stdout(&format!("wrote {0}; try `pleach run {0}`\n", path.display()));
+    Ok(())
+}

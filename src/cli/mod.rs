@@ -1,0 +1,87 @@
+//! The command line: one thin file a command. Only here is anything printed, a signal caught, or the environment read.
+//!
+//! - `arguments`: what can be written on the command line;
+//! - `session`: what most commands begin with: manifest, graph, targets, store;
+//! - `output`: stdout and stderr, and how errors look;
+//! - `progress`: a run's events as bars, lines or JSON;
+//! - one file a command.
+
+mod arguments;
+mod cache;
+mod check;
+mod completions;
+mod explain;
+mod export;
+mod graph;
+mod init;
+mod output;
+mod plan;
+mod progress;
+mod report;
+mod run;
+mod session;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::error::{Error, Kind};
+use crate::manifest::diagnostic::Invalid;
+use arguments::{Arguments, Command};
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug)]
+pub enum Failure {
+    /// With a message.
+    Error(Error),
+    /// The manifest is wrong.
+    Manifest(Invalid),
+    /// Everything was said already; only the exit code is left.
+    Said(u8),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Error(error)
+    }
+}
+
+impl From<Invalid> for Failure {
+    fn from(invalid: Invalid) -> Self {
+        Failure::Manifest(invalid)
+    }
+}
+
+/// Parses the command line, does what it says, and returns the exit code.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // clap prints help to stdout and errors to stderr, in colour where that is wanted.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { Kind::Usage.exit_code() } else { 0 });
+        }
+    };
+    let code = match dispatch(&arguments) {
+        Ok(()) => 0,
+        Err(failure) => output::failure(&failure),
+    };
+    ExitCode::from(code)
+}
+
+fn dispatch(arguments: &Arguments) -> Result<(), Failure> {
+    let global = &arguments.global;
+    match &arguments.command {
+        Command::Run(options) => run::run(options, global),
+        Command::Plan(options) => plan::plan(options, global),
+        Command::Explain(options) => explain::explain(options, global),
+        Command::Check(options) => check::check(options),
+        Command::Graph(options) => graph::graph(options),
+        Command::Report(options) => report::report(options, global),
+        Command::Export(options) => export::export(options, global),
+        Command::Cache(options) => cache::cache(options, global),
+        Command::Completions(options) => completions::completions(options),
+        Command::Init(options) => init::init(options),
+    }
+}

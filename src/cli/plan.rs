@@ -1,0 +1,29 @@
+//! `pleach plan`.
+
+use std::collections::HashSet;
+
+use super::arguments::{self, Global};
+use super::session::{Session, store};
+use super::{Failure, output};
+use crate::error::Result;
+use crate::plan;
+use crate::report;
+
+/// Shows what a run would do and why.
+pub fn plan(arguments: &arguments::Plan, global: &Global) -> Result<(), Failure> {
+    let session = Session::open(&arguments.manifest)?;
+    let targets = session.targets(&arguments.stages)?;
+    let refresh = arguments.refresh.iter().map(|name| session.stage(name)).collect::<Result<HashSet<usize>>>()?;
+    let store = store(global)?;
+    let digests = plan::data_digests(&session.manifest, &session.graph.needed(&targets))?;
+    let plan = plan::plan(&session.manifest, &session.graph, &targets, &store, &digests, &refresh)?;
+    for warning in store.take_warnings() {
+        output::warning(&warning);
+    }
+    if arguments.json {
+        output::stdout(&format!("{:#}\n", report::plan::json(&plan, &session.manifest)));
+    } else {
+        output::stdout(&report::plan::text(&plan, &session.manifest));
+    }
+    Ok(())
+}

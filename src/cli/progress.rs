@@ -1,0 +1,196 @@
+//! A run's events for a person: bars on a terminal, plain lines elsewhere; or JSON.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use anstyle::AnsiColor;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use super::output;
+use crate::report::duration;
+use crate::run::Event;
+
+/// Shows events.
+pub enum Reporter {
+    /// One JSON object a line, on stdout.
+    Json,
+    /// Bars and lines on a terminal.
+    Bars(Bars),
+    /// Plain lines.
+    Lines(Begun),
+}
+
+/// When stages began, for the time that is left.
+type Begun = HashMap<String, Instant>;
+
+/// A terminal's bars.
+pub struct Bars {
+    all: MultiProgress,
+    running: HashMap<String, ProgressBar>,
+    begun: Begun,
+}
+
+impl Reporter {
+    /// What fits stderr, or JSON if asked.
+    pub fn new(json: bool) -> Self {
+        if json {
+            Reporter::Json
+        } else if output::is_terminal() {
+            Reporter::Bars(Bars { all: MultiProgress::new(), running: HashMap::new(), begun: HashMap::new() })
+        } else {
+            Reporter::Lines(HashMap::new())
+        }
+    }
+
+    /// Shows one event.
+    pub fn event(&mut self, event: &Event) {
+        match self {
+            Reporter::Json => {
+                let json = serde_json::to_string(event).expect("events are plain data");
+                output::stdout(&format!("{json}\n"));
+            }
+            Reporter::Lines(begun) => {
+                remember(begun, event);
+                if let Some(line) = line(event, begun) {
+                    output::stderr(&line);
+                }
+            }
+            Reporter::Bars(bars) => bars.event(event),
+        }
+    }
+}
+
+fn remember(begun: &mut Begun, event: &Event) {
+    if let Event::StageStarted { stage, .. } = event {
+        begun.insert(stage.clone(), Instant::now());
+    }
+}
+
+/// An event as a line; `None` for those that only bars show.
+fn line(event: &Event, begun: &Begun) -> Option<String> {
+    let good = |word: &str| output::paint(AnsiColor::Green, word);
+    let bad = |word: &str| output::paint(AnsiColor::Red, word);
+    let mild = |word: &str| output::paint(AnsiColor::Yellow, word);
+    Some(match event {
+        Event::RunStarted { .. } | Event::Step { .. } => return None,
+        Event::StageCached { stage, .. } => format!("{:>9} {stage}", good("cached")),
+        Event::StageStarted { stage, kind, .. } => format!("{:>9} {stage} ({kind})", good("running")),
+        Event::StageWaiting { stage, pid } => {
+            let who = pid.map_or("another process".to_owned(), |pid| format!("process {pid}"));
+            format!("{:>9} for stage {stage}, which {who} is making", mild("waiting"))
+        }
+        Event::StageResumed { stage, epoch, epochs } if epoch >= epochs => {
+            format!("{:>9} {stage}: all {epochs} epochs are in the store", good("resumed"))
+        }
+        Event::StageResumed { stage, epoch, epochs } => {
+            format!("{:>9} {stage} after epoch {epoch} of {epochs}", good("resumed"))
+        }
+        Event::Epoch { stage, epoch, epochs, .. } => {
+            format!("{:>9} {stage} epoch {epoch}/{epochs}: {}", "", epoch_words(event, begun))
+        }
+        Event::Note { stage, message } => format!("{:>9} {stage}: {message}", good("note")),
+        Event::StageFinished { stage, seconds, .. } => {
+            format!("{:>9} {stage} in {}", good("finished"), duration(*seconds))
+        }
+        Event::StageFailed { stage, message, hints, .. } => {
+            let mut text = format!("{:>9} {stage}: {message}", bad("failed"));
+            for hint in hints {
+                text.push_str(&format!("\n{:>9} {hint}", output::paint(AnsiColor::Cyan, "help")));
+            }
+            text
+        }
+        Event::StageSkipped { stage, because } => format!("{:>9} {stage}: {because}", mild("skipped")),
+        Event::Warning { message } => format!("{:>9} {message}", mild("warning")),
+        Event::RunFinished { cached, ran, failed, skipped, seconds, .. } => {
+            let mut parts = vec![format!("{cached} cached"), format!("{ran} run")];
+            for (count, word) in [(failed, "failed"), (skipped, "skipped")] {
+                if *count > 0 {
+                    parts.push(format!("{count} {word}"));
+                }
+            }
+            format!("{:>9} {} in {}", if *failed > 0 { bad("done") } else { good("done") }, parts.join(", "), duration(*seconds))
+        }
+    })
+}
+
+/// What an epoch came to, and how long the rest will take at this speed.
+fn epoch_words(event: &Event, begun: &Begun) -> String {
+    let Event::Epoch {
+        stage,
+        epoch,
+        epochs,
+        loss,
+        accuracy,
+        validation_accuracy,
+        inactive_units,
+        images_per_second,
+        ..
+    } = event
+    else {
+        return String::new();
+    };
+    let mut text = format!("loss {loss:.4}, accuracy {:.1} %", 100.0 * accuracy);
+    if let Some(accuracy) = validation_accuracy {
+        text.push_str(&format!(", validation {:.1} %", 100.0 * accuracy));
+    }
+    if let Some(units) = inactive_units {
+        text.push_str(&format!(", {units} units inactive"));
+    }
+    text.push_str(&format!(", {images_per_second:.0} images/s"));
+    if let Some(begun) = begun.get(stage).filter(|_| epoch < epochs) {
+        let left = begun.elapsed().as_secs_f64() / *epoch as f64 * (epochs - epoch) as f64;
+        text.push_str(&format!(", {} left", duration(left)));
+    }
+    text
+}
+
+impl Bars {
+    fn event(&mut self, event: &Event) {
+        remember(&mut self.begun, event);
+        match event {
+            Event::StageStarted { stage, kind, .. } => {
+                let style = ProgressStyle::with_template("{prefix:>20.bold} {wide_bar:.cyan/dim} {msg}").expect("a fixed template");
+                let bar = self.all.add(ProgressBar::new(0).with_style(style.progress_chars("━━─")));
+                bar.set_prefix(stage.clone());
+                bar.set_message(kind.clone());
+                self.running.insert(stage.clone(), bar);
+            }
+            Event::Step { stage, epoch, epochs, step, steps, loss, images_per_second } => {
+                if let Some(bar) = self.running.get(stage) {
+                    let (done, all) = ((epoch - 1) * steps + step, epochs * steps);
+                    bar.set_length(all);
+                    bar.set_position(done);
+                    let left = self.begun.get(stage).map_or(String::new(), |begun| {
+                        let left = begun.elapsed().as_secs_f64() / done.max(1) as f64 * (all - done) as f64;
+                        format!(", {} left", duration(left))
+                    });
+                    let speed = format!("{images_per_second:.0} images/s");
+                    bar.set_message(format!("epoch {epoch}/{epochs}, loss {loss:.4}, {speed}{left}"));
+                }
+            }
+            Event::Epoch { stage, epoch, epochs, .. } => {
+                if let Some(bar) = self.running.get(stage) {
+                    if bar.length().unwrap_or(0) < *epochs {
+                        bar.set_length(*epochs);
+                    }
+                    bar.set_position(bar.length().unwrap_or(0) * epoch / epochs);
+                    bar.set_message(format!("epoch {epoch}/{epochs}, {}", epoch_words(event, &self.begun)));
+                }
+            }
+            Event::StageFinished { stage, .. } | Event::StageFailed { stage, .. } => {
+                if let Some(bar) = self.running.remove(stage) {
+                    bar.finish_and_clear();
+                    self.all.remove(&bar);
+                }
+                self.print(event);
+            }
+            other => self.print(other),
+        }
+    }
+
+    fn print(&self, event: &Event) {
+        if let Some(line) = line(event, &self.begun) {
+            self.all.suspend(|| output::stderr(&line));
+        }
+    }
+}

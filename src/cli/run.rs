@@ -1,0 +1,60 @@
+//! `pleach run`.
+
+use std::collections::HashSet;
+
+use super::arguments::{self, Global};
+use super::progress::Reporter;
+use super::session::{Session, store};
+use super::{Failure, output, signals};
+use crate::error::{Error, Kind, Result};
+use crate::plan::data_digests;
+use crate::report::{results, table};
+use crate::run;
+
+/// Runs what is missing and prints the results.
+pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
+    device(&arguments.device)?;
+    let cancel = signals::install()?;
+    let session = Session::open(&arguments.manifest)?;
+    let targets = session.targets(&arguments.stages)?;
+    let refresh: HashSet<usize> =
+        arguments.refresh.iter().map(|name| session.stage(name)).collect::<Result<HashSet<usize>>>()?;
+    let store = store(global)?;
+    let digests = data_digests(&session.manifest, &session.graph.needed(&targets))?;
+    let options = run::Options {
+        jobs: arguments.jobs.into(),
+        threads: arguments.threads.map_or_else(rayon::current_num_threads, usize::from),
+        keep_going: arguments.keep_going,
+        refresh,
+    };
+    let mut reporter = Reporter::new(arguments.json);
+    let (manifest, graph) = (&session.manifest, &session.graph);
+    let summary = run::run(manifest, graph, &targets, &store, &digests, &options, &cancel, &mut |event| {
+        reporter.event(event);
+    })?;
+    drop(reporter);
+    if !arguments.json {
+        for evaluation in results::evaluations(manifest, &summary.records, &store)? {
+            output::stdout(&format!("{}\n", table::evaluation(&evaluation)));
+        }
+    }
+    match summary.failure {
+        // A stage's failure was told as an event when it happened.
+        Some(error) if matches!(error.kind, Kind::Interrupted | Kind::Terminated) => Err(Failure::Error(error)),
+        Some(error) => Err(Failure::Said(error.kind.exit_code())),
+        None => Ok(()),
+    }
+}
+
+/// Only the CPU computes in this version.
+fn device(name: &str) -> Result<()> {
+    match name {
+        "auto" | "cpu" => Ok(()),
+        cuda if cuda == "cuda" || cuda.strip_prefix("cuda:").is_some_and(|n| n.parse::<u32>().is_ok()) => {
+            Err(Error::new(Kind::Usage, format!("`--device {cuda}`: this version computes on the CPU only"))
+                .hint("use `--device cpu` or leave it out"))
+        }
+        other => Err(Error::new(Kind::Usage, format!("there is no device `{other}`"))
+            .hint("it can be `auto`, `cpu` or `cuda:0`")),
+    }
+}

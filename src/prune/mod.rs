@@ -1,0 +1,98 @@
+//! Making networks smaller.
+//!
+//! - `method`: what a manifest says about it;
+//! - `activity`: what the units of a layer do on real images, for criteria that ask;
+//! - `inactive`: which units go, by their activity (KDDP);
+//! - `units`: removing units for real, from the layer, what normalises it, and what reads it;
+//! - `weights`: masking single weights.
+
+mod activity;
+mod inactive;
+mod method;
+pub mod units;
+mod weights;
+
+pub use activity::Activity;
+pub use method::{Criterion, Measure, Method, Scope};
+
+use std::collections::BTreeMap;
+
+use crate::data::{Images, Normalization};
+use crate::error::Result;
+use crate::network::{Executor, Graph, HostTensor, Model};
+use crate::tensor::Backend;
+
+/// What pruning took away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removed {
+    /// Units of one layer.
+    Units {
+        /// The layer.
+        layer: String,
+        /// The units that stay, ascending.
+        keep: Vec<usize>,
+        /// How many there were.
+        before: usize,
+    },
+    /// Single weights; the shapes are what they were.
+    Weights,
+}
+
+impl Removed {
+    /// How many units went; `None` when units are not what was pruned.
+    pub fn units(&self) -> Option<u64> {
+        match self {
+            Removed::Units { keep, before, .. } => Some((before - keep.len()) as u64),
+            Removed::Weights => None,
+        }
+    }
+
+    /// Takes the same rows and columns out of an optimizer's state, whose tensors are called `SLOT/PARAMETER`. `graph` is
+    /// the layer graph from before.
+    ///
+    /// # Errors
+    /// When the state does not fit the graph.
+    pub fn remove_from_state(&self, graph: &Graph, state: &mut BTreeMap<String, HostTensor>) -> Result<()> {
+        let Removed::Units { layer, keep, .. } = self else { return Ok(()) };
+        units::remove_from_tensors(graph, layer, keep, state)
+    }
+}
+
+/// What `method` has to know about the network's behaviour on the training split; `None` when weights are enough.
+///
+/// # Errors
+/// When the device fails.
+pub fn activity<B: Backend>(
+    method: &Method,
+    network: &Executor<B>,
+    images: &Images,
+    indices: &[u32],
+    normalization: &Normalization,
+    device: &B,
+) -> Result<Option<Activity>> {
+    match method {
+        Method::Inactive { layer, .. } => {
+            activity::observe(network, layer, images, indices, normalization, device).map(Some)
+        }
+        Method::Weights { .. } => Ok(None),
+    }
+}
+
+/// Prunes `model` by `method`.
+///
+/// # Errors
+/// When the method does not fit the network.
+pub fn apply(method: &Method, model: &mut Model, activity: Option<&Activity>, seed: u64) -> Result<Removed> {
+    match method {
+        Method::Inactive { layer, measure, threshold, minimum } => {
+            let activity = activity.expect("asked for by this method");
+            let keep = inactive::keep(activity, *measure, *threshold, *minimum as usize);
+            units::remove(model, layer, &keep)?;
+            Ok(Removed::Units { layer: layer.clone(), keep, before: activity.maximum.len() })
+        }
+        Method::Weights { criterion, sparsity, scope } => {
+            weights::mask(model, *criterion, *sparsity, *scope, seed);
+            Ok(Removed::Weights)
+        }
+    }
+}

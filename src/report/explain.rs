@@ -1,0 +1,45 @@
+//! An explanation as text.
+
+use super::plan::{line, short};
+use crate::plan::explain::Explanation;
+
+/// Everything the key of `stage` is made of, and how it differs from the nearest earlier result.
+pub fn text(explanation: &Explanation, stage: &str) -> String {
+    let mut out = match (&explanation.key, &explanation.cached) {
+        (Some(key), Some(_)) => format!("{stage}  {key}  cached\n"),
+        (Some(key), None) => format!("{stage}  {key}  not in the store\n"),
+        (None, _) => {
+            format!("{stage}  has no key yet: it depends on what `{}` will make\n", explanation.missing.join("`, `"))
+        }
+    };
+    out.push_str("made of\n");
+    let widths = |pick: fn(&(String, String, Option<crate::manifest::Place>)) -> usize| {
+        explanation.fields.iter().map(pick).max().unwrap_or(0)
+    };
+    let (names, values) = (widths(|f| f.0.len()), widths(|f| short(&f.1).chars().count()));
+    for (name, value, place) in &explanation.fields {
+        let place = place.as_ref().map_or(String::new(), ToString::to_string);
+        out.push_str(format!("  {name:names$}  {:values$}  {place}", short(value)).trim_end());
+        out.push('\n');
+    }
+    if let Some(record) = &explanation.cached {
+        out.push_str("outputs\n");
+        for (name, output) in &record.outputs {
+            out.push_str(&format!("  {name:10}  {}  {}\n", output.digest.short(), super::bytes(output.size)));
+        }
+        out.push_str("made by\n");
+        for field in ["pleach", "platform", "device", "threads", "seconds", "run"] {
+            out.push_str(&format!("  {field:10}  {}\n", record.provenance[field].to_string().trim_matches('"')));
+        }
+    }
+    if let Some((record, changes)) = &explanation.nearest {
+        out.push_str(&format!("nearest earlier result: {} ({})\n", record.label, record.key.short()));
+        for change in changes {
+            out.push_str(&format!("  {}\n", line(change)));
+        }
+        if changes.is_empty() {
+            out.push_str("  nothing differs; its files are gone\n");
+        }
+    }
+    out
+}

@@ -1,0 +1,125 @@
+//! The work of an evaluate stage: what networks are worth, and what they cost.
+
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::outputs::Outputs;
+use super::{Context, Description, Failure, Split, inputs};
+use crate::data;
+use crate::error::Result;
+use crate::network::{Executor, Mode};
+use crate::tensor::{Backend, Cpu, NoneTape};
+use crate::train::evaluation;
+
+/// The output `metrics`: one entry a model, in the order of the manifest. No names, so that renaming changes nothing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Metrics {
+    /// How many images were looked at.
+    pub images: u64,
+    /// One entry a model.
+    pub models: Vec<ModelMetrics>,
+}
+
+/// What one network is worth and what it costs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ModelMetrics {
+    /// Share of images whose class has the highest logit.
+    pub top1: f64,
+    /// Share of images whose class is among the five highest.
+    pub top5: f64,
+    /// Mean cross entropy.
+    pub loss: f64,
+    /// Top-1 of the images of each class; `null` for a class without images.
+    pub per_class: Vec<Option<f64>>,
+    /// Numbers that training changes.
+    pub parameters: u64,
+    /// Of these, those that are not zero.
+    pub nonzeros: u64,
+    /// Multiplications of convolutions and linear layers for one image.
+    pub macs: u64,
+    /// Bytes of the network's files in the store.
+    pub bytes: u64,
+}
+
+/// What was measured with a clock, beside the result: it is never the same twice.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Timing {
+    /// Milliseconds for one image, the median of several.
+    pub latency_ms: f64,
+    /// Images a second in batches, the median of several.
+    pub throughput: f64,
+}
+
+/// Runs of one image, after the first few; the median is kept.
+const LATENCY_RUNS: usize = 31;
+
+/// Runs of a batch; the median is kept.
+const THROUGHPUT_RUNS: usize = 3;
+
+/// Evaluates the inputs `models.0`, `models.1`, … and hands over `metrics`.
+///
+/// # Errors
+/// See [`Failure`].
+pub fn evaluate(description: &Description, split: Split, context: &Context) -> Result<Outputs, Failure> {
+    let data = inputs::needed_data(description, context)?;
+    let (images, indices) = data.split(split);
+    let labels: Vec<u32> = indices.iter().map(|i| images.labels[*i as usize]).collect();
+    let device = Cpu::default();
+    let mut metrics = Metrics { images: indices.len() as u64, models: Vec::new() };
+    let mut timings = Vec::new();
+    for role in (0..).map(|i| format!("models.{i}")).take_while(|role| description.inputs.contains_key(role)) {
+        let model = inputs::network(description, &role, context)?;
+        let network = Executor::new(&model, &device)?;
+        let stop = || context.check_cancelled().is_err();
+        let logits = evaluation::logits(&network, images, &indices, &data.normalization, &device, &stop)?;
+        context.check_cancelled()?;
+        metrics.models.push(ModelMetrics {
+            top1: evaluation::top(&logits, &labels, 1),
+            top5: evaluation::top(&logits, &labels, 5),
+            loss: evaluation::cross_entropy(&logits, &labels),
+            per_class: per_class(&logits, &labels, data.set.source.classes()),
+            parameters: model.graph.parameter_count(),
+            nonzeros: model.nonzero_count(),
+            macs: model.graph.macs(),
+            bytes: inputs::stored_bytes(description, &role, context)?,
+        });
+        let one = data::batch(images, &indices[..1.min(indices.len())], &data.normalization, None);
+        let many = data::batch(images, &indices[..data::EVALUATION_BATCH.min(indices.len())], &data.normalization, None);
+        timings.push(time(&network, &one, &many, &device)?);
+    }
+    let mut outputs = Outputs::default().json("metrics", &metrics);
+    outputs.measured = json!(timings);
+    Ok(outputs)
+}
+
+fn per_class(logits: &[f32], labels: &[u32], classes: usize) -> Vec<Option<f64>> {
+    let mut right = vec![(0u64, 0u64); classes];
+    for (row, label) in logits.chunks(classes).zip(labels) {
+        let (hits, all) = &mut right[*label as usize];
+        *hits += (evaluation::rank(row, *label as usize) == 0) as u64;
+        *all += 1;
+    }
+    right.into_iter().map(|(hits, all)| (all > 0).then(|| hits as f64 / all as f64)).collect()
+}
+
+fn time(network: &Executor<Cpu>, one: &data::Batch, many: &data::Batch, device: &Cpu) -> Result<Timing> {
+    let run = |batch: &data::Batch| -> Result<f64> {
+        let pixels = device.upload(&batch.pixels)?;
+        let begun = Instant::now();
+        network.forward(pixels, batch.size, Mode::Evaluate, &[], &mut NoneTape)?;
+        Ok(begun.elapsed().as_secs_f64())
+    };
+    let median = |batch: &data::Batch, runs: usize| -> Result<f64> {
+        run(batch)?;
+        let mut times = (0..runs).map(|_| run(batch)).collect::<Result<Vec<f64>>>()?;
+        times.sort_by(f64::total_cmp);
+        Ok(times[runs / 2])
+    };
+    let throughput = many.size as f64 / median(many, THROUGHPUT_RUNS)?.max(f64::MIN_POSITIVE);
+    Ok(Timing { latency_ms: 1e3 * median(one, LATENCY_RUNS)?, throughput })
+}

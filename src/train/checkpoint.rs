@@ -1,0 +1,114 @@
+//! An epoch as an action of its own in the store: weights, optimizer state and history under a key that is chained from
+//! the epoch before it. The key holds everything that decided the epochs so far and nothing about those to come, so that
+//! a run that was killed, one that is longer, and one whose later learning rates differ all go on from the longest
+//! prefix they have in common with what is there.
+
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+
+use super::History;
+use super::optimizer::Tensors;
+use crate::error::{Error, Kind, Result};
+use crate::network::{Model, weights};
+use crate::store::{Digest, Output, Record, Store};
+
+/// The kind of record that a checkpoint is.
+pub const KIND: &str = "epoch";
+
+/// The key of the epoch that follows `previous` with these learning rates, one a step.
+pub fn next_key(previous: &Digest, learning_rates: &[f64]) -> Digest {
+    let mut hasher = blake3::Hasher::new_derive_key("pleach 2026 epoch key");
+    hasher.update(previous.as_bytes());
+    for rate in learning_rates {
+        hasher.update(&rate.to_bits().to_le_bytes());
+    }
+    Digest::from_bytes(*hasher.finalize().as_bytes())
+}
+
+/// Where a training run stands after an epoch.
+pub struct Checkpoint {
+    /// The network.
+    pub model: Model,
+    /// The optimizer's tensors.
+    pub optimizer: Tensors,
+    /// Steps the optimizer has done.
+    pub steps: u64,
+    /// All epochs so far.
+    pub history: History,
+    /// The network after the best epoch so far, if there is a validation split.
+    pub best: Option<Model>,
+}
+
+/// Commits a checkpoint under `key`.
+///
+/// # Errors
+/// When the store cannot be written.
+pub fn commit(store: &Store, key: Digest, label: &str, checkpoint: &Checkpoint, refresh: bool) -> Result<()> {
+    let mut outputs = BTreeMap::new();
+    let mut put = |name: &str, bytes: &[u8]| -> Result<()> {
+        let output = Output { digest: store.put(bytes)?, size: bytes.len() as u64 };
+        outputs.insert(name.to_owned(), output);
+        Ok(())
+    };
+    let history = serde_json::json!({ "steps": checkpoint.steps, "history": checkpoint.history });
+    put("history", history.to_string().as_bytes())?;
+    put("optimizer", &weights::encode(&checkpoint.optimizer)?)?;
+    for (prefix, model) in [("", Some(&checkpoint.model)), ("best-", checkpoint.best.as_ref())] {
+        let Some(model) = model else { continue };
+        put(&format!("{prefix}network"), &model.description())?;
+        put(&format!("{prefix}weights"), &model.weights()?)?;
+        if let Some(masks) = model.masks_bytes() {
+            put(&format!("{prefix}masks"), &masks)?;
+        }
+    }
+    let record = Record {
+        key,
+        kind: KIND.to_owned(),
+        label: label.to_owned(),
+        family: key,
+        fields: Vec::new(),
+        outputs,
+        provenance: Value::Null,
+        created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
+    };
+    store.commit(record, refresh).map(|_| ())
+}
+
+/// Reads the checkpoint under `key`; `None` when it is not there whole.
+///
+/// # Errors
+/// When the store cannot be read, or a checkpoint holds what it cannot hold.
+pub fn load(store: &Store, key: &Digest) -> Result<Option<Checkpoint>> {
+    let Some(record) = store.lookup(key)? else { return Ok(None) };
+    let object = |name: &str| -> Result<Option<Vec<u8>>> {
+        match record.outputs.get(name) {
+            Some(output) => store.get(&output.digest),
+            None => Ok(None),
+        }
+    };
+    let (Some(history), Some(optimizer)) = (object("history")?, object("optimizer")?) else { return Ok(None) };
+    let Some(model) = read_model("", &object)? else { return Ok(None) };
+    let has_best = record.outputs.contains_key("best-weights");
+    let best = if has_best { read_model("best-", &object)? } else { None };
+    if has_best && best.is_none() {
+        return Ok(None);
+    }
+    let malformed = || Error::new(Kind::Internal, format!("checkpoint {} has no readable history", key.short()));
+    let history: Value = serde_json::from_slice(&history).map_err(|_| malformed())?;
+    Ok(Some(Checkpoint {
+        model,
+        optimizer: weights::decode(&optimizer)?,
+        steps: history["steps"].as_u64().ok_or_else(malformed)?,
+        history: serde_json::from_value(history["history"].clone()).map_err(|_| malformed())?,
+        best,
+    }))
+}
+
+fn read_model(prefix: &str, object: &dyn Fn(&str) -> Result<Option<Vec<u8>>>) -> Result<Option<Model>> {
+    let (network, weights) = (object(&format!("{prefix}network"))?, object(&format!("{prefix}weights"))?);
+    let (Some(network), Some(weights)) = (network, weights) else { return Ok(None) };
+    let masks = object(&format!("{prefix}masks"))?;
+    Model::from_parts(&network, &weights, masks.as_deref()).map(Some)
+}

@@ -1,0 +1,159 @@
+//! One pass over the training split.
+
+use std::time::{Duration, Instant};
+
+use super::objective::Objective;
+use super::optimizer::State;
+use super::session::Task;
+use super::{Progress, Stop, evaluation};
+use crate::data;
+use crate::error::{Error, Kind};
+use crate::network::{Executor, Forward, Mode};
+use crate::tensor::{self, Backend, Flat, NoneTape};
+
+/// How often the gradient's norm is looked at when nothing clips it. The loss is looked at every step.
+const GRADIENT_CHECK: usize = 16;
+
+/// How often progress is told.
+const TELL_EVERY: Duration = Duration::from_millis(200);
+
+/// What one pass came to.
+pub struct Passed {
+    /// Mean objective.
+    pub loss: f64,
+    /// Share of right answers.
+    pub accuracy: f64,
+    /// Units that stayed at zero, if any layer's activation is penalised.
+    pub inactive_units: Option<u64>,
+    /// Training images a second.
+    pub images_per_second: f64,
+}
+
+/// The teacher's part in a pass.
+pub enum Teacher<B: Backend> {
+    /// No loss asks for one.
+    None,
+    /// Its logits on every image of the training set, by image, because images are always the same.
+    Logits(Vec<f32>),
+    /// It looks at every batch itself, because images are augmented.
+    Network(Executor<B>),
+}
+
+/// Trains for one epoch (from 0), one learning rate a step.
+///
+/// # Errors
+/// [`Stop::Diverged`] at the first loss, gradient or weight that is not finite.
+pub fn pass<B: Backend>(
+    task: &Task,
+    network: &mut Executor<B>,
+    optimizer: &mut State<B>,
+    objective: &Objective,
+    teacher: &Teacher<B>,
+    epoch: u64,
+    rates: &[f64],
+    device: &B,
+) -> Result<Passed, Stop> {
+    let order = data::epoch_order(task.train, task.seed, epoch);
+    let training = task.training;
+    let classes = network.graph().classes();
+    let keep = objective.keep();
+    let mut activity: Vec<Vec<f32>> = vec![Vec::new(); keep.len()];
+    let (mut loss_sum, mut right, mut seen) = (0.0f64, 0usize, 0usize);
+    let mut last_finite_loss = None;
+    let begun = Instant::now();
+    let mut told = begun;
+    for (step, indices) in order.chunks(training.batch as usize).enumerate() {
+        if task.is_cancelled() {
+            return Err(Stop::Cancelled);
+        }
+        let lr = rates[step];
+        let augment = (!training.augment.is_empty()).then_some((&training.augment[..], task.seed, epoch));
+        let batch = data::batch(task.images, indices, task.normalization, augment);
+        let pixels = device.upload(&batch.pixels)?;
+        let hints = match teacher {
+            Teacher::None => None,
+            Teacher::Logits(all) => Some(device.upload(&rows(all, indices, classes))?),
+            Teacher::Network(teacher) => {
+                let forward = teacher.forward(pixels.clone(), batch.size, Mode::Evaluate, &[], &mut NoneTape)?;
+                Some(forward.logits)
+            }
+        };
+        let mut tape = tensor::tape(device, network.alloc_gradients()?)?;
+        let forward = network.forward(pixels, batch.size, Mode::Train, &keep, &mut tape)?;
+        observe(&forward, network, &mut activity);
+        let loss = objective.sum(network, &forward, &batch.labels, hints.as_ref(), device, tape)?;
+        let value = loss.as_vec()[0] as f64;
+        let diverged = |what: &str| {
+            let at = format!("epoch {}, step {} of {}", epoch + 1, step + 1, rates.len());
+            let last = last_finite_loss.map_or("there was no finite loss".to_owned(), |l: f64| format!("the last finite loss was {l:.6}"));
+            let message = format!("{what} is not finite at {at}; {last}; the learning rate was {lr}");
+            let error = Error::new(Kind::Diverged, message).hint("lower `optimizer.lr`, warm up longer, or set `clip-norm`");
+            Stop::Diverged { error, last_finite: None }
+        };
+        if !value.is_finite() {
+            return Err(diverged("the loss"));
+        }
+        last_finite_loss = Some(value);
+        let mut gradients = tensor::backward(loss)?;
+        network.mask_gradients(&mut gradients)?;
+        if training.clip_norm.is_some() || step % GRADIENT_CHECK == 0 {
+            let trained: Vec<&Flat<B>> = network.trained().collect();
+            let norm = tensor::global_norm::<B>(&mut gradients, trained.iter().copied())?;
+            if !norm.is_finite() {
+                return Err(diverged("the gradient"));
+            }
+            if let Some(limit) = training.clip_norm
+                && norm > limit
+            {
+                for parameter in trained {
+                    B::scale_gradient(&mut gradients, parameter, (limit / norm) as f32)?;
+                }
+            }
+        }
+        optimizer.step(&training.optimizer, lr, network, &mut gradients)?;
+        network.apply_masks()?;
+        network.update_statistics(&forward)?;
+
+        let logits = B::download(&forward.logits);
+        let ranks = logits.chunks(classes).zip(&batch.labels).map(|(row, label)| evaluation::rank(row, *label as usize));
+        right += ranks.filter(|rank| *rank == 0).count();
+        loss_sum += value * batch.size as f64;
+        seen += batch.size;
+        if told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
+            (task.progress)(Progress::Step {
+                epoch: epoch + 1,
+                epochs: training.epochs,
+                step: step as u64 + 1,
+                steps: rates.len() as u64,
+                loss: loss_sum / seen as f64,
+                images_per_second: seen as f64 / begun.elapsed().as_secs_f64(),
+            });
+        }
+    }
+    let inactive = activity.iter().flatten().filter(|largest| **largest == 0.0).count() as u64;
+    Ok(Passed {
+        loss: loss_sum / seen as f64,
+        accuracy: right as f64 / seen as f64,
+        inactive_units: (!keep.is_empty()).then_some(inactive),
+        images_per_second: seen as f64 / begun.elapsed().as_secs_f64(),
+    })
+}
+
+/// The rows of `all` (images, classes) that belong to `indices`.
+fn rows(all: &[f32], indices: &[u32], classes: usize) -> Vec<f32> {
+    indices.iter().flat_map(|i| &all[*i as usize * classes..][..classes]).copied().collect()
+}
+
+/// Notes the largest absolute activation of every unit of the layers that were kept.
+fn observe<B: Backend>(forward: &Forward<B>, network: &Executor<B>, activity: &mut [Vec<f32>]) {
+    for ((layer, value), largest) in forward.kept.iter().zip(activity) {
+        let units = network.shape(*layer).channels();
+        largest.resize(units, 0.0);
+        for row in B::download(value).chunks(units) {
+            for (largest, activation) in largest.iter_mut().zip(row) {
+                *largest = largest.max(activation.abs());
+            }
+        }
+    }
+}

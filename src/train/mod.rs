@@ -1,0 +1,85 @@
+//! Training: the loop and its parts.
+//!
+//! - `parameters`: what a manifest says about it;
+//! - `session`: a network being trained, from its first epoch or from a checkpoint to its last;
+//! - `epoch`: one pass over the training split;
+//! - `objective`: losses and penalties, summed to the number that is made small;
+//! - `optimizer`, `schedule`: how weights change, and how fast;
+//! - `checkpoint`: an epoch as an action of its own in the store;
+//! - `history`: what every epoch came to, and what is decided from it;
+//! - `evaluation`: a network's logits on a split, and what they are worth.
+
+pub mod checkpoint;
+mod epoch;
+pub mod evaluation;
+mod history;
+mod objective;
+mod optimizer;
+pub mod parameters;
+mod schedule;
+mod session;
+
+pub use history::{Entry, History};
+pub use session::{Task, Trained, train};
+
+use crate::error::Error;
+
+/// What a training stage tells while it works.
+#[derive(Debug, Clone)]
+pub enum Progress {
+    /// It goes on after so many epochs.
+    Resumed {
+        /// Epochs done.
+        epoch: u64,
+        /// Of how many.
+        epochs: u64,
+    },
+    /// Some steps are done.
+    Step {
+        /// The running epoch, from 1.
+        epoch: u64,
+        /// Of how many.
+        epochs: u64,
+        /// Steps done.
+        step: u64,
+        /// Of how many.
+        steps: u64,
+        /// Mean loss of the epoch so far.
+        loss: f64,
+        /// Training images a second.
+        images_per_second: f64,
+    },
+    /// An epoch is done.
+    Epoch {
+        /// What it came to.
+        entry: Entry,
+        /// Of how many.
+        epochs: u64,
+        /// Training images a second.
+        images_per_second: f64,
+    },
+    /// One line about the result.
+    Note(String),
+}
+
+/// Why training ended without a result.
+#[derive(Debug)]
+pub enum Stop {
+    /// It failed.
+    Error(Error),
+    /// Something became infinite or not a number.
+    Diverged {
+        /// What and where.
+        error: Error,
+        /// The weights of the last epoch that was finished, as safetensors.
+        last_finite: Option<Vec<u8>>,
+    },
+    /// The run is stopping.
+    Cancelled,
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Stop::Error(error)
+    }
+}

@@ -1,0 +1,127 @@
+//! The optimizer's state, one set of tensors a parameter, in a form that is saved and loaded bit for bit.
+
+use std::collections::BTreeMap;
+
+use super::parameters::Optimizer;
+use crate::error::{Error, Kind, Result};
+use crate::network::{Executor, HostTensor, Role};
+use crate::tensor::ops::optimizer::{AdamStep, SgdStep};
+use crate::tensor::{Backend, Flat, Gradients};
+
+/// Host tensors by name, as a checkpoint keeps them.
+pub type Tensors = BTreeMap<String, HostTensor>;
+
+/// State of an optimizer: velocity for SGD, two moments for Adam.
+pub struct State<B: Backend> {
+    /// Steps done.
+    pub steps: u64,
+    /// By the executor's parameter index; empty for parameters that are not trained.
+    slots: Vec<Vec<Flat<B>>>,
+}
+
+fn slot_names(optimizer: &Optimizer) -> &'static [&'static str] {
+    match optimizer {
+        Optimizer::Sgd { .. } => &["velocity"],
+        Optimizer::Adam { .. } | Optimizer::Adamw { .. } => &["mean", "variance"],
+    }
+}
+
+impl<B: Backend> State<B> {
+    /// All zeros.
+    ///
+    /// # Errors
+    /// When the device has no room.
+    pub fn new(optimizer: &Optimizer, network: &Executor<B>, device: &B) -> Result<Self> {
+        let mut slots = Vec::new();
+        for spec in network.specs() {
+            let count = if spec.role.is_trained() { slot_names(optimizer).len() } else { 0 };
+            let zeros = vec![0.0; spec.dims.iter().product()];
+            slots.push((0..count).map(|_| device.upload(&zeros)).collect::<Result<Vec<_>>>()?);
+        }
+        Ok(Self { steps: 0, slots })
+    }
+
+    /// Takes the state from a checkpoint's tensors.
+    ///
+    /// # Errors
+    /// When a tensor is missing or has the wrong size, and when the device has no room.
+    pub fn restore(
+        optimizer: &Optimizer,
+        network: &Executor<B>,
+        device: &B,
+        steps: u64,
+        tensors: &Tensors,
+    ) -> Result<Self> {
+        let mut state = Self::new(optimizer, network, device)?;
+        for (spec, slots) in network.specs().iter().zip(&mut state.slots) {
+            for (name, slot) in slot_names(optimizer).iter().zip(slots) {
+                let key = format!("{name}/{}", spec.name);
+                match tensors.get(&key) {
+                    Some(tensor) if tensor.dims == spec.dims => B::overwrite(slot, &tensor.data)?,
+                    _ => return Err(Error::new(Kind::Internal, format!("a checkpoint has no `{key}` that fits"))),
+                }
+            }
+        }
+        state.steps = steps;
+        Ok(state)
+    }
+
+    /// The state as host tensors named `velocity/PARAMETER` and so on, with the parameters' dimensions.
+    pub fn save(&self, optimizer: &Optimizer, network: &Executor<B>) -> Tensors {
+        let mut tensors = Tensors::new();
+        for (spec, slots) in network.specs().iter().zip(&self.slots) {
+            for (name, slot) in slot_names(optimizer).iter().zip(slots) {
+                let tensor = HostTensor { dims: spec.dims.clone(), data: B::download(slot) };
+                tensors.insert(format!("{name}/{}", spec.name), tensor);
+            }
+        }
+        tensors
+    }
+
+    /// One step over all trained parameters with learning rate `lr`. Norms and biases do not decay unless asked.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn step(
+        &mut self,
+        optimizer: &Optimizer,
+        lr: f64,
+        network: &mut Executor<B>,
+        gradients: &mut Gradients<f32, B>,
+    ) -> Result<()> {
+        self.steps += 1;
+        let (strength, decay_all) = optimizer.decay();
+        for (index, slots) in self.slots.iter_mut().enumerate() {
+            let spec = &network.specs()[index];
+            if !spec.role.is_trained() {
+                continue;
+            }
+            let decay = if decay_all || spec.role == Role::Weight { strength } else { 0.0 };
+            let parameter = network.parameter_mut(index);
+            match (optimizer, &mut slots[..]) {
+                (Optimizer::Sgd { momentum, nesterov, .. }, [velocity]) => {
+                    let step = SgdStep { lr, momentum: *momentum, nesterov: *nesterov, l2: decay };
+                    B::sgd_step(parameter, gradients, velocity, &step)?;
+                }
+                (
+                    Optimizer::Adam { betas, epsilon, .. } | Optimizer::Adamw { betas, epsilon, .. },
+                    [mean, variance],
+                ) => {
+                    let coupled = matches!(optimizer, Optimizer::Adam { .. });
+                    let step = AdamStep {
+                        step: self.steps,
+                        lr,
+                        beta1: betas[0],
+                        beta2: betas[1],
+                        epsilon: *epsilon,
+                        l2: if coupled { decay } else { 0.0 },
+                        decay: if coupled { 0.0 } else { decay },
+                    };
+                    B::adam_step(parameter, gradients, mean, variance, &step)?;
+                }
+                _ => return Err(Error::new(Kind::Internal, "the optimizer's state does not fit its kind")),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,282 @@
+//! A network being trained, from its first epoch or from a checkpoint to its last.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::checkpoint::{self, Checkpoint};
+use super::epoch::{Teacher, pass};
+use super::evaluation;
+use super::objective::Objective;
+use super::optimizer::State;
+use super::parameters::{Select, Training};
+use super::{Entry, History, Progress, Stop, schedule};
+use crate::data::{Images, Normalization};
+use crate::error::{Error, Kind, Result};
+use crate::network::{Executor, Model};
+use crate::prune;
+use crate::store::{Digest, Store};
+use crate::tensor::Backend;
+
+/// One training run.
+pub struct Task<'a> {
+    /// What to do.
+    pub training: &'a Training,
+    /// For the order of images and augmentation.
+    pub seed: u64,
+    /// The training set.
+    pub images: &'a Images,
+    /// Indices to train on.
+    pub train: &'a [u32],
+    /// Indices to choose on.
+    pub validation: &'a [u32],
+    /// Of the training split.
+    pub normalization: &'a Normalization,
+    /// Where checkpoints are.
+    pub store: &'a Store,
+    /// The first link of the chain of checkpoint keys.
+    pub chain: Digest,
+    /// Whether checkpoints of earlier runs may be used; otherwise they are replaced.
+    pub resume: bool,
+    /// Set when the run is to stop.
+    pub cancelled: &'a AtomicBool,
+    /// Told what happens.
+    pub progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+impl Task<'_> {
+    /// Whether the run is to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+}
+
+/// A trained network.
+pub struct Trained {
+    /// The weights that were selected.
+    pub model: Model,
+    /// Every epoch.
+    pub history: History,
+}
+
+/// Trains `start` on `task`, under `teacher` if a loss asks for one.
+///
+/// # Errors
+/// See [`Stop`].
+pub fn train<B: Backend>(
+    task: &Task,
+    start: Model,
+    teacher: Option<&Model>,
+    device: &B,
+) -> Result<Trained, Stop> {
+    let training = task.training;
+    let steps = task.train.len().div_ceil(training.batch as usize) as u64;
+    if steps == 0 {
+        let message = "there are no training images left after the validation split";
+        return Err(Error::new(Kind::Input, message).hint("lower `validation`, or raise `limit`").into());
+    }
+    let rates: Vec<Vec<f64>> = (0..training.epochs)
+        .map(|epoch| schedule::rates(&training.schedule, training.optimizer.lr(), training.epochs, steps, epoch))
+        .collect();
+    let keys = keys(&task.chain, &rates);
+    let found = if task.resume { longest(task, &keys)? } else { None };
+    let mut session = match found {
+        Some(checkpoint) => {
+            let (epoch, epochs) = (checkpoint.history.epochs.len() as u64, training.epochs);
+            (task.progress)(Progress::Resumed { epoch, epochs });
+            Session::restore(training, checkpoint, device)?
+        }
+        None => Session::begin(training, start, device)?,
+    };
+    let last = training.early_stop.as_ref().and_then(|rule| session.history.stop(rule));
+    if last.is_none() && session.history.epochs.len() < rates.len() {
+        let teacher = session.teacher(task, teacher, device)?;
+        for epoch in session.history.epochs.len()..rates.len() {
+            session.epoch(task, &teacher, epoch as u64, &rates[epoch], device).map_err(|stop| session.keep(stop))?;
+            let refresh = !task.resume;
+            checkpoint::commit(task.store, keys[epoch], "", &session.checkpoint(training), refresh)?;
+            if training.early_stop.as_ref().is_some_and(|rule| session.history.stop(rule).is_some()) {
+                break;
+            }
+        }
+    }
+    session.result(training)
+}
+
+/// The key of every epoch's checkpoint.
+fn keys(chain: &Digest, rates: &[Vec<f64>]) -> Vec<Digest> {
+    let mut keys: Vec<Digest> = Vec::with_capacity(rates.len());
+    for rates in rates {
+        keys.push(checkpoint::next_key(keys.last().unwrap_or(chain), rates));
+    }
+    keys
+}
+
+/// The latest checkpoint there is, but none after the epoch at which training would have stopped early.
+fn longest(task: &Task, keys: &[Digest]) -> Result<Option<Checkpoint>> {
+    let mut epoch = keys.len();
+    while epoch > 0 {
+        if let Some(checkpoint) = checkpoint::load(task.store, &keys[epoch - 1])? {
+            let stop = task.training.early_stop.as_ref().and_then(|rule| checkpoint.history.stop(rule));
+            match stop.map(|stop| stop as usize).filter(|stop| *stop < epoch) {
+                Some(stop) => {
+                    epoch = stop;
+                    continue;
+                }
+                None => return Ok(Some(checkpoint)),
+            }
+        }
+        epoch -= 1;
+    }
+    Ok(None)
+}
+
+struct Session<B: Backend> {
+    network: Executor<B>,
+    optimizer: State<B>,
+    objective: Objective,
+    history: History,
+    best: Option<Model>,
+    /// The network after the last epoch, which was finite.
+    finite: Option<Model>,
+}
+
+impl<B: Backend> Session<B> {
+    fn begin(training: &Training, model: Model, device: &B) -> Result<Self> {
+        let network = Executor::new(&model, device)?;
+        let optimizer = State::new(&training.optimizer, &network, device)?;
+        let objective = objective(training, &network);
+        Ok(Self { network, optimizer, objective, history: History::default(), best: None, finite: None })
+    }
+
+    fn restore(training: &Training, checkpoint: Checkpoint, device: &B) -> Result<Self> {
+        let network = Executor::new(&checkpoint.model, device)?;
+        let (steps, tensors) = (checkpoint.steps, &checkpoint.optimizer);
+        let optimizer = State::restore(&training.optimizer, &network, device, steps, tensors)?;
+        let objective = objective(training, &network);
+        Ok(Self { network, optimizer, objective, history: checkpoint.history, best: checkpoint.best, finite: Some(checkpoint.model) })
+    }
+
+    fn checkpoint(&self, training: &Training) -> Checkpoint {
+        Checkpoint {
+            model: self.network.download(),
+            optimizer: self.optimizer.save(&training.optimizer, &self.network),
+            steps: self.optimizer.steps,
+            history: self.history.clone(),
+            best: self.best.clone(),
+        }
+    }
+
+    /// Without augmentation the teacher's answers never change, so they are computed once.
+    fn teacher(&self, task: &Task, teacher: Option<&Model>, device: &B) -> Result<Teacher<B>, Stop> {
+        let Some(model) = teacher else { return Ok(Teacher::None) };
+        let teacher = Executor::new(model, device)?;
+        if !task.training.augment.is_empty() {
+            return Ok(Teacher::Network(teacher));
+        }
+        let every: Vec<u32> = (0..task.images.len() as u32).collect();
+        let stop = || task.is_cancelled();
+        let logits = evaluation::logits(&teacher, task.images, &every, task.normalization, device, &stop)?;
+        if task.is_cancelled() { Err(Stop::Cancelled) } else { Ok(Teacher::Logits(logits)) }
+    }
+
+    fn epoch(
+        &mut self,
+        task: &Task,
+        teacher: &Teacher<B>,
+        epoch: u64,
+        rates: &[f64],
+        device: &B,
+    ) -> Result<(), Stop> {
+        let training = task.training;
+        let passed =
+            pass(task, &mut self.network, &mut self.optimizer, &self.objective, teacher, epoch, rates, device)?;
+        if let Err(error) = self.network.download().check_finite() {
+            let message = format!("{} after epoch {}", error.message, epoch + 1);
+            return Err(Stop::Diverged { error: Error::new(Kind::Diverged, message), last_finite: None });
+        }
+        let mut pruned_units = None;
+        if let Some(prune) = &training.prune
+            && (epoch + 1).is_multiple_of(prune.every)
+        {
+            pruned_units = self.prune(task, &prune.method, device)?;
+        }
+        self.finite = Some(self.network.download());
+        let validation = self.validate(task, device)?;
+        let entry = Entry {
+            epoch: epoch + 1,
+            loss: passed.loss,
+            accuracy: passed.accuracy,
+            validation_loss: validation.map(|(loss, _)| loss),
+            validation_accuracy: validation.map(|(_, accuracy)| accuracy),
+            lr: rates.last().copied().unwrap_or_default(),
+            inactive_units: passed.inactive_units,
+            pruned_units,
+        };
+        self.history.epochs.push(entry.clone());
+        if self.history.last_is_best() {
+            self.best = self.finite.clone();
+        }
+        let (epochs, images_per_second) = (training.epochs, passed.images_per_second);
+        (task.progress)(Progress::Epoch { entry, epochs, images_per_second });
+        Ok(())
+    }
+
+    /// Prunes between epochs; the optimizer's state loses the same rows and columns. How many units went.
+    fn prune(&mut self, task: &Task, method: &prune::Method, device: &B) -> Result<Option<u64>, Stop> {
+        let mut model = self.network.download();
+        let activity = prune::activity(method, &self.network, task.images, task.train, task.normalization, device)?;
+        let removed = prune::apply(method, &mut model, activity.as_ref(), task.seed)?;
+        let mut state = self.optimizer.save(&task.training.optimizer, &self.network);
+        removed.remove_from_state(&self.network.graph().clone(), &mut state)?;
+        self.network = Executor::new(&model, device)?;
+        let (optimizer, steps) = (&task.training.optimizer, self.optimizer.steps);
+        self.optimizer = State::restore(optimizer, &self.network, device, steps, &state)?;
+        self.objective = objective(task.training, &self.network);
+        Ok(removed.units())
+    }
+
+    /// Loss and accuracy on the validation split, if there is one.
+    fn validate(&self, task: &Task, device: &B) -> Result<Option<(f64, f64)>, Stop> {
+        if task.validation.is_empty() {
+            return Ok(None);
+        }
+        let stop = || task.is_cancelled();
+        let logits =
+            evaluation::logits(&self.network, task.images, task.validation, task.normalization, device, &stop)?;
+        if task.is_cancelled() {
+            return Err(Stop::Cancelled);
+        }
+        let labels: Vec<u32> = task.validation.iter().map(|i| task.images.labels[*i as usize]).collect();
+        Ok(Some((evaluation::cross_entropy(&logits, &labels), evaluation::top(&logits, &labels, 1))))
+    }
+
+    /// Adds the last finite weights to a divergence.
+    fn keep(&self, stop: Stop) -> Stop {
+        match stop {
+            Stop::Diverged { error, .. } => {
+                let last_finite = self.finite.as_ref().and_then(|model| model.weights().ok());
+                Stop::Diverged { error, last_finite }
+            }
+            other => other,
+        }
+    }
+
+    fn result(mut self, training: &Training) -> Result<Trained, Stop> {
+        let last = self.history.epochs.last().map(|entry| entry.epoch);
+        let model = match training.select {
+            Select::Best if self.best.is_some() => {
+                self.history.selected = self.history.best();
+                self.best.take().expect("just checked")
+            }
+            _ => {
+                self.history.selected = last;
+                self.network.download()
+            }
+        };
+        Ok(Trained { model, history: self.history })
+    }
+}
+
+fn objective<B: Backend>(training: &Training, network: &Executor<B>) -> Objective {
+    let names: Vec<&str> = network.specs().iter().map(|spec| spec.name.as_str()).collect();
+    Objective::new(training, network.graph(), &names)
+}
