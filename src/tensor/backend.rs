@@ -1,0 +1,181 @@
+//! The one bound that all of pleach's numerical code is written against.
+
+use dfdx::prelude::{Backward, Device, HasShape, SplitTape, Trace};
+
+use super::geometry::{ChannelPadding, Convolution, Pool};
+use super::ops::batch_norm::{BatchStatistics, Normalization};
+use super::ops::optimizer::{AdamStep, SgdStep};
+use super::{Flat, Gradients, OwnedTape, Scalar, Tape};
+use crate::error::{Error, Result};
+
+/// A device that networks run on: dfdx's own operations and ours.
+///
+/// Operations with a `tape` are differentiable. They record how the gradient of their output adds to the gradients of
+/// their inputs; with a [`super::NoneTape`] nothing is recorded or kept. The gradient of an intermediate value is freed
+/// as soon as it has been passed on, so after [`backward`] only leaves (parameters, inputs) have one.
+///
+/// Every operation fails with `Kind::DeviceMemory` when the device has no room, and with `Kind::Internal` when a tensor
+/// has not the length that its geometry says. The mathematics of each is told in its module under [`super::ops`].
+pub trait Backend: Device<f32> {
+    /// What the device is called in records and messages.
+    const NAME: &'static str;
+
+    /// A device's error in pleach's terms.
+    fn error(error: Self::Err) -> Error;
+
+    /// Copies host values onto the device.
+    fn upload(&self, values: &[f32]) -> Result<Flat<Self>>;
+    /// Copies a tensor's values to the host.
+    fn download(tensor: &Flat<Self>) -> Vec<f32>;
+    /// Overwrites a tensor's values in place; it stays the same tensor for tape, gradients and optimizer.
+    fn overwrite(tensor: &mut Flat<Self>, values: &[f32]) -> Result<()>;
+    /// `tensor *= factors`, value by value and in place; how a mask is laid over weights.
+    fn multiply(tensor: &mut Flat<Self>, factors: &Flat<Self>) -> Result<()>;
+
+    /// Dense convolution; see [`super::ops::convolution`]. `input_gradient` is false for a network's first layer.
+    fn convolution<T: Tape<f32, Self>>(
+        x: &Flat<Self>,
+        weight: &Flat<Self>,
+        bias: Option<&Flat<Self>>,
+        geometry: &Convolution,
+        input_gradient: bool,
+        tape: &mut T,
+    ) -> Result<Flat<Self>>;
+
+    /// `y = x Wᵀ + b`, x (B, I), weight (O, I), bias (O); see [`super::ops::linear`].
+    fn linear<T: Tape<f32, Self>>(
+        x: &Flat<Self>,
+        weight: &Flat<Self>,
+        bias: Option<&Flat<Self>>,
+        batch: usize,
+        input_gradient: bool,
+        tape: &mut T,
+    ) -> Result<Flat<Self>>;
+
+    /// Batch normalization with the batch's own statistics; see [`super::ops::batch_norm`].
+    fn batch_norm<T: Tape<f32, Self>>(
+        x: &Flat<Self>,
+        weight: &Flat<Self>,
+        bias: &Flat<Self>,
+        settings: &Normalization,
+        tape: &mut T,
+    ) -> Result<(Flat<Self>, BatchStatistics)>;
+
+    /// Batch normalization with given running statistics, which are constants to the gradient.
+    fn batch_norm_frozen<T: Tape<f32, Self>>(
+        x: &Flat<Self>,
+        weight: &Flat<Self>,
+        bias: &Flat<Self>,
+        mean: &Flat<Self>,
+        variance: &Flat<Self>,
+        settings: &Normalization,
+        tape: &mut T,
+    ) -> Result<Flat<Self>>;
+
+    /// `max(x, 0)`; see [`super::ops::relu`].
+    fn relu<T: Tape<f32, Self>>(x: &Flat<Self>, tape: &mut T) -> Result<Flat<Self>>;
+
+    /// `a + b`, then `max(·, 0)` if `relu`; the same tensor may be given twice. See [`super::ops::add`].
+    fn add<T: Tape<f32, Self>>(a: &Flat<Self>, b: &Flat<Self>, relu: bool, tape: &mut T) -> Result<Flat<Self>>;
+
+    /// The largest value in each window; see [`super::ops::pool`].
+    fn max_pool<T: Tape<f32, Self>>(x: &Flat<Self>, geometry: &Pool, tape: &mut T) -> Result<Flat<Self>>;
+
+    /// The mean of each window, padding counted as zeros; see [`super::ops::pool`].
+    fn average_pool<T: Tape<f32, Self>>(x: &Flat<Self>, geometry: &Pool, tape: &mut T) -> Result<Flat<Self>>;
+
+    /// The mean over all positions: (batch, positions, channels) to (batch, channels); see [`super::ops::pool`].
+    fn global_average_pool<T: Tape<f32, Self>>(
+        x: &Flat<Self>,
+        batch: usize,
+        channels: usize,
+        tape: &mut T,
+    ) -> Result<Flat<Self>>;
+
+    /// (batch, positions, channels) to (batch, channels · positions), PyTorch's order; see [`super::ops::flatten`].
+    fn flatten<T: Tape<f32, Self>>(x: &Flat<Self>, batch: usize, channels: usize, tape: &mut T) -> Result<Flat<Self>>;
+
+    /// ResNet's shortcut without parameters; see [`super::ops::pad_shortcut`].
+    fn pad_shortcut<T: Tape<f32, Self>>(x: &Flat<Self>, geometry: &ChannelPadding, tape: &mut T) -> Result<Flat<Self>>;
+
+    /// Mean cross entropy with label smoothing, one number; see [`super::ops::cross_entropy`].
+    fn cross_entropy<T: Tape<f32, Self>>(
+        logits: &Flat<Self>,
+        labels: &[u32],
+        smoothing: f32,
+        tape: &mut T,
+    ) -> Result<Flat<Self>>;
+
+    /// `T² KL(p_t^T ‖ p_s^T)` averaged over the batch, one number; see [`super::ops::distillation`].
+    fn distillation<T: Tape<f32, Self>>(
+        student: &Flat<Self>,
+        teacher: &Flat<Self>,
+        classes: usize,
+        temperature: f32,
+        tape: &mut T,
+    ) -> Result<Flat<Self>>;
+
+    /// `scale · Σ |x|`, one number; see [`super::ops::absolute_sum`].
+    fn absolute_sum<T: Tape<f32, Self>>(x: &Flat<Self>, scale: f32, tape: &mut T) -> Result<Flat<Self>>;
+
+    /// `Σ weight · term` over terms of length 1, with the tape put on; see [`super::ops::weighted_sum`].
+    fn weighted_sum<T: Tape<f32, Self>>(&self, terms: &[(f32, Flat<Self>)], tape: T) -> Result<Scalar<Self, T>>;
+
+    /// The gradient of `tensor`, which must be a leaf that `gradients` was allocated for, or that took part in
+    /// [`backward`] without being an operation's output.
+    fn gradient(gradients: &Gradients<f32, Self>, tensor: &Flat<Self>) -> Vec<f32>;
+    /// Adds `values` to the gradient of `tensor`.
+    fn add_to_gradient(gradients: &mut Gradients<f32, Self>, tensor: &Flat<Self>, values: &[f32]) -> Result<()>;
+    /// Multiplies the gradient of `tensor` by `factor`.
+    fn scale_gradient(gradients: &mut Gradients<f32, Self>, tensor: &Flat<Self>, factor: f32) -> Result<()>;
+    /// Multiplies the gradient of `tensor` by `mask`, value by value.
+    fn mask_gradient(gradients: &mut Gradients<f32, Self>, tensor: &Flat<Self>, mask: &Flat<Self>) -> Result<()>;
+    /// The sum of squares of the gradient of `tensor`, in `f64` and in order.
+    fn gradient_square_sum(gradients: &mut Gradients<f32, Self>, tensor: &Flat<Self>) -> Result<f64>;
+
+    /// One step of stochastic gradient descent as `torch.optim.SGD`; see [`super::ops::optimizer`].
+    fn sgd_step(
+        parameter: &mut Flat<Self>,
+        gradients: &mut Gradients<f32, Self>,
+        velocity: &mut Flat<Self>,
+        step: &SgdStep,
+    ) -> Result<()>;
+
+    /// One step of `torch.optim.Adam` or `AdamW`; see [`super::ops::optimizer`].
+    fn adam_step(
+        parameter: &mut Flat<Self>,
+        gradients: &mut Gradients<f32, Self>,
+        mean: &mut Flat<Self>,
+        variance: &mut Flat<Self>,
+        step: &AdamStep,
+    ) -> Result<()>;
+}
+
+/// A tape that adds to `gradients`, such as those of an executor's `alloc_gradients`.
+pub fn tape<B: Backend>(device: &B, gradients: Gradients<f32, B>) -> Result<OwnedTape<f32, B>> {
+    // dfdx builds a tape over existing gradients only by tracing a tensor.
+    let (_, tape) = device.upload(&[0.0])?.traced(gradients).split_tape();
+    Ok(tape)
+}
+
+/// Runs the tape backwards from `loss` and returns the gradients of the leaves.
+pub fn backward<B: Backend>(loss: Scalar<B, OwnedTape<f32, B>>) -> Result<Gradients<f32, B>> {
+    loss.try_backward().map_err(B::error)
+}
+
+/// The Euclidean norm of all gradients of `tensors` taken together, summed in their order.
+pub fn global_norm<'a, B: Backend>(
+    gradients: &mut Gradients<f32, B>,
+    tensors: impl IntoIterator<Item = &'a Flat<B>>,
+) -> Result<f64> {
+    let mut sum = 0.0;
+    for tensor in tensors {
+        sum += B::gradient_square_sum(gradients, tensor)?;
+    }
+    Ok(f64::sqrt(sum))
+}
+
+/// How many values a flat tensor holds.
+pub(crate) fn length<B: Backend>(tensor: &Flat<B>) -> usize {
+    tensor.shape().0
+}

@@ -1,0 +1,93 @@
+//! What the tests of differentiable operations share: finite differences, and equal bits under 1, 2 and 4 threads.
+
+use dfdx::prelude::{Backward, HasShape, PutTape, SumTo, TryMul};
+use rand_distr::{Distribution, StandardNormal};
+
+use super::{Backend, Cpu, Flat, OwnedTape};
+use crate::error::Result;
+
+/// The tape of the tests.
+pub(crate) type TestTape = OwnedTape<f32, Cpu>;
+
+/// `count` normal numbers, a pure function of `name`.
+pub(crate) fn normal(name: &str, count: usize) -> Vec<f32> {
+    StandardNormal.sample_iter(crate::random::generator(0, name, 0, 0)).take(count).collect()
+}
+
+/// Panics unless `a` and `b` are within `tolerance` of each other, relative above 1.
+pub(crate) fn assert_close(a: &[f32], b: &[f32], tolerance: f32) {
+    assert_eq!(a.len(), b.len(), "lengths");
+    for (index, (a, b)) in a.iter().zip(b).enumerate() {
+        assert!((a - b).abs() <= tolerance * (1.0 + b.abs()), "at {index}: {a} against {b}");
+    }
+}
+
+/// Runs `operation` on tensors of `inputs`, holds its gradients for every input against central differences, asserts
+/// that output and gradients are the same bits with 1, 2 and 4 threads, and returns the output.
+pub(crate) fn check(
+    inputs: &[Vec<f32>],
+    operation: impl Fn(&[Flat<Cpu>], &mut TestTape) -> Result<Flat<Cpu>> + Sync,
+) -> Vec<f32> {
+    let device = Cpu::default();
+    let upload = |inputs: &[Vec<f32>]| -> Vec<_> { inputs.iter().map(|x| device.upload(x).unwrap()).collect() };
+    let forward = |inputs: &[Vec<f32>]| Cpu::download(&operation(&upload(inputs), &mut TestTape::default()).unwrap());
+    let all = || {
+        let (tensors, mut tape) = (upload(inputs), TestTape::default());
+        let y = operation(&tensors, &mut tape).unwrap();
+        let output = Cpu::download(&y);
+        let projection = device.upload(&normal("projection", y.shape().0)).unwrap();
+        let loss = y.put_tape(tape).try_mul(projection).unwrap().sum::<dfdx::shapes::Rank0, _>();
+        let gradients = loss.try_backward().unwrap();
+        let gradients: Vec<_> = tensors.iter().map(|tensor| Cpu::gradient(&gradients, tensor)).collect();
+        (output, gradients)
+    };
+    let (output, gradients) = with_threads(1, all);
+    for threads in [2, 4] {
+        let (other, other_gradients) = with_threads(threads, all);
+        assert_eq!(bits(&other), bits(&output), "output with {threads} threads");
+        for (a, b) in other_gradients.iter().zip(&gradients) {
+            assert_eq!(bits(a), bits(b), "gradient with {threads} threads");
+        }
+    }
+    let projection = normal("projection", output.len());
+    let project = |y: &[f32]| y.iter().zip(&projection).map(|(y, p)| f64::from(*y) * f64::from(*p)).sum::<f64>();
+    let middle = project(&output);
+    for (input, gradient) in gradients.iter().enumerate() {
+        assert_eq!(gradient.len(), inputs[input].len());
+        differences(&format!("input {input}"), gradient, middle, |index, step| {
+            let mut moved = inputs.to_vec();
+            moved[input][index] += step;
+            project(&forward(&moved))
+        });
+    }
+    output
+}
+
+/// Holds `gradient` against central differences of `loss(index, step)`, for about 40 of its values; `middle` is the loss
+/// where nothing is moved. Where the function has a kink within a step, the difference of the two one-sided slopes
+/// bounds the error that is allowed.
+pub(crate) fn differences(what: &str, gradient: &[f32], middle: f64, loss: impl Fn(usize, f32) -> f64) {
+    let step = 1.0 / 128.0;
+    for index in (0..gradient.len()).step_by((gradient.len() / 40).max(1)) {
+        let (above, below) = (loss(index, step), loss(index, -step));
+        let width = 2.0 * f64::from(step);
+        let slope = (above - below) / width;
+        let kink = (above - 2.0 * middle + below).abs() / width;
+        let error = (slope - f64::from(gradient[index])).abs();
+        assert!(
+            error <= 2e-3 * (1.0 + slope.abs()) + 1.05 * kink,
+            "{what} at {index}: gradient {} where differences say {slope}",
+            gradient[index]
+        );
+    }
+}
+
+/// Runs `work` in a rayon pool of `threads`.
+pub(crate) fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
+}
+
+/// The bits of floating-point numbers, to compare exactly.
+pub(crate) fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}

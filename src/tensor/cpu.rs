@@ -1,0 +1,193 @@
+//! The processor as a [`Backend`]: every method calls the kernel of its operation.
+
+use super::geometry::{ChannelPadding, Convolution, Pool};
+use super::ops::batch_norm::{BatchStatistics, Normalization};
+use super::ops::optimizer::{AdamStep, SgdStep};
+use super::ops::{
+    absolute_sum, add, batch_norm, convolution, cross_entropy, distillation, flatten, gradient, linear, optimizer,
+    pad_shortcut, pool, relu, weighted_sum,
+};
+use super::{Backend, Cpu, Flat, Gradients, Scalar, Tape, recording};
+use crate::error::{Error, Kind, Result};
+
+impl Backend for Cpu {
+    const NAME: &'static str = "cpu";
+
+    fn error(error: Self::Err) -> Error {
+        match error {
+            dfdx::tensor::CpuError::OutOfMemory => {
+                Error::new(Kind::DeviceMemory, "the machine ran out of memory").hint("use a smaller batch")
+            }
+            dfdx::tensor::CpuError::WrongNumElements => {
+                Error::new(Kind::Internal, "a tensor was made from the wrong number of values")
+            }
+        }
+    }
+
+    fn upload(&self, values: &[f32]) -> Result<Flat<Self>> {
+        recording::tensor(self, values.to_vec())
+    }
+
+    fn download(tensor: &Flat<Self>) -> Vec<f32> {
+        recording::values(tensor)
+    }
+
+    fn overwrite(tensor: &mut Flat<Self>, values: &[f32]) -> Result<()> {
+        recording::expect_length("the tensor to overwrite", tensor, &[values.len()])?;
+        tensor.copy_from(values);
+        Ok(())
+    }
+
+    fn multiply(tensor: &mut Flat<Self>, factors: &Flat<Self>) -> Result<()> {
+        let mut values = recording::values(tensor);
+        recording::expect_length("the factors", factors, &[values.len()])?;
+        for (value, factor) in values.iter_mut().zip(recording::values(factors)) {
+            *value *= factor;
+        }
+        tensor.copy_from(&values);
+        Ok(())
+    }
+
+    fn convolution<T: Tape<f32, Self>>(
+        x: &Flat<Self>,
+        weight: &Flat<Self>,
+        bias: Option<&Flat<Self>>,
+        geometry: &Convolution,
+        input_gradient: bool,
+        tape: &mut T,
+    ) -> Result<Flat<Self>> {
+        convolution::cpu::convolution(x, weight, bias, geometry, input_gradient, tape)
+    }
+
+    fn linear<T: Tape<f32, Self>>(
+        x: &Flat<Self>,
+        weight: &Flat<Self>,
+        bias: Option<&Flat<Self>>,
+        batch: usize,
+        input_gradient: bool,
+        tape: &mut T,
+    ) -> Result<Flat<Self>> {
+        linear::cpu::linear(x, weight, bias, batch, input_gradient, tape)
+    }
+
+    fn batch_norm<T: Tape<f32, Self>>(
+        x: &Flat<Self>,
+        weight: &Flat<Self>,
+        bias: &Flat<Self>,
+        settings: &Normalization,
+        tape: &mut T,
+    ) -> Result<(Flat<Self>, BatchStatistics)> {
+        batch_norm::cpu::batch_norm(x, weight, bias, settings, tape)
+    }
+
+    fn batch_norm_frozen<T: Tape<f32, Self>>(
+        x: &Flat<Self>,
+        weight: &Flat<Self>,
+        bias: &Flat<Self>,
+        mean: &Flat<Self>,
+        variance: &Flat<Self>,
+        settings: &Normalization,
+        tape: &mut T,
+    ) -> Result<Flat<Self>> {
+        batch_norm::cpu::batch_norm_frozen(x, weight, bias, mean, variance, settings, tape)
+    }
+
+    fn relu<T: Tape<f32, Self>>(x: &Flat<Self>, tape: &mut T) -> Result<Flat<Self>> {
+        relu::cpu::relu(x, tape)
+    }
+
+    fn add<T: Tape<f32, Self>>(a: &Flat<Self>, b: &Flat<Self>, relu: bool, tape: &mut T) -> Result<Flat<Self>> {
+        add::cpu::add(a, b, relu, tape)
+    }
+
+    fn max_pool<T: Tape<f32, Self>>(x: &Flat<Self>, geometry: &Pool, tape: &mut T) -> Result<Flat<Self>> {
+        pool::cpu::max_pool(x, geometry, tape)
+    }
+
+    fn average_pool<T: Tape<f32, Self>>(x: &Flat<Self>, geometry: &Pool, tape: &mut T) -> Result<Flat<Self>> {
+        pool::cpu::average_pool(x, geometry, tape)
+    }
+
+    fn global_average_pool<T: Tape<f32, Self>>(
+        x: &Flat<Self>,
+        batch: usize,
+        channels: usize,
+        tape: &mut T,
+    ) -> Result<Flat<Self>> {
+        pool::cpu::global_average_pool(x, batch, channels, tape)
+    }
+
+    fn flatten<T: Tape<f32, Self>>(x: &Flat<Self>, batch: usize, channels: usize, tape: &mut T) -> Result<Flat<Self>> {
+        flatten::cpu::flatten(x, batch, channels, tape)
+    }
+
+    fn pad_shortcut<T: Tape<f32, Self>>(x: &Flat<Self>, geometry: &ChannelPadding, tape: &mut T) -> Result<Flat<Self>> {
+        pad_shortcut::cpu::pad_shortcut(x, geometry, tape)
+    }
+
+    fn cross_entropy<T: Tape<f32, Self>>(
+        logits: &Flat<Self>,
+        labels: &[u32],
+        smoothing: f32,
+        tape: &mut T,
+    ) -> Result<Flat<Self>> {
+        cross_entropy::cpu::cross_entropy(logits, labels, smoothing, tape)
+    }
+
+    fn distillation<T: Tape<f32, Self>>(
+        student: &Flat<Self>,
+        teacher: &Flat<Self>,
+        classes: usize,
+        temperature: f32,
+        tape: &mut T,
+    ) -> Result<Flat<Self>> {
+        distillation::cpu::distillation(student, teacher, classes, temperature, tape)
+    }
+
+    fn absolute_sum<T: Tape<f32, Self>>(x: &Flat<Self>, scale: f32, tape: &mut T) -> Result<Flat<Self>> {
+        absolute_sum::cpu::absolute_sum(x, scale, tape)
+    }
+
+    fn weighted_sum<T: Tape<f32, Self>>(&self, terms: &[(f32, Flat<Self>)], tape: T) -> Result<Scalar<Self, T>> {
+        weighted_sum::cpu::weighted_sum(self, terms, tape)
+    }
+
+    fn gradient(gradients: &Gradients<f32, Self>, tensor: &Flat<Self>) -> Vec<f32> {
+        recording::values(&gradients.get(tensor))
+    }
+
+    fn add_to_gradient(gradients: &mut Gradients<f32, Self>, tensor: &Flat<Self>, values: &[f32]) -> Result<()> {
+        gradient::cpu::add_to_gradient(gradients, tensor, values)
+    }
+
+    fn scale_gradient(gradients: &mut Gradients<f32, Self>, tensor: &Flat<Self>, factor: f32) -> Result<()> {
+        gradient::cpu::scale_gradient(gradients, tensor, factor)
+    }
+
+    fn mask_gradient(gradients: &mut Gradients<f32, Self>, tensor: &Flat<Self>, mask: &Flat<Self>) -> Result<()> {
+        gradient::cpu::mask_gradient(gradients, tensor, mask)
+    }
+
+    fn gradient_square_sum(gradients: &mut Gradients<f32, Self>, tensor: &Flat<Self>) -> Result<f64> {
+        gradient::cpu::gradient_square_sum(gradients, tensor)
+    }
+
+    fn sgd_step(
+        parameter: &mut Flat<Self>,
+        gradients: &mut Gradients<f32, Self>,
+        velocity: &mut Flat<Self>,
+        step: &SgdStep,
+    ) -> Result<()> {
+        optimizer::cpu::sgd_step(parameter, gradients, velocity, step)
+    }
+
+    fn adam_step(
+        parameter: &mut Flat<Self>,
+        gradients: &mut Gradients<f32, Self>,
+        mean: &mut Flat<Self>,
+        variance: &mut Flat<Self>,
+        step: &AdamStep,
+    ) -> Result<()> {
+        optimizer::cpu::adam_step(parameter, gradients, mean, variance, step)
+    }
+}

@@ -1,0 +1,172 @@
+//! Batch normalization on the processor: one pass for the statistics, one for the output; two on the way back.
+
+use rayon::prelude::*;
+
+use super::statistics::statistics;
+use super::{BatchStatistics, Normalization};
+use crate::error::Result;
+use crate::tensor::backend::length;
+use crate::tensor::ops::relu::rectify;
+use crate::tensor::partition::{add, rows_per_share};
+use crate::tensor::recording::{expect_length, record, tensor, values};
+use crate::tensor::{Cpu, Flat, Tape};
+
+pub(crate) fn batch_norm<T: Tape<f32, Cpu>>(
+    x: &Flat<Cpu>,
+    weight: &Flat<Cpu>,
+    bias: &Flat<Cpu>,
+    settings: &Normalization,
+    tape: &mut T,
+) -> Result<(Flat<Cpu>, BatchStatistics)> {
+    expect_lengths(x, [weight, bias], settings.channels)?;
+    let x_values = values(x);
+    let statistics = statistics(&x_values, settings.channels);
+    let affine = Affine::new(&statistics.mean, &statistics.variance, weight, bias, settings);
+    let y = tensor(&x.device().clone(), affine.apply(&x_values))?;
+    record(tape, [Some(x), Some(weight), Some(bias)], &y, move |dy, [dx, dweight, dbias]| {
+        affine.backward(&x_values, &dy, true, dx, dweight, dbias);
+    });
+    Ok((y, statistics))
+}
+
+pub(crate) fn batch_norm_frozen<T: Tape<f32, Cpu>>(
+    x: &Flat<Cpu>,
+    weight: &Flat<Cpu>,
+    bias: &Flat<Cpu>,
+    mean: &Flat<Cpu>,
+    variance: &Flat<Cpu>,
+    settings: &Normalization,
+    tape: &mut T,
+) -> Result<Flat<Cpu>> {
+    expect_lengths(x, [weight, bias], settings.channels)?;
+    expect_lengths(x, [mean, variance], settings.channels)?;
+    let affine = Affine::new(&values(mean), &values(variance), weight, bias, settings);
+    let x_values = values(x);
+    let y = tensor(&x.device().clone(), affine.apply(&x_values))?;
+    record(tape, [Some(x), Some(weight), Some(bias)], &y, move |dy, [dx, dweight, dbias]| {
+        affine.backward(&x_values, &dy, false, dx, dweight, dbias);
+    });
+    Ok(y)
+}
+
+fn expect_lengths(x: &Flat<Cpu>, parameters: [&Flat<Cpu>; 2], channels: usize) -> Result<()> {
+    expect_length("a normalization's input", x, &[length(x) / channels.max(1), channels])?;
+    parameters.iter().try_for_each(|tensor| expect_length("a normalization's parameter", tensor, &[channels]))
+}
+
+/// `y = scale x + shift`, which a normalization is once its statistics are known.
+struct Affine {
+    scale: Vec<f32>,
+    shift: Vec<f32>,
+    mean: Vec<f32>,
+    /// `1 / √(variance + epsilon)`.
+    inverse_deviation: Vec<f32>,
+    relu: bool,
+}
+
+impl Affine {
+    fn new(mean: &[f32], variance: &[f32], weight: &Flat<Cpu>, bias: &Flat<Cpu>, settings: &Normalization) -> Self {
+        let (weight, bias) = (values(weight), values(bias));
+        let inverse_deviation: Vec<f32> =
+            variance.iter().map(|variance| 1.0 / (variance + settings.epsilon).sqrt()).collect();
+        let scale: Vec<f32> = weight.iter().zip(&inverse_deviation).map(|(weight, r)| weight * r).collect();
+        let shift = bias.iter().zip(mean).zip(&scale).map(|((bias, mean), scale)| bias - mean * scale).collect();
+        Self { scale, shift, mean: mean.to_vec(), inverse_deviation, relu: settings.relu }
+    }
+
+    fn channels(&self) -> usize {
+        self.scale.len()
+    }
+
+    fn share(&self) -> usize {
+        rows_per_share(self.channels()) * self.channels()
+    }
+
+    fn apply(&self, x: &[f32]) -> Vec<f32> {
+        let mut y = vec![0.0; x.len()];
+        y.par_chunks_mut(self.share()).zip(x.par_chunks(self.share())).for_each(|(y, x)| {
+            for (y, x) in y.chunks_exact_mut(self.channels()).zip(x.chunks_exact(self.channels())) {
+                if self.relu {
+                    for (((y, x), scale), shift) in y.iter_mut().zip(x).zip(&self.scale).zip(&self.shift) {
+                        *y = rectify(x * scale + shift);
+                    }
+                } else {
+                    for (((y, x), scale), shift) in y.iter_mut().zip(x).zip(&self.scale).zip(&self.shift) {
+                        *y = x * scale + shift;
+                    }
+                }
+            }
+        });
+        y
+    }
+
+    /// The gradient before the ReLU, computed as `apply` computed its sign.
+    #[inline(always)]
+    fn before_relu(&self, dy: f32, x: f32, scale: f32, shift: f32) -> f32 {
+        if self.relu && x * scale + shift <= 0.0 { 0.0 } else { dy }
+    }
+
+    fn backward(
+        &self,
+        x: &[f32],
+        dy: &[f32],
+        through_statistics: bool,
+        dx: &mut [f32],
+        dweight: &mut [f32],
+        dbias: &mut [f32],
+    ) {
+        let (weight_sum, bias_sum) = self.parameter_gradients(x, dy);
+        let n = (x.len() / self.channels()) as f32;
+        // dx = scale dy − slope (x − mean) − offset, with slope and offset 0 when the statistics are constants.
+        let through = if through_statistics { 1.0 / n } else { 0.0 };
+        let slope: Vec<f32> = (0..self.channels())
+            .map(|channel| self.scale[channel] * self.inverse_deviation[channel] * weight_sum[channel] * through)
+            .collect();
+        let offset: Vec<f32> = bias_sum.iter().zip(&self.scale).map(|(sum, scale)| scale * sum * through).collect();
+        dx.par_chunks_mut(self.share()).zip(x.par_chunks(self.share())).zip(dy.par_chunks(self.share())).for_each(
+            |((dx, x), dy)| {
+                let channels = self.channels();
+                for ((dx, x), dy) in
+                    dx.chunks_exact_mut(channels).zip(x.chunks_exact(channels)).zip(dy.chunks(channels))
+                {
+                    for (channel, ((dx, x), dy)) in dx.iter_mut().zip(x).zip(dy).enumerate() {
+                        let scale = self.scale[channel];
+                        let dy = self.before_relu(*dy, *x, scale, self.shift[channel]);
+                        *dx += scale * dy - slope[channel] * (x - self.mean[channel]) - offset[channel];
+                    }
+                }
+            },
+        );
+        add(dweight, &weight_sum);
+        add(dbias, &bias_sum);
+    }
+
+    /// `Σ dy x̂` and `Σ dy` for each channel.
+    fn parameter_gradients(&self, x: &[f32], dy: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        let channels = self.channels();
+        let shares: Vec<(Vec<f32>, Vec<f32>)> = x
+            .par_chunks(self.share())
+            .zip(dy.par_chunks(self.share()))
+            .map(|(x, dy)| {
+                let (mut products, mut sums) = (vec![0.0; channels], vec![0.0; channels]);
+                for (x, dy) in x.chunks_exact(channels).zip(dy.chunks_exact(channels)) {
+                    for (channel, (products, sums)) in products.iter_mut().zip(&mut sums).enumerate() {
+                        let dy = self.before_relu(dy[channel], x[channel], self.scale[channel], self.shift[channel]);
+                        *products += dy * (x[channel] - self.mean[channel]);
+                        *sums += dy;
+                    }
+                }
+                (products, sums)
+            })
+            .collect();
+        let (mut products, mut sums) = (vec![0.0_f64; channels], vec![0.0_f64; channels]);
+        for (share_products, share_sums) in &shares {
+            for channel in 0..channels {
+                products[channel] += f64::from(share_products[channel]);
+                sums[channel] += f64::from(share_sums[channel]);
+            }
+        }
+        let products = products.iter().zip(&self.inverse_deviation).map(|(sum, r)| (sum * f64::from(*r)) as f32);
+        (products.collect(), sums.iter().map(|sum| *sum as f32).collect())
+    }
+}

@@ -1,0 +1,12 @@
+//! Cross entropy of logits z (B, K) with integer labels, averaged over the batch; label smoothing s (Szegedy 2016).
+//!
+//! ```text
+//! q_k = (1 − s) [k = label] + s / K        L = − mean over rows of Σ_k q_k log p_k,  p = softmax(z)
+//! dz = (p − q) / B
+//! ```
+//!
+//! Computed in `f64`, rows in order; the result is rounded once.
+
+pub(crate) mod cpu;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,37 @@
+use crate::error::Kind;
+use crate::tensor::check::{assert_close, check, normal};
+use crate::tensor::{Backend, Cpu, NoneTape};
+
+#[test]
+fn the_loss_is_the_formula_s_and_its_gradient_is_right() {
+    let labels = [0, 3, 1, 2, 2];
+    for smoothing in [0.0, 0.1] {
+        let logits = normal("logits", 20);
+        let loss = check(std::slice::from_ref(&logits), |inputs, tape| {
+            Cpu::cross_entropy(&inputs[0], &labels, smoothing, tape)
+        });
+        let mut expected = 0.0;
+        for (row, label) in logits.chunks(4).zip(labels) {
+            let sum: f32 = row.iter().map(|z| z.exp()).sum();
+            for (class, z) in row.iter().enumerate() {
+                let hard = if class == label as usize { 1.0 - smoothing } else { 0.0 };
+                expected -= (hard + smoothing / 4.0) * (z.exp() / sum).ln() / 5.0;
+            }
+        }
+        assert_close(&loss, &[expected], 1e-5);
+    }
+}
+
+#[test]
+fn logits_far_apart_give_no_nan() {
+    let logits = Cpu::default().upload(&[1e4, -1e4, 0.0]).unwrap();
+    let loss = |label| Cpu::download(&Cpu::cross_entropy(&logits, &[label], 0.0, &mut NoneTape).unwrap())[0];
+    assert_eq!((loss(0), loss(1)), (0.0, 2e4));
+}
+
+#[test]
+fn a_label_outside_the_classes_is_an_error() {
+    let logits = Cpu::default().upload(&[0.0; 6]).unwrap();
+    let error = Cpu::cross_entropy(&logits, &[1, 3], 0.0, &mut NoneTape).unwrap_err();
+    assert_eq!((error.kind, error.message.contains("label 3")), (Kind::Input, true));
+}

@@ -1,0 +1,25 @@
+//! The operations of [`super::Backend`], one folder each: `mod.rs` tells the mathematics, `cpu.rs` is the kernel,
+//! `tests.rs` holds it against a naive loop and against finite differences.
+//!
+//! In reading order:
+//! - [`linear`], [`convolution`]: the layers with most of the arithmetic
+//! - [`batch_norm`]: normalization, with an optional ReLU in the same pass
+//! - [`relu`], [`add`]: elementwise
+//! - [`pool`], [`flatten`], [`pad_shortcut`]: change the shape of an image
+//! - [`cross_entropy`], [`distillation`], [`absolute_sum`]: losses, one number each; [`weighted_sum`] joins them
+//! - [`gradient`]: gradients read and changed in place; [`optimizer`]: steps of SGD and Adam
+
+pub mod absolute_sum;
+pub mod add;
+pub mod batch_norm;
+pub mod convolution;
+pub mod cross_entropy;
+pub mod distillation;
+pub mod flatten;
+pub mod gradient;
+pub mod linear;
+pub mod optimizer;
+pub mod pad_shortcut;
+pub mod pool;
+pub mod relu;
+pub mod weighted_sum;
