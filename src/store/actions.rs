@@ -12,6 +12,7 @@ use std::path::Path;
 
 /// How a commit went.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "made once a stage and looked at at once")]
 pub enum Commit {
     /// The record is in the store.
     Stored,

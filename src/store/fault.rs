@@ -61,6 +61,7 @@ pub(super) use present::{point, write_length};
 mod present {
     use super::*;
     use crate::error::{Error, Kind, Result};
+    use crate::store::held;
     use rustix::io::Errno;
     use std::cell::{Cell, RefCell};
     use std::io;
@@ -133,11 +134,13 @@ mod present {
         under: Option<PathBuf>,
         seen: AtomicU64,
         hits: AtomicU64,
+        first_hit: Mutex<Option<Operation>>,
     }
 
     impl Plan {
         fn new(mode: Mode, under: Option<&Path>) -> Self {
-            Self { mode, under: under.map(Path::to_owned), seen: AtomicU64::new(0), hits: AtomicU64::new(0) }
+            let under = under.map(Path::to_owned);
+            Self { mode, under, seen: AtomicU64::new(0), hits: AtomicU64::new(0), first_hit: Mutex::new(None) }
         }
 
         fn point(&self, operation: Operation, path: &Path) -> io::Result<()> {
@@ -153,6 +156,7 @@ mod present {
                 _ => return Ok(()),
             };
             self.hits.fetch_add(1, Ordering::SeqCst);
+            held(&self.first_hit).get_or_insert(operation);
             Err(io::Error::from_raw_os_error(errno))
         }
 
@@ -171,7 +175,7 @@ mod present {
     }
 
     fn process() -> std::sync::MutexGuard<'static, Option<Plan>> {
-        PROCESS.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        held(&PROCESS)
     }
 
     /// Arms `mode` for the operations of all threads of this process, counted from now.
@@ -204,6 +208,11 @@ mod present {
         /// How many operations were hit so far.
         pub fn hits(&self) -> u64 {
             self.plan.hits.load(Ordering::SeqCst)
+        }
+
+        /// The first operation that failed.
+        pub fn first_hit(&self) -> Option<Operation> {
+            *held(&self.plan.first_hit)
         }
 
         /// The operations let through so far, in order.

@@ -62,13 +62,13 @@ fn putting_heals_a_corrupt_object_once() {
     let store = place();
     let digest = store.put(b"weights").unwrap();
     for wrong in [&b"weighty"[..], b"weight", b"weights and more", b""] {
-        let store = store.reopen();
-        overwrite(&store.tree.object(&digest), wrong);
-        store.put(b"weights").unwrap();
-        assert_eq!(store.get(&digest).unwrap().unwrap(), b"weights");
-        assert_eq!(store.take_warnings().len(), 1);
-        overwrite(&store.tree.object(&digest), wrong);
-        let error = store.put(b"weights").unwrap_err();
+        let run = store.reopen();
+        overwrite(&store.object(&digest), wrong);
+        run.put(b"weights").unwrap();
+        assert_eq!(run.get(&digest).unwrap().unwrap(), b"weights");
+        assert_eq!(run.take_warnings().len(), 1);
+        overwrite(&store.object(&digest), wrong);
+        let error = run.put(b"weights").unwrap_err();
         assert_eq!(error.kind, Kind::Store);
         assert!(error.message.contains("corrupt again"), "{error}");
         store.reopen().put(b"weights").unwrap();

@@ -112,11 +112,12 @@ fn the_lock_of_a_killed_process_is_free_at_once() {
         if calls == 1 {
             assert_eq!(holder, Some(child.id()));
             child.kill().unwrap(); // SIGKILL
-            child.wait().unwrap();
+            child.wait().unwrap(); // until it is really gone
         }
         ControlFlow::Continue(())
     });
     assert!(lock.unwrap().is_some());
     assert_eq!(calls, 1, "free at the next look");
+    child.wait().unwrap();
     store.gc(&GcPolicy::default()).unwrap();
 }

@@ -67,6 +67,7 @@ fn record(key: &str, outputs: &[(&str, &[u8])]) -> Record {
 fn overwrite(path: &Path, bytes: &[u8]) {
     fs::remove_file(path).unwrap();
     fs::write(path, bytes).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o444)).unwrap();
 }
 
 fn count(folder: &Path) -> usize {

@@ -41,26 +41,19 @@ enum Damage {
 }
 
 impl Damage {
-    /// Damages a file; `None` when the bytes are as before.
-    fn act(self, path: &Path) -> Option<Damage> {
-        let Ok(bytes) = fs::read(path) else { return None };
-        let mut damaged = bytes.clone();
+    fn act(self, path: &Path) {
+        let Ok(mut bytes) = fs::read(path) else { return };
         match self {
-            Damage::Flip(at) if !bytes.is_empty() => damaged[at % bytes.len()] ^= 0x10,
-            Damage::Truncate(at) => damaged.truncate(at % (bytes.len() + 1)),
-            Damage::Extend => damaged.push(0),
-            Damage::Empty => damaged.clear(),
-            Damage::Delete => {
-                fs::remove_file(path).unwrap();
-                return Some(self);
+            Damage::Flip(at) if !bytes.is_empty() => {
+                let at = at % bytes.len();
+                bytes[at] ^= 0x10;
             }
-            Damage::Flip(_) => {}
+            Damage::Truncate(at) => bytes.truncate(at % (bytes.len() + 1)),
+            Damage::Extend => bytes.push(0),
+            Damage::Flip(_) | Damage::Empty => bytes.clear(),
+            Damage::Delete => return fs::remove_file(path).unwrap(),
         }
-        if damaged == bytes {
-            return None;
-        }
-        overwrite(path, &damaged);
-        Some(self)
+        overwrite(path, &bytes);
     }
 }
 
@@ -127,9 +120,13 @@ fn run(steps: Vec<Step>) {
                 assert_eq!(store.get(&Digest::of(&content(index))).unwrap(), expected);
             }
             Step::Damage(index, damage) => {
-                if damage.act(&place.object(&Digest::of(&content(index)))).is_some() {
-                    model.whole.remove(&index);
-                }
+                let path = place.object(&Digest::of(&content(index)));
+                damage.act(&path);
+                // Damage can undo earlier damage.
+                match fs::read(&path).is_ok_and(|bytes| bytes == content(index)) {
+                    true => model.whole.insert(index),
+                    false => model.whole.remove(&index),
+                };
             }
             Step::Commit { key, outputs, replace } => {
                 let record = committed(key, &outputs);
@@ -163,10 +160,12 @@ fn run(steps: Vec<Step>) {
                 }
             }
             Step::DamageRecord(key, damage) => {
-                let key_digest = Digest::of(format!("key {key}").as_bytes());
-                if damage.act(&place.action(&key_digest)).is_some() {
-                    model.records.remove(&key);
-                }
+                let path = place.action(&Digest::of(format!("key {key}").as_bytes()));
+                damage.act(&path);
+                match fs::read(&path).ok().and_then(|bytes| Record::decode(&bytes).ok()) {
+                    Some(record) => model.records.insert(key, record),
+                    None => model.records.remove(&key),
+                };
             }
             Step::Forget(key) => {
                 store.forget(&Digest::of(format!("key {key}").as_bytes())).unwrap();
