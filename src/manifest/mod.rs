@@ -11,7 +11,7 @@
 
 mod decode;
 pub mod diagnostic;
-mod nearest;
+pub mod nearest;
 mod reader;
 pub mod source;
 mod validate;

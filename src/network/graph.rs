@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::error::{Error, Kind, Result};
 use crate::tensor::geometry::Window;
 
 /// The name by which layers refer to the image.
@@ -136,6 +137,16 @@ impl TryFrom<Map<String, Value>> for Layer {
 }
 
 impl Graph {
+    /// Reads a description. Fails with `Kind::Input` if it is not a sound graph.
+    pub fn from_json(description: &[u8]) -> Result<Self> {
+        let invalid = |error: &dyn std::fmt::Display| {
+            Error::new(Kind::Input, format!("the description of the network is not valid: {error}"))
+        };
+        let graph: Graph = serde_json::from_slice(description).map_err(|error| invalid(&error))?;
+        graph.shapes().map_err(|error| invalid(&error))?;
+        Ok(graph)
+    }
+
     /// The index of the layer called `name`.
     pub fn index(&self, name: &str) -> Option<usize> {
         self.layers.iter().position(|layer| layer.name == name)

@@ -16,6 +16,7 @@ pub mod initialise;
 pub mod masks;
 pub mod model;
 pub mod parameters;
+pub mod pattern;
 pub mod shapes;
 pub mod weights;
 

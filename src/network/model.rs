@@ -54,10 +54,7 @@ impl Model {
     }
 
     fn checked_from_parts(description: &[u8], weights: &[u8], masks: Option<&[u8]>) -> Result<Model> {
-        let input = |message: String| Error::new(Kind::Input, message);
-        let graph: Graph = serde_json::from_slice(description)
-            .map_err(|error| input(format!("the description of the network is not valid: {error}")))?;
-        graph.shapes().map_err(|error| input(format!("the description of the network is not valid: {error}")))?;
+        let graph = Graph::from_json(description)?;
         let tensors = super::weights::decode(weights, &graph.parameters())?;
         let masks = masks.map(|bytes| super::masks::decode(bytes, &tensors)).transpose()?.unwrap_or_default();
         Ok(Model { graph, tensors, masks })

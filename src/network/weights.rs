@@ -31,13 +31,13 @@ impl View for &HostTensor {
 }
 
 /// The tensors as safetensors, sorted by name and without metadata, so that the bytes depend on nothing else.
-pub(super) fn encode(tensors: &BTreeMap<String, HostTensor>) -> Result<Vec<u8>> {
+pub fn encode(tensors: &BTreeMap<String, HostTensor>) -> Result<Vec<u8>> {
     safetensors::serialize(tensors, None)
         .map_err(|error| Error::new(Kind::Internal, format!("tensors could not be written: {error}")))
 }
 
 /// Exactly the tensors that `specs` ask for, or an error of `Kind::Input` that lists all that is wrong.
-pub(super) fn decode(bytes: &[u8], specs: &[ParameterSpec]) -> Result<BTreeMap<String, HostTensor>> {
+pub fn decode(bytes: &[u8], specs: &[ParameterSpec]) -> Result<BTreeMap<String, HostTensor>> {
     let file = SafeTensors::deserialize(bytes)
         .map_err(|error| Error::new(Kind::Input, format!("the weights are not a valid safetensors file: {error}")))?;
     let mut problems = Vec::new();

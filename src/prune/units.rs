@@ -49,8 +49,8 @@ pub fn coupled(graph: &Graph, layer: &str) -> Result<Coupling, String> {
                 }
                 Op::Flatten => {
                     let positions = match shapes[at] {
-                        Shape::Image { height, width, .. } => height * width,
-                        Shape::Features(_) => 1,
+                        Shape::Map { height, width, .. } => height * width,
+                        Shape::Vector { .. } => 1,
                     };
                     open.push((consumer, columns * positions));
                 }

@@ -19,7 +19,7 @@ impl Outputs {
     pub fn network(model: &Model) -> Result<Self> {
         model.check_finite()?;
         let mut files = BTreeMap::new();
-        files.insert("network".to_owned(), model.description());
+        files.insert("network".to_owned(), model.description()?);
         files.insert("weights".to_owned(), model.weights()?);
         if let Some(masks) = model.masks_bytes() {
             files.insert("masks".to_owned(), masks);

@@ -20,6 +20,7 @@ pub fn train(description: &Description, training: &Training, context: &Context) 
     // Inputs are read before training, so that one that is lost is found before an epoch is spent.
     let start = start(description, &data, context)?;
     let device = Cpu::default();
+    let fields = key::fields(description);
     let task = Task {
         training,
         seed: description.seed,
@@ -28,7 +29,8 @@ pub fn train(description: &Description, training: &Training, context: &Context) 
         validation: &data.validation,
         normalization: &data.normalization,
         store: context.store,
-        chain: key::chain(&key::fields(description)),
+        chain: key::chain(&fields),
+        family: key::family(&fields),
         resume: context.resume,
         cancelled: context.cancelled,
         progress: context.progress,
@@ -45,7 +47,7 @@ fn start(description: &Description, data: &inputs::Prepared, context: &Context) 
                 Some(architecture) => architecture.build(data.set.train.shape, data.set.source.classes())?,
                 None => inputs::graph(description, "like", context)?,
             };
-            Ok(Model::initialise(graph, description.seed))
+            Ok(Model::initialise(graph, description.seed)?)
         }
         _ => inputs::network(description, "from", context),
     }

@@ -9,7 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use super::History;
-use super::optimizer::Tensors;
+use super::optimizer::{self, Tensors};
+use super::parameters::Optimizer;
 use crate::error::{Error, Kind, Result};
 use crate::network::{Model, weights};
 use crate::store::{Digest, Output, Record, Store};
@@ -41,11 +42,11 @@ pub struct Checkpoint {
     pub best: Option<Model>,
 }
 
-/// Commits a checkpoint under `key`.
+/// Commits a checkpoint under `key`. `family` is the one that the stage's own record will have.
 ///
 /// # Errors
 /// When the store cannot be written.
-pub fn commit(store: &Store, key: Digest, label: &str, checkpoint: &Checkpoint, refresh: bool) -> Result<()> {
+pub fn commit(store: &Store, key: Digest, family: Digest, checkpoint: &Checkpoint, refresh: bool) -> Result<()> {
     let mut outputs = BTreeMap::new();
     let mut put = |name: &str, bytes: &[u8]| -> Result<()> {
         let output = Output { digest: store.put(bytes)?, size: bytes.len() as u64 };
@@ -57,7 +58,7 @@ pub fn commit(store: &Store, key: Digest, label: &str, checkpoint: &Checkpoint, 
     put("optimizer", &weights::encode(&checkpoint.optimizer)?)?;
     for (prefix, model) in [("", Some(&checkpoint.model)), ("best-", checkpoint.best.as_ref())] {
         let Some(model) = model else { continue };
-        put(&format!("{prefix}network"), &model.description())?;
+        put(&format!("{prefix}network"), &model.description()?)?;
         put(&format!("{prefix}weights"), &model.weights()?)?;
         if let Some(masks) = model.masks_bytes() {
             put(&format!("{prefix}masks"), &masks)?;
@@ -66,8 +67,8 @@ pub fn commit(store: &Store, key: Digest, label: &str, checkpoint: &Checkpoint, 
     let record = Record {
         key,
         kind: KIND.to_owned(),
-        label: label.to_owned(),
-        family: key,
+        label: String::new(),
+        family,
         fields: Vec::new(),
         outputs,
         provenance: Value::Null,
@@ -80,7 +81,7 @@ pub fn commit(store: &Store, key: Digest, label: &str, checkpoint: &Checkpoint, 
 ///
 /// # Errors
 /// When the store cannot be read, or a checkpoint holds what it cannot hold.
-pub fn load(store: &Store, key: &Digest) -> Result<Option<Checkpoint>> {
+pub fn load(store: &Store, key: &Digest, optimizer: &Optimizer) -> Result<Option<Checkpoint>> {
     let Some(record) = store.lookup(key)? else { return Ok(None) };
     let object = |name: &str| -> Result<Option<Vec<u8>>> {
         match record.outputs.get(name) {
@@ -88,7 +89,7 @@ pub fn load(store: &Store, key: &Digest) -> Result<Option<Checkpoint>> {
             None => Ok(None),
         }
     };
-    let (Some(history), Some(optimizer)) = (object("history")?, object("optimizer")?) else { return Ok(None) };
+    let (Some(history), Some(state)) = (object("history")?, object("optimizer")?) else { return Ok(None) };
     let Some(model) = read_model("", &object)? else { return Ok(None) };
     let has_best = record.outputs.contains_key("best-weights");
     let best = if has_best { read_model("best-", &object)? } else { None };
@@ -97,9 +98,10 @@ pub fn load(store: &Store, key: &Digest) -> Result<Option<Checkpoint>> {
     }
     let malformed = || Error::new(Kind::Internal, format!("checkpoint {} has no readable history", key.short()));
     let history: Value = serde_json::from_slice(&history).map_err(|_| malformed())?;
+    let specs = optimizer::specs(optimizer, &model.graph.parameters());
     Ok(Some(Checkpoint {
         model,
-        optimizer: weights::decode(&optimizer)?,
+        optimizer: weights::decode(&state, &specs)?,
         steps: history["steps"].as_u64().ok_or_else(malformed)?,
         history: serde_json::from_value(history["history"].clone()).map_err(|_| malformed())?,
         best,

@@ -83,9 +83,10 @@ pub fn pass<B: Backend>(
         observe(&forward, network, &mut activity);
         let loss = objective.sum(network, &forward, &batch.labels, hints.as_ref(), device, tape)?;
         let value = loss.as_vec()[0] as f64;
+        let before: Option<f64> = last_finite_loss;
         let diverged = |what: &str| {
             let at = format!("epoch {}, step {} of {}", epoch + 1, step + 1, rates.len());
-            let last = last_finite_loss.map_or("there was no finite loss".to_owned(), |l: f64| format!("the last finite loss was {l:.6}"));
+            let last = before.map_or("there was no finite loss".to_owned(), |l| format!("the last finite loss was {l:.6}"));
             let message = format!("{what} is not finite at {at}; {last}; the learning rate was {lr}");
             let error = Error::new(Kind::Diverged, message).hint("lower `optimizer.lr`, warm up longer, or set `clip-norm`");
             Stop::Diverged { error, last_finite: None }
@@ -97,7 +98,7 @@ pub fn pass<B: Backend>(
         let mut gradients = tensor::backward(loss)?;
         network.mask_gradients(&mut gradients)?;
         if training.clip_norm.is_some() || step % GRADIENT_CHECK == 0 {
-            let trained: Vec<&Flat<B>> = network.trained().collect();
+            let trained: Vec<&Flat<B>> = network.trainable().map(|parameter| &parameter.tensor).collect();
             let norm = tensor::global_norm::<B>(&mut gradients, trained.iter().copied())?;
             if !norm.is_finite() {
                 return Err(diverged("the gradient"));

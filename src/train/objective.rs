@@ -78,7 +78,7 @@ impl Objective {
             }
         }
         for (index, strength) in &self.weights {
-            let term = B::absolute_sum(network.parameter(*index), *strength as f32, &mut tape)?;
+            let term = B::absolute_sum(&network.parameters()[*index].tensor, *strength as f32, &mut tape)?;
             terms.push((1.0, term));
         }
         for (index, strength) in &self.activations {

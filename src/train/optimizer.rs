@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::parameters::Optimizer;
 use crate::error::{Error, Kind, Result};
-use crate::network::{Executor, HostTensor, Role};
+use crate::network::{Executor, HostTensor, ParameterSpec, Role};
 use crate::tensor::ops::optimizer::{AdamStep, SgdStep};
 use crate::tensor::{Backend, Flat, Gradients};
 
@@ -26,6 +26,16 @@ fn slot_names(optimizer: &Optimizer) -> &'static [&'static str] {
     }
 }
 
+/// The tensors that the state of `optimizer` has for a network with these parameters, as [`State::save`] names them.
+pub fn specs(optimizer: &Optimizer, parameters: &[ParameterSpec]) -> Vec<ParameterSpec> {
+    let slots = |spec: &ParameterSpec| {
+        let (dims, role, name) = (spec.dims.clone(), spec.role, spec.name.clone());
+        let named = move |slot: &&str| ParameterSpec { name: format!("{slot}/{name}"), dims: dims.clone(), role };
+        slot_names(optimizer).iter().map(named).collect::<Vec<_>>()
+    };
+    parameters.iter().filter(|spec| spec.role.trainable()).flat_map(slots).collect()
+}
+
 impl<B: Backend> State<B> {
     /// All zeros.
     ///
@@ -33,8 +43,8 @@ impl<B: Backend> State<B> {
     /// When the device has no room.
     pub fn new(optimizer: &Optimizer, network: &Executor<B>, device: &B) -> Result<Self> {
         let mut slots = Vec::new();
-        for spec in network.specs() {
-            let count = if spec.role.is_trained() { slot_names(optimizer).len() } else { 0 };
+        for spec in network.parameters() {
+            let count = if spec.role.trainable() { slot_names(optimizer).len() } else { 0 };
             let zeros = vec![0.0; spec.dims.iter().product()];
             slots.push((0..count).map(|_| device.upload(&zeros)).collect::<Result<Vec<_>>>()?);
         }
@@ -53,7 +63,7 @@ impl<B: Backend> State<B> {
         tensors: &Tensors,
     ) -> Result<Self> {
         let mut state = Self::new(optimizer, network, device)?;
-        for (spec, slots) in network.specs().iter().zip(&mut state.slots) {
+        for (spec, slots) in network.parameters().iter().zip(&mut state.slots) {
             for (name, slot) in slot_names(optimizer).iter().zip(slots) {
                 let key = format!("{name}/{}", spec.name);
                 match tensors.get(&key) {
@@ -69,7 +79,7 @@ impl<B: Backend> State<B> {
     /// The state as host tensors named `velocity/PARAMETER` and so on, with the parameters' dimensions.
     pub fn save(&self, optimizer: &Optimizer, network: &Executor<B>) -> Tensors {
         let mut tensors = Tensors::new();
-        for (spec, slots) in network.specs().iter().zip(&self.slots) {
+        for (spec, slots) in network.parameters().iter().zip(&self.slots) {
             for (name, slot) in slot_names(optimizer).iter().zip(slots) {
                 let tensor = HostTensor { dims: spec.dims.clone(), data: B::download(slot) };
                 tensors.insert(format!("{name}/{}", spec.name), tensor);
@@ -92,12 +102,12 @@ impl<B: Backend> State<B> {
         self.steps += 1;
         let (strength, decay_all) = optimizer.decay();
         for (index, slots) in self.slots.iter_mut().enumerate() {
-            let spec = &network.specs()[index];
-            if !spec.role.is_trained() {
+            let parameter = &mut network.parameters_mut()[index];
+            if !parameter.role.trainable() {
                 continue;
             }
-            let decay = if decay_all || spec.role == Role::Weight { strength } else { 0.0 };
-            let parameter = network.parameter_mut(index);
+            let decay = if decay_all || parameter.role == Role::Weight { strength } else { 0.0 };
+            let parameter = &mut parameter.tensor;
             match (optimizer, &mut slots[..]) {
                 (Optimizer::Sgd { momentum, nesterov, .. }, [velocity]) => {
                     let step = SgdStep { lr, momentum: *momentum, nesterov: *nesterov, l2: decay };

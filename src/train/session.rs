@@ -34,6 +34,8 @@ pub struct Task<'a> {
     pub store: &'a Store,
     /// The first link of the chain of checkpoint keys.
     pub chain: Digest,
+    /// What the finished stage's record will carry as its family, so that the store knows whose checkpoints these are.
+    pub family: Digest,
     /// Whether checkpoints of earlier runs may be used; otherwise they are replaced.
     pub resume: bool,
     /// Set when the run is to stop.
@@ -92,7 +94,7 @@ pub fn train<B: Backend>(
         for epoch in session.history.epochs.len()..rates.len() {
             session.epoch(task, &teacher, epoch as u64, &rates[epoch], device).map_err(|stop| session.keep(stop))?;
             let refresh = !task.resume;
-            checkpoint::commit(task.store, keys[epoch], "", &session.checkpoint(training), refresh)?;
+            checkpoint::commit(task.store, keys[epoch], task.family, &session.checkpoint(training), refresh)?;
             if training.early_stop.as_ref().is_some_and(|rule| session.history.stop(rule).is_some()) {
                 break;
             }
@@ -114,7 +116,7 @@ fn keys(chain: &Digest, rates: &[Vec<f64>]) -> Vec<Digest> {
 fn longest(task: &Task, keys: &[Digest]) -> Result<Option<Checkpoint>> {
     let mut epoch = keys.len();
     while epoch > 0 {
-        if let Some(checkpoint) = checkpoint::load(task.store, &keys[epoch - 1])? {
+        if let Some(checkpoint) = checkpoint::load(task.store, &keys[epoch - 1], &task.training.optimizer)? {
             let stop = task.training.early_stop.as_ref().and_then(|rule| checkpoint.history.stop(rule));
             match stop.map(|stop| stop as usize).filter(|stop| *stop < epoch) {
                 Some(stop) => {
@@ -277,6 +279,6 @@ impl<B: Backend> Session<B> {
 }
 
 fn objective<B: Backend>(training: &Training, network: &Executor<B>) -> Objective {
-    let names: Vec<&str> = network.specs().iter().map(|spec| spec.name.as_str()).collect();
+    let names: Vec<&str> = network.parameters().iter().map(|parameter| parameter.name.as_str()).collect();
     Objective::new(training, network.graph(), &names)
 }

@@ -16,6 +16,7 @@ use dfdx::optim::UnusedTensors;
 use super::graph::{Graph, Op};
 use super::model::{HostTensor, Model};
 use super::parameters::Role;
+use super::shapes::Shape;
 use crate::error::{Error, Kind, Result};
 use crate::tensor::{Backend, Flat, Gradients};
 pub use forward::{Forward, Mode};
@@ -82,6 +83,11 @@ impl<B: Backend> Executor<B> {
     /// The layers.
     pub fn graph(&self) -> &Graph {
         &self.graph
+    }
+
+    /// The shape of a layer's output, by the layer's index.
+    pub fn shape(&self, layer: usize) -> Shape {
+        self.plan.nodes[layer].shape
     }
 
     /// The device.
