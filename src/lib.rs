@@ -1,3 +1,4 @@
 //! pleach
 pub mod error;
 pub mod random;
+pub mod store;

@@ -1,0 +1,333 @@
+//! Faults on purpose, for tests: the *n*-th operation on the file system fails, writes short, or ends the process.
+//!
+//! Every operation of `files.rs` calls `point`. Without the cargo feature `fault-injection` that is an
+//! empty inlined function and nothing else of this file exists.
+
+use std::path::Path;
+
+/// What an operation on the file system does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// Opens a file that is there.
+    Open,
+    /// Makes a file.
+    Create,
+    /// Reads from a file.
+    Read,
+    /// Writes to a file, or cuts it.
+    Write,
+    /// Makes a file or folder durable.
+    Sync,
+    /// Sets permissions or times.
+    Mark,
+    /// Gives a file another name.
+    Rename,
+    /// Removes a file.
+    Unlink,
+    /// Makes a folder.
+    MakeDirectory,
+    /// Reads a folder.
+    List,
+    /// Asks for size, owner and times.
+    Stat,
+    /// Takes a lock.
+    Lock,
+}
+
+#[cfg(not(feature = "fault-injection"))]
+mod absent {
+    use super::*;
+
+    #[inline(always)]
+    pub(in super::super) fn point(_: Operation, _: &Path, _: Option<&Path>) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    /// How many of `length` bytes the next write may write.
+    #[inline(always)]
+    pub(in super::super) fn write_length(length: usize) -> usize {
+        length
+    }
+}
+#[cfg(not(feature = "fault-injection"))]
+pub(super) use absent::{point, write_length};
+
+#[cfg(feature = "fault-injection")]
+pub use present::{Armed, Effect, Mode, Scope, Step, arm, arm_thread, disarm, parse};
+#[cfg(feature = "fault-injection")]
+pub(super) use present::{point, write_length};
+
+#[cfg(feature = "fault-injection")]
+mod present {
+    use super::*;
+    use crate::error::{Error, Kind, Result};
+    use crate::store::held;
+    use rustix::io::Errno;
+    use std::cell::{Cell, RefCell};
+    use std::io;
+    use std::path::PathBuf;
+    use std::rc::Rc;
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// Which operation is hit, and what happens then.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct Mode {
+        /// What happens.
+        pub effect: Effect,
+        /// To which operation, counted from 1 among those in `scope`.
+        pub at: u64,
+        /// Which operations count.
+        pub scope: Scope,
+    }
+
+    /// What happens to the operation that is hit.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Effect {
+        /// It fails once, with this `errno`.
+        Fail(i32),
+        /// It and all later ones fail with this `errno`.
+        FailFrom(i32),
+        /// The process aborts before it.
+        Abort,
+        /// The first write from it on writes half of its bytes and says so, as a kernel may.
+        Short,
+    }
+
+    /// Which operations are counted and hit.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Scope {
+        /// Every one.
+        All,
+        /// Those that change the file system.
+        Changes,
+        /// Those of one sort.
+        Only(Operation),
+    }
+
+    impl Scope {
+        fn holds(self, operation: Operation) -> bool {
+            use Operation::*;
+            match self {
+                Scope::All => true,
+                Scope::Changes => matches!(operation, Create | Write | Mark | Rename | Unlink | MakeDirectory),
+                Scope::Only(one) => one == operation,
+            }
+        }
+    }
+
+    /// One operation that was let through.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Step {
+        /// What it was.
+        pub operation: Operation,
+        /// The file or folder.
+        pub path: PathBuf,
+        /// For a rename: the new name.
+        pub to: Option<PathBuf>,
+    }
+
+    /// A mode with its counters.
+    #[derive(Debug)]
+    struct Plan {
+        mode: Mode,
+        under: Option<PathBuf>,
+        seen: AtomicU64,
+        hits: AtomicU64,
+        first_hit: Mutex<Option<Operation>>,
+    }
+
+    impl Plan {
+        fn new(mode: Mode, under: Option<&Path>) -> Self {
+            let under = under.map(Path::to_owned);
+            Self { mode, under, seen: AtomicU64::new(0), hits: AtomicU64::new(0), first_hit: Mutex::new(None) }
+        }
+
+        fn point(&self, operation: Operation, path: &Path) -> io::Result<()> {
+            let elsewhere = self.under.as_ref().is_some_and(|under| !path.starts_with(under));
+            if elsewhere || !self.mode.scope.holds(operation) {
+                return Ok(());
+            }
+            let number = self.seen.fetch_add(1, Ordering::SeqCst) + 1;
+            let errno = match self.mode.effect {
+                Effect::Fail(errno) if number == self.mode.at => errno,
+                Effect::FailFrom(errno) if number >= self.mode.at => errno,
+                Effect::Abort if number == self.mode.at => std::process::abort(),
+                _ => return Ok(()),
+            };
+            self.hits.fetch_add(1, Ordering::SeqCst);
+            held(&self.first_hit).get_or_insert(operation);
+            Err(io::Error::from_raw_os_error(errno))
+        }
+
+        fn write_length(&self, length: usize) -> usize {
+            let due = self.mode.effect == Effect::Short && self.seen.load(Ordering::SeqCst) >= self.mode.at;
+            if due && length > 1 && self.hits.fetch_add(1, Ordering::SeqCst) == 0 { length / 2 } else { length }
+        }
+    }
+
+    static PROCESS: Mutex<Option<Plan>> = Mutex::new(None);
+
+    thread_local! {
+        static THREAD: RefCell<Option<Rc<Plan>>> = const { RefCell::new(None) };
+        static STEPS: RefCell<Vec<Step>> = const { RefCell::new(Vec::new()) };
+        static TRACING: Cell<bool> = const { Cell::new(false) };
+    }
+
+    fn process() -> std::sync::MutexGuard<'static, Option<Plan>> {
+        held(&PROCESS)
+    }
+
+    /// Arms `mode` for the operations of all threads of this process, counted from now.
+    pub fn arm(mode: Mode) {
+        *process() = Some(Plan::new(mode, None));
+    }
+
+    /// Ends what [`arm`] began.
+    pub fn disarm() {
+        *process() = None;
+    }
+
+    /// Arms `mode` for this thread alone until the result is dropped; for operations on paths below `under`, if given.
+    /// It also keeps a trace of the operations that were let through.
+    pub fn arm_thread(mode: Mode, under: Option<&Path>) -> Armed {
+        let plan = Rc::new(Plan::new(mode, under));
+        THREAD.set(Some(plan.clone()));
+        STEPS.take();
+        TRACING.set(true);
+        Armed { plan }
+    }
+
+    /// A fault armed for one thread.
+    #[derive(Debug)]
+    pub struct Armed {
+        plan: Rc<Plan>,
+    }
+
+    impl Armed {
+        /// How many operations were hit so far.
+        pub fn hits(&self) -> u64 {
+            self.plan.hits.load(Ordering::SeqCst)
+        }
+
+        /// The first operation that failed.
+        pub fn first_hit(&self) -> Option<Operation> {
+            *held(&self.plan.first_hit)
+        }
+
+        /// The operations let through so far, in order.
+        pub fn steps(&self) -> Vec<Step> {
+            STEPS.with_borrow(Clone::clone)
+        }
+    }
+
+    impl Drop for Armed {
+        fn drop(&mut self) {
+            THREAD.set(None);
+            TRACING.set(false);
+        }
+    }
+
+    pub(in super::super) fn point(operation: Operation, path: &Path, to: Option<&Path>) -> io::Result<()> {
+        if let Some(plan) = THREAD.with_borrow(Clone::clone) {
+            plan.point(operation, path)?;
+        }
+        if let Some(plan) = process().as_ref() {
+            plan.point(operation, path)?;
+        }
+        if TRACING.get() {
+            let step = Step { operation, path: path.to_owned(), to: to.map(Path::to_owned) };
+            STEPS.with_borrow_mut(|steps| steps.push(step));
+        }
+        Ok(())
+    }
+
+    /// How many of `length` bytes the next write may write.
+    pub(in super::super) fn write_length(length: usize) -> usize {
+        let length = THREAD.with_borrow(|plan| plan.as_ref().map_or(length, |plan| plan.write_length(length)));
+        process().as_ref().map_or(length, |plan| plan.write_length(length))
+    }
+
+    /// A mode from text: `fail:N:ERRNO`, `fail-from:N:ERRNO`, `abort:N` or `short:N`, each with an optional last part
+    /// that says which operations count: `changes`, or one of `open`, `create`, `read`, `write`, `sync`, `mark`,
+    /// `rename`, `unlink`, `make-directory`, `list`, `stat`, `lock`. [`Kind::Usage`] for any other text.
+    pub fn parse(text: &str) -> Result<Mode> {
+        let wrong = || {
+            Error::new(Kind::Usage, format!("`{text}` is not a fault"))
+                .hint("examples: fail:5:ENOSPC, fail-from:1:ENOTSUP:lock, abort:17, short:3")
+        };
+        let mut parts = text.split(':');
+        let name = parts.next().ok_or_else(wrong)?;
+        let at = parts.next().and_then(|part| part.parse().ok()).filter(|at| *at > 0).ok_or_else(wrong)?;
+        let mut errno = || parts.next().and_then(errno).ok_or_else(wrong);
+        let effect = match name {
+            "fail" => Effect::Fail(errno()?),
+            "fail-from" => Effect::FailFrom(errno()?),
+            "abort" => Effect::Abort,
+            "short" => Effect::Short,
+            _ => return Err(wrong()),
+        };
+        let scope = match parts.next() {
+            None => Scope::All,
+            Some("changes") => Scope::Changes,
+            Some(part) => Scope::Only(operation(part).ok_or_else(wrong)?),
+        };
+        if parts.next().is_some() { Err(wrong()) } else { Ok(Mode { effect, at, scope }) }
+    }
+
+    fn errno(name: &str) -> Option<i32> {
+        let errno = match name {
+            "EACCES" => Errno::ACCESS,
+            "EDQUOT" => Errno::DQUOT,
+            "EINVAL" => Errno::INVAL,
+            "EIO" => Errno::IO,
+            "EMFILE" => Errno::MFILE,
+            "ENOENT" => Errno::NOENT,
+            "ENOLCK" => Errno::NOLCK,
+            "ENOMEM" => Errno::NOMEM,
+            "ENOSPC" => Errno::NOSPC,
+            "ENOTSUP" => Errno::OPNOTSUPP,
+            "EPERM" => Errno::PERM,
+            "EROFS" => Errno::ROFS,
+            _ => return None,
+        };
+        Some(errno.raw_os_error())
+    }
+
+    fn operation(name: &str) -> Option<Operation> {
+        Some(match name {
+            "open" => Operation::Open,
+            "create" => Operation::Create,
+            "read" => Operation::Read,
+            "write" => Operation::Write,
+            "sync" => Operation::Sync,
+            "mark" => Operation::Mark,
+            "rename" => Operation::Rename,
+            "unlink" => Operation::Unlink,
+            "make-directory" => Operation::MakeDirectory,
+            "list" => Operation::List,
+            "stat" => Operation::Stat,
+            "lock" => Operation::Lock,
+            _ => return None,
+        })
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn modes_are_read_from_text() {
+            let mode = |effect, at, scope| Mode { effect, at, scope };
+            assert_eq!(parse("abort:17").unwrap(), mode(Effect::Abort, 17, Scope::All));
+            assert_eq!(parse("fail:5:ENOSPC").unwrap(), mode(Effect::Fail(28), 5, Scope::All));
+            assert_eq!(parse("fail-from:5:EIO:changes").unwrap(), mode(Effect::FailFrom(5), 5, Scope::Changes));
+            assert_eq!(parse("short:3:write").unwrap(), mode(Effect::Short, 3, Scope::Only(Operation::Write)));
+            for bad in
+                ["", "abort", "abort:0", "abort:x", "fail:5", "fail:5:EWHAT", "melt:1", "abort:1:all", "abort:1:open:x"]
+            {
+                assert_eq!(parse(bad).unwrap_err().kind, Kind::Usage, "{bad}");
+            }
+        }
+    }
+}

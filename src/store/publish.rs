@@ -1,0 +1,94 @@
+//! How a file comes into the store, all at once or not at all, and how a corrupt one leaves it.
+
+use super::tree::Tree;
+use super::{Digest, Store, files, held, temps};
+use crate::error::{Error, Kind};
+use std::fs::Metadata;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+/// Folders may be removed under us by cleaners at any time; more often than this in one write is no accident.
+const ATTEMPTS: u32 = 3;
+
+impl Store {
+    /// Writes a temp, syncs it and renames it to `target`, making folders that are missing. The file is durable
+    /// afterwards, its name not yet. With `new`, a target that exists fails with [`ErrorKind::AlreadyExists`].
+    pub(super) fn publish(&self, target: &Path, bytes: &[u8], new: bool) -> io::Result<()> {
+        let mut attempt = 1;
+        loop {
+            let temp = self.tree.temps().join(temps::name());
+            let result = self.try_publish(&temp, target, bytes, new);
+            if result.is_err() {
+                // Nothing to do if this fails too: the sweep at the next opening removes it.
+                let _ = files::remove(&temp);
+            }
+            match result {
+                Err(error) if error.kind() == ErrorKind::NotFound && attempt < ATTEMPTS => attempt += 1,
+                result => return result,
+            }
+            for folder in [temp.parent(), target.parent()].into_iter().flatten() {
+                files::make_directory(folder)?;
+            }
+        }
+    }
+
+    fn try_publish(&self, temp: &Path, target: &Path, bytes: &[u8], new: bool) -> io::Result<()> {
+        let file = files::create(temp)?;
+        files::write_at(&file, temp, bytes, 0)?;
+        files::seal(&file, temp)?;
+        files::sync(&file, temp)?;
+        if new { files::rename_new(temp, target) } else { files::rename(temp, target) }
+    }
+
+    /// Moves a corrupt object away and says so. `seen` is what was found corrupt: if another file has taken its name
+    /// meanwhile, that one stays.
+    pub(super) fn quarantine_object(&self, tree: &Tree, digest: &Digest, seen: Option<&Metadata>, why: &str) {
+        let path = tree.object(digest);
+        if self.is_written(tree) {
+            *held(&self.corrupted).entry(*digest).or_default() += 1;
+        }
+        let moved = self.quarantine(tree, &path, &format!("object-{digest}"), seen);
+        self.warn(format!("object {} is corrupt ({why}) and counts as missing; {moved}", digest.short()));
+    }
+
+    /// Moves a file to `quarantine/`, and tells how that went.
+    pub(super) fn quarantine(&self, tree: &Tree, path: &Path, name: &str, seen: Option<&Metadata>) -> String {
+        if !self.is_written(tree) {
+            return format!("it stays at {} as the store is read-only", path.display());
+        }
+        let other = |seen| files::stat(path).is_ok_and(|found| !files::same(seen, &found));
+        if seen.is_some_and(other) {
+            return "it was replaced meanwhile".into();
+        }
+        let target = tree.quarantine().join(format!("{name}-{}", temps::name()));
+        let moved = files::rename(path, &target).or_else(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                files::make_directory(&tree.quarantine()).and_then(|()| files::rename(path, &target))
+            }
+            _ => Err(error),
+        });
+        match moved {
+            Ok(()) => format!("it was moved to {}", target.display()),
+            Err(error) => format!("it could not be moved to {}: {error}", target.display()),
+        }
+    }
+}
+
+/// "cannot `doing`: …", with the path.
+pub(super) fn failed(error: &io::Error, doing: &str, path: &Path) -> Error {
+    Error::new(Kind::Store, format!("cannot {doing}: {error}")).at(path)
+}
+
+/// As [`failed`], for a write of `needed` bytes: with what is free, and what to do on a full or failing disk.
+pub(super) fn write_failed(error: &io::Error, doing: &str, path: &Path, needed: u64) -> Error {
+    if !files::full(error) && !files::broken(error) {
+        return failed(error, doing, path);
+    }
+    let free = files::free_bytes(path).map_or("an unknown number of".to_owned(), |free| free.to_string());
+    let message = format!("cannot {doing}: {error} (needed {needed} bytes; {free} bytes are free)");
+    let error = match files::broken(error) {
+        true => Error::new(Kind::Store, message).hint("check the disk; `pleach cache verify` checks what is stored"),
+        false => Error::new(Kind::Store, message),
+    };
+    error.at(path).hint("`pleach cache gc` frees space")
+}

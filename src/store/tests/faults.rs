@@ -1,0 +1,309 @@
+//! A fault at every single operation on the file system, one after the other.
+
+use super::fault::{Effect, Mode, Operation, Scope, Step, arm_thread, parse};
+use super::*;
+use crate::error::{Kind, Result};
+use std::process::{Command, Stdio};
+
+const FOLDER: &str = "PLEACH_TEST_CRASH_FOLDER";
+const FAULT: &str = "PLEACH_TEST_CRASH_FAULT";
+
+type Outcome = Result<(Digest, Digest, Option<Record>)>;
+
+/// Something that a run does: two objects, a record of them, and a look.
+fn work(root: &Path) -> Outcome {
+    let store = Store::open(root, &Options { require_write: true, ..Options::default() })?;
+    let _use = store.begin_use()?;
+    let first = store.put(b"weights")?;
+    let second = store.put(b"metrics")?;
+    let good = record("teacher", &[("network", b"weights"), ("metrics", b"metrics")]);
+    let Some(_lock) = store.lock(&good.key, &mut |_| std::ops::ControlFlow::Break(()))? else {
+        panic!("nobody is in the way");
+    };
+    store.commit(good.clone(), false)?;
+    Ok((first, second, store.lookup(&good.key)?))
+}
+
+/// A run after the fault: with the same result as if there had been none.
+fn recover(root: &Path) {
+    let (first, second, found) = work(root).expect("a run after a fault succeeds");
+    assert_eq!((first, second), (Digest::of(b"weights"), Digest::of(b"metrics")));
+    assert!(found.is_some());
+    let store = Store::open(root, &Options::default()).unwrap();
+    for bytes in [b"weights", b"metrics"] {
+        assert_eq!(store.get(&Digest::of(bytes)).unwrap().unwrap(), bytes);
+    }
+    assert!(store.verify().unwrap().findings.is_empty());
+    check_invariants(root);
+}
+
+/// In memory where the system has such a place: these tests sync thousands of times.
+fn quick_folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+fn all(effect: Effect, at: u64) -> Mode {
+    Mode { effect, at, scope: Scope::All }
+}
+
+/// What was let through, and what was hit first.
+type Trace = (Vec<Step>, Option<Operation>);
+
+/// Runs the work with a fault at operation 1, 2, … until one run goes untouched; gives the number of operations.
+fn at_every_operation(effect: Effect, after: impl Fn(&Path, &Outcome, &Trace)) -> u64 {
+    for at in 1.. {
+        let folder = quick_folder();
+        let root = folder.path().join("cache");
+        let armed = arm_thread(all(effect, at), None);
+        let result = work(&root);
+        let (hits, trace) = (armed.hits(), (armed.steps(), armed.first_hit()));
+        drop(armed);
+        check_invariants(&root);
+        after(&root, &result, &trace);
+        recover(&root);
+        if hits == 0 {
+            assert!(result.is_ok());
+            return at - 1;
+        }
+    }
+    unreachable!()
+}
+
+fn committed(steps: &[Step]) -> bool {
+    let record = |to: &PathBuf| to.parent().and_then(Path::parent).is_some_and(|folder| folder.ends_with("v1/actions"));
+    steps.iter().any(|step| step.to.as_ref().is_some_and(record))
+}
+
+#[test]
+fn one_failure_anywhere_publishes_nothing_half() {
+    for errno in [5, 28, 13] {
+        let operations = at_every_operation(Effect::Fail(errno), |root, result, trace| {
+            let store = Store::open(root, &Options::default()).unwrap();
+            let (steps, hit_operation) = (&trace.0, trace.1);
+            let hit = store.lookup(&Digest::of(b"teacher")).unwrap().is_some();
+            match result {
+                Ok(_) => assert!(hit, "a run that succeeded has committed"),
+                Err(error) => {
+                    assert_eq!(error.kind, Kind::Store, "{error}");
+                    assert!(error.path.is_some(), "{error}");
+                    assert!(!hit || committed(steps), "what failed before the commit point publishes nothing");
+                }
+            }
+            // Unless the removal is what failed.
+            let removed = usize::from(hit_operation != Some(Operation::Unlink));
+            assert!(store.status().unwrap().temps as usize + removed <= 1, "a temp is removed at once");
+        });
+        assert!(operations > 60, "{operations}");
+    }
+}
+
+#[test]
+fn failure_from_any_point_on_is_survived() {
+    for errno in [5, 28, 30] {
+        at_every_operation(Effect::FailFrom(errno), |root, result, (steps, _)| {
+            if result.is_err() && !committed(steps) {
+                let store = Store::open(root, &Options::default()).unwrap();
+                assert_eq!(store.lookup(&Digest::of(b"teacher")).unwrap(), None);
+            }
+        });
+    }
+}
+
+#[test]
+fn short_writes_lose_nothing() {
+    at_every_operation(Effect::Short, |root, result, _| {
+        assert!(result.is_ok());
+        let store = Store::open(root, &Options::default()).unwrap();
+        assert_eq!(store.get(&Digest::of(b"weights")).unwrap().unwrap(), b"weights");
+    });
+}
+
+/// Not a test of its own: the process that `a_crash_at_any_operation_leaves_the_store_sound` starts.
+#[test]
+#[ignore = "started by another test in a process of its own"]
+fn work_until_the_crash() {
+    let root = std::env::var_os(FOLDER).expect("started by another test");
+    fault::arm(parse(&std::env::var(FAULT).unwrap()).unwrap());
+    let result = work(Path::new(&root));
+    fault::disarm();
+    result.unwrap();
+}
+
+#[test]
+fn a_crash_at_any_operation_leaves_the_store_sound() {
+    for at in 1.. {
+        let folder = quick_folder();
+        let root = folder.path().join("cache");
+        let status = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "store::tests::faults::work_until_the_crash", "--ignored"])
+            .env(FOLDER, &root)
+            .env(FAULT, format!("abort:{at}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        check_invariants(&root);
+        recover(&root);
+        assert_eq!(count(&root.join("v1/tmp")), 0, "what the dead process left is swept");
+        if status.success() {
+            assert!(at > 60, "{at}");
+            return;
+        }
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(6));
+    }
+}
+
+/// After each number of operations, the power fails in the worst way: of what was not synced, the bytes are lost and so
+/// are the names of objects, but the names of records are not.
+#[test]
+fn a_power_cut_never_leaves_a_record_without_its_objects() {
+    at_every_operation(Effect::FailFrom(5), |root, _, (steps, _)| {
+        let later = |from: usize, path: &Path| {
+            steps[from..].iter().any(|step| step.operation == Operation::Sync && step.path == path)
+        };
+        for (index, step) in steps.iter().enumerate() {
+            let Some(to) = step.to.as_ref().filter(|to| to.exists()) else { continue };
+            let write = steps.iter().rposition(|one| one.operation == Operation::Write && one.path == step.path);
+            let synced = write.is_none_or(|write| later(write, &step.path));
+            if !synced {
+                overwrite(to, b"");
+            } else if to.starts_with(root.join("v1/objects")) {
+                let shard = to.parent().unwrap();
+                if !later(index, shard) || !later(index, shard.parent().unwrap()) {
+                    fs::remove_file(to).unwrap();
+                }
+            }
+        }
+        check_invariants(root);
+    });
+}
+
+#[test]
+fn a_full_disk_is_said_with_needed_and_free_bytes() {
+    let store = place();
+    for errno in ["ENOSPC", "EDQUOT", "EIO"] {
+        for operation in ["create", "write", "sync", "rename"] {
+            let armed = arm_thread(parse(&format!("fail-from:1:{errno}:{operation}")).unwrap(), None);
+            let error = store.put(b"weights").unwrap_err();
+            drop(armed);
+            assert_eq!(error.kind, Kind::Store);
+            assert_eq!(error.path, Some(store.object(&Digest::of(b"weights"))));
+            assert!(error.message.contains("needed 7 bytes") && error.message.contains("are free"), "{error}");
+            assert!(error.hints.iter().any(|hint| hint.contains("pleach cache gc")), "{:?}", error.hints);
+            assert_eq!(count(&store.tree.temps()), 0);
+            assert_eq!(store.get(&Digest::of(b"weights")).unwrap(), None);
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_can_be_opened_read_and_collected() {
+    let store = place();
+    store.put(b"garbage").unwrap();
+    store.put(b"weights").unwrap();
+    let good = record("teacher", &[("network", b"weights")]);
+    store.commit(good.clone(), false).unwrap();
+    drop(store.begin_use().unwrap());
+    for scope in ["write", "make-directory", "rename"] {
+        let _armed = arm_thread(parse(&format!("fail-from:1:ENOSPC:{scope}")).unwrap(), None);
+        let full = store.reopen();
+        assert_eq!(full.lookup(&good.key).unwrap().as_ref(), Some(&good));
+        assert_eq!(full.get(&Digest::of(b"weights")).unwrap().unwrap(), b"weights");
+        let policy = GcPolicy { grace: std::time::Duration::ZERO, ..GcPolicy::default() };
+        full.gc(&policy).unwrap();
+        assert_eq!(full.get(&Digest::of(b"garbage")).unwrap(), None);
+    }
+}
+
+#[test]
+fn a_read_only_file_system_gets_a_private_folder_in_front() {
+    let store = place();
+    store.put(b"weights").unwrap();
+    let good = record("teacher", &[("network", b"weights")]);
+    store.commit(good.clone(), false).unwrap();
+    for errno in ["EROFS", "EACCES", "EPERM"] {
+        let overlay = tempfile::tempdir().unwrap();
+        let options = Options { overlay: overlay.path().to_owned(), ..Options::default() };
+        let mode = parse(&format!("fail-from:1:{errno}:changes")).unwrap();
+        let _armed = arm_thread(mode, Some(store.root()));
+        let strict = Options { require_write: true, ..options.clone() };
+        assert_eq!(Store::open(store.root(), &strict).unwrap_err().kind, Kind::Store);
+        let front = Store::open(store.root(), &options).unwrap();
+        assert!(!front.is_writable());
+        assert_eq!(front.take_warnings().len(), 1);
+        assert_eq!(front.lookup(&good.key).unwrap().as_ref(), Some(&good));
+        let _use = front.begin_use().unwrap();
+        let _lock = front.lock(&good.key, &mut |_| std::ops::ControlFlow::Break(())).unwrap().unwrap();
+        front.put(b"new").unwrap();
+        let new = record("new", &[("x", b"new"), ("y", b"weights")]);
+        assert_eq!(front.commit(new.clone(), false).unwrap(), Commit::Stored);
+        assert_eq!(front.lookup(&new.key).unwrap(), Some(new));
+        assert_eq!(front.get(&Digest::of(b"new")).unwrap().unwrap(), b"new");
+        assert!(front.take_warnings().is_empty());
+        drop(front);
+        assert_eq!(count(overlay.path()), 0);
+    }
+    assert_eq!(store.status().unwrap().objects, 1);
+}
+
+#[test]
+fn a_file_system_without_locks_is_said_once() {
+    for errno in ["ENOTSUP", "ENOLCK"] {
+        let store = place();
+        let _armed = arm_thread(parse(&format!("fail-from:1:{errno}:lock")).unwrap(), None);
+        for key in ["a", "b"] {
+            let lock = store.lock(&Digest::of(key.as_bytes()), &mut |_| std::ops::ControlFlow::Break(()));
+            assert!(lock.unwrap().is_some());
+        }
+        drop(store.begin_use().unwrap());
+        assert_eq!(store.take_warnings().len(), 1);
+    }
+}
+
+#[test]
+fn a_file_system_that_cannot_sync_is_used_all_the_same() {
+    for (errno, fine) in [("ENOTSUP", true), ("EINVAL", true), ("EIO", false), ("ENOSPC", false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let _armed = arm_thread(parse(&format!("fail-from:1:{errno}:sync")).unwrap(), None);
+        assert_eq!(work(&folder.path().join("cache")).is_ok(), fine, "{errno}");
+    }
+}
+
+#[test]
+fn a_collection_that_fails_anywhere_leaves_only_misses() {
+    for at in 1.. {
+        let store = place();
+        for bytes in [&b"weights"[..], b"garbage", b"old"] {
+            store.put(bytes).unwrap();
+        }
+        let good = record("teacher", &[("network", b"weights")]);
+        store.commit(good.clone(), false).unwrap();
+        let epoch = Record { kind: "epoch".into(), ..record("epoch", &[("checkpoint", b"old")]) };
+        store.commit(epoch, false).unwrap();
+        let armed = arm_thread(all(Effect::FailFrom(5), at), None);
+        let policy = GcPolicy { grace: std::time::Duration::ZERO, ..GcPolicy::default() };
+        let result = store.gc(&policy);
+        let hits = armed.hits();
+        drop(armed);
+        check_invariants(store.root());
+        assert_eq!(store.lookup(&good.key).unwrap(), Some(good));
+        if hits == 0 {
+            result.unwrap();
+            assert_eq!(store.status().unwrap().objects, 1);
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_journal_line_that_fails_leaves_room_for_the_next() {
+    let store = place();
+    let journal = store.journal("run").unwrap();
+    journal.append(&serde_json::json!({"n": 1})).unwrap();
+    let armed = arm_thread(parse("fail:1:ENOSPC:write").unwrap(), None);
+    assert_eq!(journal.append(&serde_json::json!({"n": 2})).unwrap_err().kind, Kind::Store);
+    drop(armed);
+    journal.append(&serde_json::json!({"n": 3})).unwrap();
+    let (values, torn) = read_journal(journal.path()).unwrap();
+    assert_eq!((values.len(), torn), (2, false));
+}
