@@ -1,6 +1,6 @@
 //! Faults on purpose, for tests: the *n*-th operation on the file system fails, writes short, or ends the process.
 //!
-//! Every operation of [`files`](super::files) calls [`point`]. Without the cargo feature `fault-injection` that is an
+//! Every operation of `files.rs` calls `point`. Without the cargo feature `fault-injection` that is an
 //! empty inlined function and nothing else of this file exists.
 
 use std::path::Path;

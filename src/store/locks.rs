@@ -38,6 +38,16 @@ pub(super) struct Held {
     file: Option<File>,
 }
 
+/// How taking a lock went.
+#[derive(Debug)]
+pub(super) enum Taken {
+    Held(Held),
+    Busy,
+    /// A collection, or the user, removed the file between opening and locking: the lock would be on a file that nobody
+    /// else will find.
+    Gone,
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         if let Some(file) = &self.file {
@@ -100,32 +110,38 @@ impl Store {
     pub(super) fn attempt(&self, path: &Path, shared: bool) -> Result<Option<Held>> {
         for _ in 0..ATTEMPTS {
             let file = self.lock_file(path).map_err(|error| failed(&error, "open a lock", path))?;
-            match files::try_lock(&file, path, shared) {
-                Ok(true) => {}
-                Ok(false) => return Ok(None),
-                Err(error) if files::lockless(&error) => {
-                    self.warn(format!(
-                        "the file system of {} has no locks ({error}); runs that share the store may do work twice",
-                        self.root.display()
-                    ));
-                    return Ok(Some(Held { file: None }));
-                }
-                Err(error) => return Err(failed(&error, "lock", path)),
+            match self.take(file, path, shared)? {
+                Taken::Held(held) => return Ok(Some(held)),
+                Taken::Busy => return Ok(None),
+                Taken::Gone => {}
             }
-            // A collection, or the user, may have removed the file between opening and locking: then the lock is on a
-            // file that nobody else will find.
-            let known = files::stat_file(&file, path).map_err(|error| failed(&error, "look at a lock", path))?;
-            match files::stat(path) {
-                Ok(found) if files::same(&known, &found) => {}
-                Err(error) if !files::absent(&error) => return Err(failed(&error, "look at a lock", path)),
-                _ => continue,
-            }
-            // For messages only, so a full disk is no reason to fail.
-            let number = format!("{:<10}\n", std::process::id());
-            let _ = files::write_at(&file, path, number.as_bytes(), 0);
-            return Ok(Some(Held { file: Some(file) }));
         }
         Err(Error::new(Kind::Store, "the lock's file is removed again and again by something else").at(path))
+    }
+
+    pub(super) fn take(&self, file: File, path: &Path, shared: bool) -> Result<Taken> {
+        match files::try_lock(&file, path, shared) {
+            Ok(true) => {}
+            Ok(false) => return Ok(Taken::Busy),
+            Err(error) if files::lockless(&error) => {
+                self.warn(format!(
+                    "the file system of {} has no locks ({error}); runs that share the store may do work twice",
+                    self.root.display()
+                ));
+                return Ok(Taken::Held(Held { file: None }));
+            }
+            Err(error) => return Err(failed(&error, "lock", path)),
+        }
+        let known = files::stat_file(&file, path).map_err(|error| failed(&error, "look at a lock", path))?;
+        match files::stat(path) {
+            Ok(found) if files::same(&known, &found) => {}
+            Err(error) if !files::absent(&error) => return Err(failed(&error, "look at a lock", path)),
+            _ => return Ok(Taken::Gone),
+        }
+        // For messages only, so a full disk is no reason to fail.
+        let number = format!("{:<10}\n", std::process::id());
+        let _ = files::write_at(&file, path, number.as_bytes(), 0);
+        Ok(Taken::Held(Held { file: Some(file) }))
     }
 
     fn lock_file(&self, path: &Path) -> io::Result<File> {

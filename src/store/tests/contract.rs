@@ -167,15 +167,11 @@ fn a_damaged_record_is_a_miss_is_removed_and_can_be_committed_again() {
         assert_eq!(store.lookup(&good.key).unwrap(), None);
         assert_eq!(store.take_warnings().len(), 1);
         assert!(!path.exists());
-        overwrite_new(&path, wrong);
+        fs::write(&path, wrong).unwrap();
         assert_eq!(store.commit(good.clone(), false).unwrap(), Commit::Stored, "a bad record stands in nobody's way");
         assert_eq!(store.lookup(&good.key).unwrap().as_ref(), Some(&good));
     }
     assert_eq!(store.get(&Digest::of(b"one")).unwrap().unwrap(), b"one", "the object was never to blame");
-}
-
-fn overwrite_new(path: &Path, bytes: &[u8]) {
-    fs::write(path, bytes).unwrap();
 }
 
 #[test]

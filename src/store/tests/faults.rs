@@ -37,6 +37,11 @@ fn recover(root: &Path) {
     check_invariants(root);
 }
 
+/// In memory where the system has such a place: these tests sync thousands of times.
+fn quick_folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 fn all(effect: Effect, at: u64) -> Mode {
     Mode { effect, at, scope: Scope::All }
 }
@@ -47,7 +52,7 @@ type Trace = (Vec<Step>, Option<Operation>);
 /// Runs the work with a fault at operation 1, 2, … until one run goes untouched; gives the number of operations.
 fn at_every_operation(effect: Effect, after: impl Fn(&Path, &Outcome, &Trace)) -> u64 {
     for at in 1.. {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = quick_folder();
         let root = folder.path().join("cache");
         let armed = arm_thread(all(effect, at), None);
         let result = work(&root);
@@ -127,7 +132,7 @@ fn work_until_the_crash() {
 #[test]
 fn a_crash_at_any_operation_leaves_the_store_sound() {
     for at in 1.. {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = quick_folder();
         let root = folder.path().join("cache");
         let status = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "store::tests::faults::work_until_the_crash", "--ignored"])

@@ -1,5 +1,6 @@
 //! Locks between threads and between processes.
 
+use super::locks::Taken;
 use super::*;
 use std::io::{BufRead, BufReader, Write};
 use std::ops::ControlFlow;
@@ -52,31 +53,47 @@ fn waiting_can_be_given_up() {
 }
 
 #[test]
-fn one_at_a_time_even_when_lock_files_are_swept_meanwhile() {
+fn a_lock_on_a_removed_file_is_none() {
+    let store = place();
+    let path = store.tree.lock(&Digest::of(b"stage"));
+    for again in [false, true] {
+        let file = files::open_or_create(&path).unwrap();
+        fs::remove_file(&path).unwrap(); // a collection comes between opening and locking
+        if again {
+            fs::write(&path, b"").unwrap(); // and another run after it
+        }
+        assert!(matches!(store.take(file, &path, false).unwrap(), Taken::Gone));
+    }
+    assert!(store.try_lock(&Digest::of(b"stage")).unwrap().is_some());
+}
+
+#[test]
+fn one_at_a_time_while_lock_files_are_swept() {
     let store = place();
     let key = Digest::of(b"stage");
     let (inside, rounds) = (AtomicU32::new(0), AtomicU32::new(0));
     std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
-                for _ in 0..30 {
-                    let lock = loop {
-                        if let Some(lock) = store.try_lock(&key).unwrap() {
-                            break lock;
-                        }
+                let mut mine = 0;
+                while mine < 10 {
+                    let Some(lock) = store.try_lock(&key).unwrap() else {
                         std::thread::yield_now();
+                        continue;
                     };
                     assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
                     std::thread::yield_now();
                     inside.fetch_sub(1, Ordering::SeqCst);
                     drop(lock);
+                    mine += 1;
                     rounds.fetch_add(1, Ordering::SeqCst);
                 }
             });
         }
         scope.spawn(|| {
-            while rounds.load(Ordering::SeqCst) < 90 && !std::thread::panicking() {
+            while rounds.load(Ordering::SeqCst) < 30 {
                 store.sweep_locks(false).unwrap();
+                std::thread::yield_now();
             }
         });
     });
@@ -120,4 +137,26 @@ fn the_lock_of_a_killed_process_is_free_at_once() {
     assert_eq!(calls, 1, "free at the next look");
     child.wait().unwrap();
     store.gc(&GcPolicy::default()).unwrap();
+}
+
+#[test]
+fn of_many_commits_at_once_one_wins_even_without_locks() {
+    let store = place();
+    let outcomes: Vec<_> = std::thread::scope(|scope| {
+        let commit = |index: u32| {
+            let bytes = index.to_string();
+            store.put(b"shared").unwrap();
+            store.put(bytes.as_bytes()).unwrap();
+            let mine = record("stage", &[("shared", b"shared"), ("mine", bytes.as_bytes())]);
+            (mine.clone(), store.commit(mine, false).unwrap())
+        };
+        let threads: Vec<_> = (0..8).map(|index| scope.spawn(move || commit(index))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let stored: Vec<_> = outcomes.iter().filter(|(_, outcome)| *outcome == Commit::Stored).collect();
+    assert_eq!(stored.len(), 1);
+    let winner = &stored[0].0;
+    assert_eq!(store.lookup(&winner.key).unwrap().as_ref(), Some(winner));
+    assert_eq!(outcomes.iter().filter(|(_, outcome)| *outcome == Commit::Kept(winner.clone())).count(), 7);
+    check_invariants(store.root());
 }

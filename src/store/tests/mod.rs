@@ -48,7 +48,7 @@ impl Place {
     }
 }
 
-/// A record of kind `stage` that names `outputs`, all of them 7 bytes long or as given.
+/// A record of kind `stage` that names `outputs`, given by their bytes.
 fn record(key: &str, outputs: &[(&str, &[u8])]) -> Record {
     let output = |bytes: &[u8]| Output { digest: Digest::of(bytes), size: bytes.len() as u64 };
     Record {
