@@ -1,0 +1,194 @@
+use super::*;
+use crate::network::arch::Architecture;
+use crate::tensor::check::{TestTape, assert_close, bits, differences, normal, with_threads};
+use crate::tensor::ops::optimizer::{AdamStep, SgdStep};
+use crate::tensor::{Cpu, NoneTape, backward, tape};
+
+const MLP: &str = r#"{"arch":"mlp","hidden":[7]}"#;
+const LENET: &str = r#"{"arch":"lenet","channels":[2,3],"hidden":[5]}"#;
+const RESNET: &str = r#"{"arch":"resnet","depth":8,"width":3}"#;
+const PROJECTED: &str = r#"{"arch":"resnet","depth":8,"width":3,"shortcut":"projection"}"#;
+const PIXELS: usize = 8 * 8;
+
+fn model(architecture: &str) -> Model {
+    let architecture: Architecture = serde_json::from_str(architecture).unwrap();
+    let mut model = Model::initialise(architecture.build([8, 8, 1], 4).unwrap(), 3).unwrap();
+    // Away from where a normalization does nothing.
+    for (name, tensor) in &mut model.tensors {
+        if tensor.dims.len() == 1 {
+            tensor.data.iter_mut().zip(normal(name, 100)).for_each(|(value, n)| *value += 0.3 * n.abs());
+        }
+    }
+    model
+}
+
+fn pixels(batch: usize) -> Flat<Cpu> {
+    Cpu::default().upload(&normal("pixels", batch * PIXELS)).unwrap()
+}
+
+#[test]
+fn gradients_of_whole_networks_are_right() {
+    for architecture in [MLP, LENET, RESNET, PROJECTED] {
+        for mode in [Mode::Train, Mode::Evaluate] {
+            let model = model(architecture);
+            let projection = normal("logits", 5 * 4);
+            let run = |model: &Model| {
+                let executor = Executor::new(model, &Cpu::default()).unwrap();
+                let logits = executor.forward(pixels(5), 5, mode, &[], &mut NoneTape).unwrap().logits;
+                let terms = Cpu::download(&logits).into_iter().zip(&projection);
+                terms.map(|(logit, p)| f64::from(logit) * f64::from(*p)).sum::<f64>()
+            };
+            let executor = Executor::new(&model, &Cpu::default()).unwrap();
+            let mut tape = tape(executor.device(), executor.alloc_gradients().unwrap()).unwrap();
+            let logits = executor.forward(pixels(5), 5, mode, &[], &mut tape).unwrap().logits;
+            let weights = executor.device().upload(&projection).unwrap();
+            // Σ p · logit as a linear layer with one row and one output.
+            let loss = Cpu::linear(&logits, &weights, None, 1, true, &mut tape).unwrap();
+            let loss = executor.device().weighted_sum(&[(1.0, loss)], tape).unwrap();
+            let gradients = backward(loss).unwrap();
+            for parameter in executor.trainable() {
+                let all = Cpu::gradient(&gradients, &parameter.tensor);
+                // A few of each tensor are enough: every operation has its own test.
+                let sampled = [0, all.len() / 3, all.len() - 1];
+                let some: Vec<f32> = sampled.iter().map(|index| all[*index]).collect();
+                let what = format!("{architecture} {mode:?} {}", parameter.name);
+                differences(&what, &some, 1.0 / 1024.0, run(&model), |index, step| {
+                    let mut moved = model.clone();
+                    moved.tensors.get_mut(&parameter.name).unwrap().data[sampled[index]] += step;
+                    run(&moved)
+                });
+            }
+        }
+    }
+}
+
+/// One step of training on three images, and the network after it.
+fn step(executor: &mut Executor<Cpu>, gradients: Gradients<f32, Cpu>) -> (f32, Gradients<f32, Cpu>) {
+    let mut tape = tape(executor.device(), gradients).unwrap();
+    let forward = executor.forward(pixels(3), 3, Mode::Train, &[], &mut tape).unwrap();
+    let loss = Cpu::cross_entropy(&forward.logits, &[0, 1, 2], 0.0, &mut tape).unwrap();
+    let value = Cpu::download(&loss)[0];
+    let gradients = backward(executor.device().weighted_sum(&[(1.0, loss)], tape).unwrap()).unwrap();
+    executor.update_statistics(&forward).unwrap();
+    (value, gradients)
+}
+
+#[test]
+fn training_reduces_the_loss() {
+    for architecture in [MLP, LENET, RESNET] {
+        let mut executor = Executor::new(&model(architecture), &Cpu::default()).unwrap();
+        let mut gradients = executor.alloc_gradients().unwrap();
+        let mut moments: Vec<[Flat<Cpu>; 2]> = executor
+            .parameters()
+            .iter()
+            .map(|p| [(); 2].map(|()| Cpu::default().upload(&vec![0.0; p.dims.iter().product()]).unwrap()))
+            .collect();
+        let mut losses = Vec::new();
+        for t in 1..=40 {
+            executor.zero_gradients(&mut gradients).unwrap();
+            let (loss, after) = step(&mut executor, gradients);
+            gradients = after;
+            losses.push(loss);
+            let adam = AdamStep { step: t, lr: 0.02, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, l2: 0.0, decay: 0.0 };
+            for (parameter, [mean, variance]) in executor.parameters_mut().iter_mut().zip(&mut moments) {
+                if parameter.role.trainable() {
+                    Cpu::adam_step(&mut parameter.tensor, &mut gradients, mean, variance, &adam).unwrap();
+                }
+            }
+        }
+        assert!(losses[39] < 0.5 * losses[0], "{architecture}: {losses:?}");
+        executor.download().check_finite().unwrap();
+    }
+}
+
+#[test]
+fn a_step_of_a_resnet_is_the_same_bits_with_any_number_of_threads() {
+    let run = || {
+        let mut executor = Executor::new(&model(RESNET), &Cpu::default()).unwrap();
+        let gradients = executor.alloc_gradients().unwrap();
+        let (_, mut gradients) = step(&mut executor, gradients);
+        let sgd = SgdStep { lr: 0.1, momentum: 0.9, nesterov: true, l2: 1e-4 };
+        for parameter in executor.parameters_mut().iter_mut().filter(|parameter| parameter.role.trainable()) {
+            let mut velocity = Cpu::default().upload(&vec![0.0; parameter.dims.iter().product()]).unwrap();
+            Cpu::sgd_step(&mut parameter.tensor, &mut gradients, &mut velocity, &sgd).unwrap();
+        }
+        executor.download().weights().unwrap()
+    };
+    let expected = with_threads(1, run);
+    assert_ne!(expected, model(RESNET).weights().unwrap());
+    for threads in [2, 4] {
+        assert_eq!(with_threads(threads, run), expected, "{threads} threads");
+    }
+}
+
+#[test]
+fn what_is_kept_is_on_the_tape_and_keeping_changes_no_result() {
+    let executor = Executor::new(&model(RESNET), &Cpu::default()).unwrap();
+    let graph = executor.graph();
+    let all: Vec<usize> = (0..graph.layers.len()).collect();
+    for mode in [Mode::Train, Mode::Evaluate] {
+        let plain = executor.forward(pixels(3), 3, mode, &[], &mut NoneTape).unwrap();
+        let kept = executor.forward(pixels(3), 3, mode, &all, &mut NoneTape).unwrap();
+        assert_eq!(bits(&Cpu::download(&plain.logits)), bits(&Cpu::download(&kept.logits)));
+        let value = |name: &str| Cpu::download(&kept.kept[graph.index(name).unwrap()].1);
+        // Both before and after the ReLU that is otherwise computed in one pass.
+        let rectified: Vec<f32> = value("layer1.0.add").iter().map(|x| x.max(0.0)).collect();
+        assert_eq!(value("layer1.0.relu"), rectified);
+        assert!(value("bn1").iter().any(|x| *x < 0.0));
+    }
+    // A penalty on an activation reaches the weights before it, and no others.
+    let index = graph.activation_of("layer1.0.conv1").unwrap();
+    let mut tape = tape(executor.device(), executor.alloc_gradients().unwrap()).unwrap();
+    let forward = executor.forward(pixels(3), 3, Mode::Train, &[index], &mut tape).unwrap();
+    let penalty = Cpu::absolute_sum(&forward.kept[0].1, 1.0, &mut tape).unwrap();
+    let gradients = backward(executor.device().weighted_sum(&[(0.1, penalty)], tape).unwrap()).unwrap();
+    for (name, reached) in [("conv1.weight", true), ("layer1.0.conv1.weight", true), ("fc.weight", false)] {
+        let parameter = executor.parameters().iter().find(|parameter| parameter.name == name).unwrap();
+        let gradient = Cpu::gradient(&gradients, &parameter.tensor);
+        assert_eq!(gradient.iter().any(|value| *value != 0.0), reached, "{name}");
+    }
+}
+
+#[test]
+fn running_statistics_make_evaluation_agree_with_training() {
+    let mut executor = Executor::new(&model(RESNET), &Cpu::default()).unwrap();
+    for _ in 0..200 {
+        let forward = executor.forward(pixels(64), 64, Mode::Train, &[], &mut NoneTape).unwrap();
+        executor.update_statistics(&forward).unwrap();
+    }
+    let [train, evaluate] = [Mode::Train, Mode::Evaluate]
+        .map(|mode| Cpu::download(&executor.forward(pixels(64), 64, mode, &[], &mut NoneTape).unwrap().logits));
+    assert_close(&train, &evaluate, 1e-2);
+}
+
+#[test]
+fn masks_hold_weights_and_gradients_at_zero() {
+    let mut model = model(MLP);
+    let mask: Vec<bool> = (0..7 * PIXELS).map(|index| index % 3 > 0).collect();
+    model.masks.insert("hidden1.weight".into(), mask.clone());
+    let mut executor = Executor::new(&model, &Cpu::default()).unwrap();
+    executor.apply_masks().unwrap();
+    let gradients = executor.alloc_gradients().unwrap();
+    let (_, mut gradients) = step(&mut executor, gradients);
+    executor.mask_gradients(&mut gradients).unwrap();
+    let parameter = &executor.parameters()[0];
+    let gradient = Cpu::gradient(&gradients, &parameter.tensor);
+    assert!(gradient.iter().zip(&mask).all(|(value, kept)| *kept || *value == 0.0));
+    assert!(gradient.iter().any(|value| *value != 0.0));
+    let after = executor.download();
+    assert_eq!(after.masks, model.masks);
+    assert!(after.tensors["hidden1.weight"].data.iter().zip(&mask).all(|(value, kept)| *kept == (*value != 0.0)));
+}
+
+#[test]
+fn what_does_not_fit_is_an_error() {
+    let executor = Executor::new(&model(MLP), &Cpu::default()).unwrap();
+    assert!(executor.forward(pixels(3), 2, Mode::Train, &[], &mut TestTape::default()).is_err());
+    assert!(executor.forward(pixels(3), 3, Mode::Train, &[99], &mut TestTape::default()).is_err());
+    let mut broken = model(MLP);
+    broken.tensors.remove("classifier.bias");
+    assert!(Executor::new(&broken, &Cpu::default()).unwrap_err().message.contains("classifier.bias"));
+    let mut broken = model(MLP);
+    broken.masks.insert("classifier.bias".into(), vec![true]);
+    assert!(Executor::new(&broken, &Cpu::default()).unwrap_err().message.contains("mask"));
+}

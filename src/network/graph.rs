@@ -1,0 +1,230 @@
+//! The layer graph: what a network is, apart from its weights.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::tensor::geometry::Window;
+
+/// The name by which layers refer to the image.
+pub const INPUT: &str = "input";
+
+/// A network as data. Layers are in topological order; the last is the output, the logits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Graph {
+    /// Height, width and channels of the image.
+    pub input: [usize; 3],
+    /// The layers, each after those it reads.
+    pub layers: Vec<Layer>,
+}
+
+/// One layer: an operation, its name, and what it reads.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Map<String, Value>")]
+pub struct Layer {
+    /// Unique in the graph; its tensors are named after it, `NAME.weight` and so on.
+    pub name: String,
+    /// What the layer computes.
+    #[serde(flatten)]
+    pub op: Op,
+    /// Names of earlier layers, or `input` for the image.
+    pub inputs: Vec<String>,
+}
+
+/// What a layer computes. Pairs are (height, width).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
+pub enum Op {
+    /// Dense convolution.
+    Convolution {
+        /// Channels read.
+        in_channels: usize,
+        /// Channels made.
+        out_channels: usize,
+        /// Size of the window.
+        kernel: [usize; 2],
+        /// Step between windows.
+        stride: [usize; 2],
+        /// Rows and columns of zeros on each side.
+        padding: [usize; 2],
+        /// Whether a bias is added.
+        bias: bool,
+    },
+    /// Batch normalization over all but the channels.
+    BatchNorm {
+        /// Channels, or features.
+        channels: usize,
+        /// Added to the variance before its root.
+        epsilon: f32,
+        /// How far running averages move towards each batch.
+        momentum: f32,
+    },
+    /// `max(x, 0)`.
+    Relu,
+    /// The sum of two inputs of one shape.
+    Add,
+    /// The largest value of each window.
+    MaxPool {
+        /// Size of the window.
+        kernel: [usize; 2],
+        /// Step between windows.
+        stride: [usize; 2],
+        /// Rows and columns on each side that never win.
+        padding: [usize; 2],
+    },
+    /// The mean of each window, padding counted as zeros.
+    AveragePool {
+        /// Size of the window.
+        kernel: [usize; 2],
+        /// Step between windows.
+        stride: [usize; 2],
+        /// Rows and columns of zeros on each side.
+        padding: [usize; 2],
+    },
+    /// The mean over all positions.
+    GlobalAveragePool,
+    /// From an image to a vector, in the order channel, height, width.
+    Flatten,
+    /// Fully connected.
+    Linear {
+        /// Features read.
+        in_features: usize,
+        /// Features made.
+        out_features: usize,
+        /// Whether a bias is added.
+        bias: bool,
+    },
+    /// ResNet's shortcut without parameters: every `stride`-th position, channels padded with zeros.
+    PadShortcut {
+        /// Every how many rows and columns one is kept.
+        stride: usize,
+        /// Channels read.
+        in_channels: usize,
+        /// Channels made, at least as many.
+        out_channels: usize,
+    },
+}
+
+impl Op {
+    /// The sliding window, of an operation that has one.
+    pub fn window(&self) -> Option<Window> {
+        match *self {
+            Op::Convolution { kernel, stride, padding, .. }
+            | Op::MaxPool { kernel, stride, padding }
+            | Op::AveragePool { kernel, stride, padding } => Some(Window { kernel, stride, padding }),
+            _ => None,
+        }
+    }
+
+    /// How many inputs the operation reads.
+    pub fn arity(&self) -> usize {
+        if matches!(self, Op::Add) { 2 } else { 1 }
+    }
+}
+
+impl TryFrom<Map<String, Value>> for Layer {
+    type Error = String;
+
+    // Derived, a flattened operation would let unknown keys pass; taking out the known ones first does not.
+    fn try_from(mut map: Map<String, Value>) -> Result<Self, String> {
+        let mut take = |key: &str| map.remove(key).ok_or_else(|| format!("missing field `{key}`"));
+        let name = String::deserialize(take("name")?).map_err(|error| format!("name: {error}"))?;
+        let inputs = Vec::deserialize(take("inputs")?).map_err(|error| format!("inputs of `{name}`: {error}"))?;
+        let op = Op::deserialize(Value::Object(map)).map_err(|error| format!("layer `{name}`: {error}"))?;
+        Ok(Self { name, op, inputs })
+    }
+}
+
+impl Graph {
+    /// The index of the layer called `name`.
+    pub fn index(&self, name: &str) -> Option<usize> {
+        self.layers.iter().position(|layer| layer.name == name)
+    }
+
+    /// The layer called `name`.
+    pub fn layer(&self, name: &str) -> Option<&Layer> {
+        self.layers.iter().find(|layer| layer.name == name)
+    }
+
+    /// The indices of the layers that read the layer called `name` (or the image, for `input`), in order. A layer that
+    /// reads it twice is there twice.
+    pub fn consumers(&self, name: &str) -> Vec<usize> {
+        let reads = |layer: &Layer| layer.inputs.iter().filter(|input| *input == name).count();
+        self.layers.iter().enumerate().flat_map(|(index, layer)| std::iter::repeat_n(index, reads(layer))).collect()
+    }
+
+    /// The index of the layer whose output is the activation of the convolution or linear layer `name`: the end of the
+    /// chain of a normalization and a ReLU behind it, as far as each is the only reader of the one before; else the
+    /// layer itself. None if there is no such layer, or it is of another kind.
+    pub fn activation_of(&self, name: &str) -> Option<usize> {
+        let mut index = self.index(name)?;
+        if !matches!(self.layers[index].op, Op::Convolution { .. } | Op::Linear { .. }) {
+            return None;
+        }
+        while let [next] = self.consumers(&self.layers[index].name)[..] {
+            match self.layers[next].op {
+                Op::BatchNorm { .. } => index = next,
+                Op::Relu => return Some(next),
+                _ => break,
+            }
+        }
+        Some(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::arch::Architecture;
+
+    fn resnet() -> Graph {
+        serde_json::from_str::<Architecture>(r#"{"arch":"resnet","depth":8}"#).unwrap().build([8, 8, 1], 10).unwrap()
+    }
+
+    #[test]
+    fn a_graph_is_the_same_after_json() {
+        let graph = resnet();
+        let json = serde_json::to_string(&graph).unwrap();
+        assert_eq!(serde_json::from_str::<Graph>(&json).unwrap(), graph);
+    }
+
+    #[test]
+    fn a_layer_in_json_is_flat_and_strict() {
+        let json = r#"{"name":"c","op":"batch-norm","channels":3,"epsilon":0.00001,"momentum":0.1,"inputs":["input"]}"#;
+        let layer: Layer = serde_json::from_str(json).unwrap();
+        assert_eq!(layer.op, Op::BatchNorm { channels: 3, epsilon: 1e-5, momentum: 0.1 });
+        let error = |json: &str| serde_json::from_str::<Layer>(json).unwrap_err().to_string();
+        insta::assert_snapshot!(error(&json.replace("momentum", "momentun")), @"layer `c`: unknown field `momentun`, expected one of `channels`, `epsilon`, `momentum`");
+        insta::assert_snapshot!(error(&json.replace("inputs", "input")), @"missing field `inputs`");
+        insta::assert_snapshot!(error(&json.replace("batch-norm", "group-norm")), @"layer `c`: unknown variant `group-norm`, expected one of `convolution`, `batch-norm`, `relu`, `add`, `max-pool`, `average-pool`, `global-average-pool`, `flatten`, `linear`, `pad-shortcut`");
+        insta::assert_snapshot!(error(&json.replace(r#"["input"]"#, "[1]")), @"inputs of `c`: invalid type: integer `1`, expected a string");
+    }
+
+    #[test]
+    fn activations_are_followed_through_sole_readers() {
+        let graph = resnet();
+        let activation = |name: &str| graph.activation_of(name).map(|index| graph.layers[index].name.as_str());
+        assert_eq!(activation("layer1.0.conv1"), Some("layer1.0.relu1"));
+        assert_eq!(activation("layer1.0.conv2"), Some("layer1.0.bn2"));
+        assert_eq!(activation("fc"), Some("fc"));
+        assert_eq!(activation("bn1"), None);
+        assert_eq!(activation("nowhere"), None);
+    }
+
+    #[test]
+    fn consumers_count_a_layer_for_every_time_it_reads() {
+        let layer = |name: &str, op, inputs: &[&str]| Layer {
+            name: name.into(),
+            op,
+            inputs: inputs.iter().map(|input| input.to_string()).collect(),
+        };
+        let graph = Graph {
+            input: [1, 1, 1],
+            layers: vec![layer("a", Op::Relu, &["input"]), layer("b", Op::Add, &["a", "a"])],
+        };
+        assert_eq!(
+            (graph.consumers("a"), graph.consumers("input"), graph.consumers("b")),
+            (vec![1, 1], vec![0], vec![])
+        );
+    }
+}
