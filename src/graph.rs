@@ -106,9 +106,8 @@ pub fn order(count: usize, edges: impl IntoIterator<Item = (usize, usize)>) -> R
 
 /// A shortest cycle through the lowest node that lies on any.
 fn cycle(graph: &DiGraph<(), ()>) -> Vec<usize> {
-    let on_cycle = |component: &Vec<NodeIndex>| {
-        component.len() > 1 || graph.find_edge(component[0], component[0]).is_some()
-    };
+    let on_cycle =
+        |component: &Vec<NodeIndex>| component.len() > 1 || graph.find_edge(component[0], component[0]).is_some();
     let start = kosaraju_scc(graph).iter().filter(|c| on_cycle(c)).flatten().min().copied().expect("there is a cycle");
     // Breadth first from `start` until an edge leads back.
     let mut before = vec![None; graph.node_count()];

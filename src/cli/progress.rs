@@ -108,7 +108,12 @@ fn line(event: &Event, begun: &Begun) -> Option<String> {
                     parts.push(format!("{count} {word}"));
                 }
             }
-            format!("{:>9} {} in {}", if *failed > 0 { bad("done") } else { good("done") }, parts.join(", "), duration(*seconds))
+            format!(
+                "{:>9} {} in {}",
+                if *failed > 0 { bad("done") } else { good("done") },
+                parts.join(", "),
+                duration(*seconds)
+            )
         }
     })
 }
@@ -149,7 +154,8 @@ impl Bars {
         remember(&mut self.begun, event);
         match event {
             Event::StageStarted { stage, kind, .. } => {
-                let style = ProgressStyle::with_template("{prefix:>20.bold} {wide_bar:.cyan/dim} {msg}").expect("a fixed template");
+                let style = ProgressStyle::with_template("{prefix:>20.bold} {wide_bar:.cyan/dim} {msg}")
+                    .expect("a fixed template");
                 let bar = self.all.add(ProgressBar::new(0).with_style(style.progress_chars("━━─")));
                 bar.set_prefix(stage.clone());
                 bar.set_message(kind.clone());

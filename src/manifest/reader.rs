@@ -31,7 +31,16 @@ impl<'a> Reader<'a> {
     /// Reads `table`, which stands at `span`; its values are called `prefix`… in keys.
     pub fn new(table: &'a Table, span: Span, prefix: &str, what: &str, diagnostics: &'a mut Diagnostics) -> Self {
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}.") };
-        Self { table, span, prefix, what: what.to_owned(), known: Vec::new(), tolerant: false, spans: Spans::new(), diagnostics }
+        Self {
+            table,
+            span,
+            prefix,
+            what: what.to_owned(),
+            known: Vec::new(),
+            tolerant: false,
+            spans: Spans::new(),
+            diagnostics,
+        }
     }
 
     /// Where the table stands.
@@ -345,9 +354,7 @@ pub fn choice<T: Copy>(
 
 /// Notes that `value` is of the wrong type.
 pub fn wrong(diagnostics: &mut Diagnostics, what: &str, value: &Value, wanted: &str) {
-    diagnostics
-        .error(value.span, format!("{what} is {}", value.content.name()))
-        .label(format!("expected {wanted}"));
+    diagnostics.error(value.span, format!("{what} is {}", value.content.name())).label(format!("expected {wanted}"));
 }
 
 /// A user's text fit for a message: control and direction characters escaped, long ones cut.

@@ -99,7 +99,9 @@ fn order<'a>(manifest: &'a Manifest, diagnostics: &mut Diagnostics) -> Option<Ve
         stage.inputs.values().filter_map(from).map(move |from| (from, to)).collect::<Vec<_>>()
     });
     match crate::graph::order(manifest.stages.len(), edges) {
-        Ok(order) => Some(order.into_iter().map(|i| manifest.stages.get_index(i).expect("in range").0.as_str()).collect()),
+        Ok(order) => {
+            Some(order.into_iter().map(|i| manifest.stages.get_index(i).expect("in range").0.as_str()).collect())
+        }
         Err(cycle) => {
             let name = |i: usize| manifest.stages.get_index(i).expect("in range").0.as_str();
             let mut path: Vec<&str> = cycle.iter().take(10).map(|i| name(*i)).collect();
@@ -236,7 +238,9 @@ fn schedule(name: &str, stage: &Stage, training: &Training, data: Option<&Data>,
     for (needed, key, what) in needs_validation {
         if needed && data.validation == 0.0 {
             let hint = format!("add `validation = 0.1` to `[data.{}]`", stage.data.as_deref().unwrap_or_default());
-            diagnostics.error(stage.span(key), format!("{what} chooses on the validation split, which is empty")).hint(hint);
+            diagnostics
+                .error(stage.span(key), format!("{what} chooses on the validation split, which is empty"))
+                .hint(hint);
         }
     }
     let available = data.limit.unwrap_or(u64::MAX).min(data.source.train_size() as u64);

@@ -157,7 +157,8 @@ fn merge(under: &mut Value, over: Value, diagnostics: &mut Diagnostics) -> Optio
             Content::Array(items) => match key.parse::<usize>().ok().filter(|i| *i < items.len()) {
                 Some(index) => merge(&mut items[index], value, diagnostics)?,
                 None => {
-                    let range = if items.is_empty() { "it is empty".to_owned() } else { format!("0 to {}", items.len() - 1) };
+                    let range =
+                        if items.is_empty() { "it is empty".to_owned() } else { format!("0 to {}", items.len() - 1) };
                     diagnostics
                         .error(key_span, format!("`{key}` is not an element of the array"))
                         .hint(format!("elements are numbered from 0; this array has {range}"));

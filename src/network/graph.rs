@@ -205,10 +205,10 @@ mod tests {
         let layer: Layer = serde_json::from_str(json).unwrap();
         assert_eq!(layer.op, Op::BatchNorm { channels: 3, epsilon: 1e-5, momentum: 0.1 });
         let error = |json: &str| serde_json::from_str::<Layer>(json).unwrap_err().to_string();
-        insta::assert_snapshot!(error(&json.replace("momentum", "momentun")), @"");
-        insta::assert_snapshot!(error(&json.replace("inputs", "input")), @"");
-        insta::assert_snapshot!(error(&json.replace("batch-norm", "group-norm")), @"");
-        insta::assert_snapshot!(error(&json.replace(r#"["input"]"#, "[1]")), @"");
+        insta::assert_snapshot!(error(&json.replace("momentum", "momentun")), @"layer `c`: unknown field `momentun`, expected one of `channels`, `epsilon`, `momentum`");
+        insta::assert_snapshot!(error(&json.replace("inputs", "input")), @"missing field `inputs`");
+        insta::assert_snapshot!(error(&json.replace("batch-norm", "group-norm")), @"layer `c`: unknown variant `group-norm`, expected one of `convolution`, `batch-norm`, `relu`, `add`, `max-pool`, `average-pool`, `global-average-pool`, `flatten`, `linear`, `pad-shortcut`");
+        insta::assert_snapshot!(error(&json.replace(r#"["input"]"#, "[1]")), @"inputs of `c`: invalid type: integer `1`, expected a string");
     }
 
     #[test]

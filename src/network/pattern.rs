@@ -36,10 +36,23 @@ mod tests {
 
     #[test]
     fn a_star_stands_for_anything() {
-        for (pattern, name) in [("hidden1", "hidden1"), ("*", "x.y"), ("layer1.*", "layer1.0.conv1"), ("*.conv*", "a.conv2"), ("a*b*c", "aXbXbc")] {
+        for (pattern, name) in [
+            ("hidden1", "hidden1"),
+            ("*", "x.y"),
+            ("layer1.*", "layer1.0.conv1"),
+            ("*.conv*", "a.conv2"),
+            ("a*b*c", "aXbXbc"),
+        ] {
             assert!(matches(pattern, name), "{pattern} {name}");
         }
-        for (pattern, name) in [("hidden1", "hidden12"), ("hidden1", "hidden"), ("layer1.*", "layer2.0"), ("a*b*c", "acb"), ("ab*ba", "aba"), ("", "a")] {
+        for (pattern, name) in [
+            ("hidden1", "hidden12"),
+            ("hidden1", "hidden"),
+            ("layer1.*", "layer2.0"),
+            ("a*b*c", "acb"),
+            ("ab*ba", "aba"),
+            ("", "a"),
+        ] {
             assert!(!matches(pattern, name), "{pattern} {name}");
         }
     }

@@ -108,7 +108,7 @@ fn layer_shape(layer: &Layer, known: &BTreeMap<&str, Shape>) -> Result<Shape, St
         return Err("a name is 1 to 64 letters, digits, `_`, `.` and `-`".into());
     }
     if layer.inputs.len() != layer.op.arity() {
-        return Err(format!("reads {} inputs where {} are needed", layer.inputs.len(), layer.op.arity()));
+        return Err(format!("reads {} inputs, but needs {}", layer.inputs.len(), layer.op.arity()));
     }
     let read =
         |name: &String| known.get(name.as_str()).copied().ok_or(format!("reads `{name}`, which is no earlier layer"));
@@ -120,7 +120,7 @@ fn layer_shape(layer: &Layer, known: &BTreeMap<&str, Shape>) -> Result<Shape, St
     };
     let tensors = layer.op.parameters();
     if !counts_below_limit(&counts) || !tensors.iter().all(|(_, dims, _)| counts_below_limit(dims)) {
-        return Err("is empty or too large".into());
+        return Err("its output, or a tensor of it, is empty or too large".into());
     }
     Ok(shape)
 }
@@ -254,9 +254,31 @@ mod tests {
                 r#"{"name":"s","op":"pad-shortcut","stride":2,"in-channels":3,"out-channels":2,"inputs":["input"]}"#,
             ]),
         ];
-        insta::assert_snapshot!(cases.join("\n"), @"");
+        insta::assert_snapshot!(cases.join("\n"), @r#"
+        a network without layers
+        layer `c`: expects 4 channels, but its input has 3
+        layer `c`: a kernel of 9x9 with stride 1x1 and padding 0x0 does not fit 8x8
+        layer `c`: a kernel of 3x3 with stride 0x0 and padding 1x1 does not fit 8x8
+        layer `c`: its output, or a tensor of it, is empty or too large
+        layer `c`: its output, or a tensor of it, is empty or too large
+        layer `c`: a kernel of 3x3 with stride 1x1 and padding 18446744073709551615x18446744073709551615 does not fit 8x8
+        the last layer, `c`, gives no vector of logits
+        layer `pool`: the name is taken
+        nothing reads `pool`, and it is not the last layer
+        layer `input`: the name is taken
+        layer `a b`: a name is 1 to 64 letters, digits, `_`, `.` and `-`
+        layer `pool`: reads `later`, which is no earlier layer
+        layer `pool`: reads 0 inputs, but needs 1
+        layer `f`: reads a feature map, but its input is a vector of 3
+        layer `l`: reads a vector, but its input is 8x8x3; flatten or pool it first
+        layer `a`: adds a vector of 3 and 8x8x3
+        layer `b`: epsilon is 0, but must be above 0
+        layer `b`: momentum is 2, but must be from 0 to 1
+        layer `p`: a padding of [2, 0] is more than half the kernel of [2, 2]
+        layer `s`: cannot go from 3 to 2 channels with stride 2
+        "#);
         let empty = Graph { input: [0, 8, 3], ..graph(&[POOL]) };
-        insta::assert_snapshot!(empty.shapes().unwrap_err(), @"");
+        insta::assert_snapshot!(empty.shapes().unwrap_err(), @"an image of 0x8x3 is empty or too large");
         assert_eq!((empty.classes(), empty.macs()), (0, 0));
     }
 }

@@ -51,9 +51,8 @@ impl<'a> Earlier<'a> {
         };
         let index = self.index();
         let same = index.by_label.get(label).and_then(|records| best(&mut records.iter()));
-        let found = same.or_else(|| {
-            best(&mut index.by_label.values().flatten()).filter(|(count, _)| *count <= fields.len() / 2)
-        })?;
+        let found = same
+            .or_else(|| best(&mut index.by_label.values().flatten()).filter(|(count, _)| *count <= fields.len() / 2))?;
         index.by_label.values().flatten().find(|record| std::ptr::eq(*record, found.1))
     }
 }

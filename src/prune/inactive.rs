@@ -33,7 +33,11 @@ mod tests {
     use super::*;
 
     fn activity() -> Activity {
-        Activity { maximum: vec![0.0, 2.0, 0.1, 0.0], mean: vec![0.0, 0.5, 0.05, 0.0], zeros: vec![1.0, 0.25, 0.9, 1.0] }
+        Activity {
+            maximum: vec![0.0, 2.0, 0.1, 0.0],
+            mean: vec![0.0, 0.5, 0.05, 0.0],
+            zeros: vec![1.0, 0.25, 0.9, 1.0],
+        }
     }
 
     #[test]

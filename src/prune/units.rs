@@ -150,9 +150,10 @@ pub fn silence(model: &mut Model, layer: &str, keep: &[usize]) -> Result<()> {
 
 /// Selects the rows or columns of the parameter `name` that belong to the kept units, if it has any.
 fn select_in(graph: &Graph, coupling: &Coupling, keep: &[usize], name: &str, tensor: &mut HostTensor) -> Result<()> {
-    let owner = |layer: usize| name.strip_prefix(&graph.layers[layer].name).is_some_and(|rest| {
-        rest.starts_with('.') && !rest[1..].contains('.')
-    });
+    let owner = |layer: usize| {
+        name.strip_prefix(&graph.layers[layer].name)
+            .is_some_and(|rest| rest.starts_with('.') && !rest[1..].contains('.'))
+    };
     if owner(coupling.layer) || coupling.norms.iter().any(|norm| owner(*norm)) {
         select(tensor, 0, keep, name)?;
     }

@@ -38,7 +38,7 @@ pub fn mask(model: &mut Model, criterion: Criterion, sparsity: f64, scope: Scope
         for (_, tensor, index) in &group[..gone] {
             let name = &names[*tensor];
             model.masks.get_mut(name).expect("just made")[*index] = false;
-            model.tensors.get_mut(name).expect("a parameter of the graph")  .data[*index] = 0.0;
+            model.tensors.get_mut(name).expect("a parameter of the graph").data[*index] = 0.0;
         }
     }
 }

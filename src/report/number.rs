@@ -43,6 +43,9 @@ mod tests {
     fn numbers_are_written_for_people() {
         assert_eq!([count(0), count(999), count(1000), count(1_234_567)], ["0", "999", "1,000", "1,234,567"]);
         assert_eq!([bytes(1023), bytes(1536), bytes(5 << 30)], ["1023 B", "1.5 KiB", "5.0 GiB"]);
-        assert_eq!([duration(0.0421), duration(59.94), duration(61.0), duration(3720.0)], ["42 ms", "59.9 s", "1 min 01 s", "1 h 02 min"]);
+        assert_eq!(
+            [duration(0.0421), duration(59.94), duration(61.0), duration(3720.0)],
+            ["42 ms", "59.9 s", "1 min 01 s", "1 h 02 min"]
+        );
     }
 }

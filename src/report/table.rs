@@ -10,8 +10,22 @@ use super::{bytes, count};
 pub fn evaluation(evaluation: &Evaluation) -> String {
     let mut table = Table::new();
     table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    let headers =
-        ["model", "top-1", "Δ", "top-5", "loss", "parameters", "", "non-zero", "", "MACs", "", "bytes", "ms/image", "images/s"];
+    let headers = [
+        "model",
+        "top-1",
+        "Δ",
+        "top-5",
+        "loss",
+        "parameters",
+        "",
+        "non-zero",
+        "",
+        "MACs",
+        "",
+        "bytes",
+        "ms/image",
+        "images/s",
+    ];
     table.set_header(headers);
     let reference = evaluation.reference.and_then(|index| evaluation.models.get(index));
     for row in &evaluation.models {
@@ -24,8 +38,13 @@ pub fn evaluation(evaluation: &Evaluation) -> String {
         }
     }
     let against = reference.map_or(String::new(), |r| format!("; Δ and x are against {}", r.model));
-    let title =
-        format!("{}: {} {} images of {}{against}", evaluation.stage, count(evaluation.images), evaluation.split, evaluation.data);
+    let title = format!(
+        "{}: {} {} images of {}{against}",
+        evaluation.stage,
+        count(evaluation.images),
+        evaluation.split,
+        evaluation.data
+    );
     let body: String = table.to_string().lines().map(|line| format!("  {}\n", line.trim_end())).collect();
     format!("{title}\n{body}")
 }
@@ -64,7 +83,9 @@ pub fn per_class(evaluation: &Evaluation) -> String {
     table.set_header(header);
     for row in &evaluation.models {
         let mut cells = vec![row.model.clone()];
-        cells.extend(row.metrics.per_class.iter().map(|share| share.map_or("none".to_owned(), |s| format!("{:.1}", 100.0 * s))));
+        cells.extend(
+            row.metrics.per_class.iter().map(|share| share.map_or("none".to_owned(), |s| format!("{:.1}", 100.0 * s))),
+        );
         table.add_row(cells);
     }
     for column in table.column_iter_mut() {

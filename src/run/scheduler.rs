@@ -155,7 +155,8 @@ impl Owner<'_> {
             match self.states[stage] {
                 State::Pending => {
                     skipped += 1;
-                    let because = if self.cancel.is_requested() { "the run was stopped" } else { "another stage failed" };
+                    let because =
+                        if self.cancel.is_requested() { "the run was stopped" } else { "another stage failed" };
                     self.tell(Event::StageSkipped { stage: self.stage_name(stage), because: because.to_owned() });
                 }
                 State::Skipped => skipped += 1,

@@ -89,7 +89,8 @@ pub fn evaluate(description: &Description, split: Split, context: &Context) -> R
             bytes: inputs::stored_bytes(description, &role, context)?,
         });
         let one = data::batch(images, &indices[..1.min(indices.len())], &data.normalization, None);
-        let many = data::batch(images, &indices[..data::EVALUATION_BATCH.min(indices.len())], &data.normalization, None);
+        let many =
+            data::batch(images, &indices[..data::EVALUATION_BATCH.min(indices.len())], &data.normalization, None);
         timings.push(time(&network, &one, &many, &device)?);
     }
     let mut outputs = Outputs::default().json("metrics", &metrics);

@@ -70,8 +70,9 @@ impl Prepared {
 pub fn data(input: &DataInput, context: &Context) -> Result<Prepared> {
     let set = context.data.get(input.source, input.path.as_ref())?;
     if Digest::from_bytes(*set.digest.as_bytes()) != input.digest {
-        let error = Error::new(Kind::Input, format!("input `{}` changed while the run was going on", input.source.name()))
-            .hint("run again when nothing writes to it");
+        let error =
+            Error::new(Kind::Input, format!("input `{}` changed while the run was going on", input.source.name()))
+                .hint("run again when nothing writes to it");
         return Err(match &input.path {
             Some(path) => error.at(path),
             None => error,

@@ -34,11 +34,7 @@ struct Size {
 
 impl Size {
     fn of(model: &Model) -> Self {
-        Self {
-            parameters: model.graph.parameter_count(),
-            nonzeros: model.nonzero_count(),
-            macs: model.graph.macs(),
-        }
+        Self { parameters: model.graph.parameter_count(), nonzeros: model.nonzero_count(), macs: model.graph.macs() }
     }
 }
 
@@ -96,7 +92,10 @@ fn prove_equal(masked: &Model, shrunk: &Model, data: &inputs::Prepared, device: 
     let largest = masked.iter().fold(f64::MIN_POSITIVE, |largest, z| largest.max(z.abs() as f64));
     let difference = masked.iter().zip(&shrunk).fold(0.0f64, |worst, (a, b)| worst.max((a - b).abs() as f64));
     if difference / largest > TOLERANCE {
-        let message = format!("the pruned network computes something else than the masked one (off by {:.1e})", difference / largest);
+        let message = format!(
+            "the pruned network computes something else than the masked one (off by {:.1e})",
+            difference / largest
+        );
         return Err(Error::new(Kind::Stage, message).hint("this is a defect of pleach; please report it"));
     }
     Ok(())

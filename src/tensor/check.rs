@@ -54,7 +54,7 @@ pub(crate) fn check(
     let middle = project(&output);
     for (input, gradient) in gradients.iter().enumerate() {
         assert_eq!(gradient.len(), inputs[input].len());
-        differences(&format!("input {input}"), gradient, middle, |index, step| {
+        differences(&format!("input {input}"), gradient, 1.0 / 128.0, middle, |index, step| {
             let mut moved = inputs.to_vec();
             moved[input][index] += step;
             project(&forward(&moved))
@@ -63,11 +63,10 @@ pub(crate) fn check(
     output
 }
 
-/// Holds `gradient` against central differences of `loss(index, step)`, for about 40 of its values; `middle` is the loss
+/// Holds `gradient` against central differences of `loss(index, ±step)`, for about 40 of its values; `middle` is the loss
 /// where nothing is moved. Where the function has a kink within a step, the difference of the two one-sided slopes
 /// bounds the error that is allowed.
-pub(crate) fn differences(what: &str, gradient: &[f32], middle: f64, loss: impl Fn(usize, f32) -> f64) {
-    let step = 1.0 / 128.0;
+pub(crate) fn differences(what: &str, gradient: &[f32], step: f32, middle: f64, loss: impl Fn(usize, f32) -> f64) {
     for index in (0..gradient.len()).step_by((gradient.len() / 40).max(1)) {
         let (above, below) = (loss(index, step), loss(index, -step));
         let width = 2.0 * f64::from(step);

@@ -86,9 +86,11 @@ pub fn pass<B: Backend>(
         let before: Option<f64> = last_finite_loss;
         let diverged = |what: &str| {
             let at = format!("epoch {}, step {} of {}", epoch + 1, step + 1, rates.len());
-            let last = before.map_or("there was no finite loss".to_owned(), |l| format!("the last finite loss was {l:.6}"));
+            let last =
+                before.map_or("there was no finite loss".to_owned(), |l| format!("the last finite loss was {l:.6}"));
             let message = format!("{what} is not finite at {at}; {last}; the learning rate was {lr}");
-            let error = Error::new(Kind::Diverged, message).hint("lower `optimizer.lr`, warm up longer, or set `clip-norm`");
+            let error =
+                Error::new(Kind::Diverged, message).hint("lower `optimizer.lr`, warm up longer, or set `clip-norm`");
             Stop::Diverged { error, last_finite: None }
         };
         if !value.is_finite() {
@@ -116,7 +118,8 @@ pub fn pass<B: Backend>(
         network.update_statistics(&forward)?;
 
         let logits = B::download(&forward.logits);
-        let ranks = logits.chunks(classes).zip(&batch.labels).map(|(row, label)| evaluation::rank(row, *label as usize));
+        let ranks =
+            logits.chunks(classes).zip(&batch.labels).map(|(row, label)| evaluation::rank(row, *label as usize));
         right += ranks.filter(|rank| *rank == 0).count();
         loss_sum += value * batch.size as f64;
         seen += batch.size;

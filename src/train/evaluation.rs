@@ -35,7 +35,10 @@ pub fn logits<B: Backend>(
 /// lower; one whose logit is not a number counts as ahead.
 pub fn rank(row: &[f32], label: usize) -> usize {
     let own = row[label];
-    row.iter().enumerate().filter(|(class, logit)| **logit > own || (**logit == own && *class < label) || logit.is_nan()).count()
+    row.iter()
+        .enumerate()
+        .filter(|(class, logit)| **logit > own || (**logit == own && *class < label) || logit.is_nan())
+        .count()
 }
 
 /// Mean cross entropy −log p(label), in f64 and in order.
@@ -53,7 +56,8 @@ pub fn cross_entropy(logits: &[f32], labels: &[u32]) -> f64 {
 /// The share of rows whose right class is among the first `k`.
 pub fn top(logits: &[f32], labels: &[u32], k: usize) -> f64 {
     let classes = logits.len() / labels.len().max(1);
-    let right = logits.chunks(classes.max(1)).zip(labels).filter(|(row, label)| rank(row, **label as usize) < k).count();
+    let right =
+        logits.chunks(classes.max(1)).zip(labels).filter(|(row, label)| rank(row, **label as usize) < k).count();
     right as f64 / labels.len().max(1) as f64
 }
 
@@ -64,7 +68,10 @@ mod tests {
     #[test]
     fn ranks_and_shares() {
         let logits = [3.0, 1.0, 2.0, 0.0, 5.0, 5.0];
-        assert_eq!([rank(&logits[..3], 0), rank(&logits[..3], 2), rank(&logits[3..], 1), rank(&logits[3..], 2)], [0, 1, 0, 1]);
+        assert_eq!(
+            [rank(&logits[..3], 0), rank(&logits[..3], 2), rank(&logits[3..], 1), rank(&logits[3..], 2)],
+            [0, 1, 0, 1]
+        );
         assert_eq!(top(&logits, &[0, 2], 1), 0.5);
         assert_eq!(top(&logits, &[0, 2], 2), 1.0);
         assert_eq!(rank(&[f32::NAN, 1.0], 1), 1);

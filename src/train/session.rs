@@ -63,12 +63,7 @@ pub struct Trained {
 ///
 /// # Errors
 /// See [`Stop`].
-pub fn train<B: Backend>(
-    task: &Task,
-    start: Model,
-    teacher: Option<&Model>,
-    device: &B,
-) -> Result<Trained, Stop> {
+pub fn train<B: Backend>(task: &Task, start: Model, teacher: Option<&Model>, device: &B) -> Result<Trained, Stop> {
     let training = task.training;
     let steps = task.train.len().div_ceil(training.batch as usize) as u64;
     if steps == 0 {
@@ -154,7 +149,14 @@ impl<B: Backend> Session<B> {
         let (steps, tensors) = (checkpoint.steps, &checkpoint.optimizer);
         let optimizer = State::restore(&training.optimizer, &network, device, steps, tensors)?;
         let objective = objective(training, &network);
-        Ok(Self { network, optimizer, objective, history: checkpoint.history, best: checkpoint.best, finite: Some(checkpoint.model) })
+        Ok(Self {
+            network,
+            optimizer,
+            objective,
+            history: checkpoint.history,
+            best: checkpoint.best,
+            finite: Some(checkpoint.model),
+        })
     }
 
     fn checkpoint(&self, training: &Training) -> Checkpoint {
@@ -180,14 +182,7 @@ impl<B: Backend> Session<B> {
         if task.is_cancelled() { Err(Stop::Cancelled) } else { Ok(Teacher::Logits(logits)) }
     }
 
-    fn epoch(
-        &mut self,
-        task: &Task,
-        teacher: &Teacher<B>,
-        epoch: u64,
-        rates: &[f64],
-        device: &B,
-    ) -> Result<(), Stop> {
+    fn epoch(&mut self, task: &Task, teacher: &Teacher<B>, epoch: u64, rates: &[f64], device: &B) -> Result<(), Stop> {
         let training = task.training;
         let passed =
             pass(task, &mut self.network, &mut self.optimizer, &self.objective, teacher, epoch, rates, device)?;

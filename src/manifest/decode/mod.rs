@@ -33,10 +33,9 @@ pub fn manifest(root: &Value, path: &Path, diagnostics: &mut Diagnostics) -> Man
         }
     }
     let stem = path.file_stem().map_or_else(|| "pipeline".to_owned(), |s| s.to_string_lossy().into_owned());
-    let pipeline = reader.table("pipeline", "`[pipeline]`", |r| pipeline(r, &stem)).unwrap_or(Pipeline {
-        name: stem,
-        ..Pipeline::default()
-    });
+    let pipeline = reader
+        .table("pipeline", "`[pipeline]`", |r| pipeline(r, &stem))
+        .unwrap_or(Pipeline { name: stem, ..Pipeline::default() });
     let folder = path.parent().unwrap_or(Path::new(""));
     let data = named(&mut reader, "data", "digits", |name, span, value, diagnostics| {
         data::data(name, span, value, folder, pipeline.seed, diagnostics)

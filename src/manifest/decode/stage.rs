@@ -57,7 +57,8 @@ pub fn stage(
         }
         Some((_, value)) => choice(diagnostics, "`kind`", value, &KINDS)?,
     };
-    let word = KINDS.iter().find(|(_, k)| std::mem::discriminant(k) == std::mem::discriminant(&kind)).expect("listed").0;
+    let word =
+        KINDS.iter().find(|(_, k)| std::mem::discriminant(k) == std::mem::discriminant(&kind)).expect("listed").0;
     let article = if word.starts_with('e') { "an" } else { "a" };
     let what = format!("{article} {word} stage");
     let (mut stage, spans) = table(diagnostics, "", &what, value, |reader| {

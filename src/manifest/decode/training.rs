@@ -3,9 +3,7 @@
 use super::method::method;
 use crate::data::Augmentation;
 use crate::manifest::reader::{Limits, Reader, choice, integer, number};
-use crate::train::parameters::{
-    EarlyStop, Loss, Optimizer, Penalty, PeriodicPruning, Schedule, Select, Training,
-};
+use crate::train::parameters::{EarlyStop, Loss, Optimizer, Penalty, PeriodicPruning, Schedule, Select, Training};
 
 /// Reads them. With a teacher the default loss is distillation, without one cross entropy.
 pub fn training(reader: &mut Reader, teacher: bool) -> Training {
@@ -122,8 +120,7 @@ enum ScheduleName {
 }
 
 fn schedule(reader: &mut Reader) -> Schedule {
-    let names =
-        [("constant", ScheduleName::Constant), ("step", ScheduleName::Step), ("cosine", ScheduleName::Cosine)];
+    let names = [("constant", ScheduleName::Constant), ("step", ScheduleName::Step), ("cosine", ScheduleName::Cosine)];
     let name = reader.kind("kind", &names);
     let warmup = reader.number("warmup", Limits::NOT_NEGATIVE, Some(0.0));
     match name {

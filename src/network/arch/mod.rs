@@ -55,7 +55,10 @@ impl Architecture {
     /// is out of range or the images are too small.
     pub fn build(&self, input: [usize; 3], classes: usize) -> Result<Graph> {
         if classes == 0 || input.contains(&0) {
-            return Err(Error::new(Kind::Manifest, format!("a network for {classes} classes of images of {input:?}")));
+            return Err(Error::new(
+                Kind::Manifest,
+                format!("a network of {classes} classes for images of {input:?}: no size may be 0"),
+            ));
         }
         let mut builder = Builder::new(input);
         match self {

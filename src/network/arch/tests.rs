@@ -37,14 +37,31 @@ fn every_architecture_takes_digits_mnist_and_cifar() {
 
 #[test]
 fn layers_are_named_as_agreed() {
-    let names = |json: &str| {
+    let names = |json: &str, part: &str| {
         let graph = build(json, [8, 8, 1], 10).unwrap();
-        graph.layers.iter().map(|layer| layer.name.clone()).collect::<Vec<_>>().join(" ")
+        let names = graph.layers.iter().map(|layer| layer.name.clone()).filter(|name| name.contains(part));
+        names.collect::<Vec<_>>().chunks(5).map(|names| names.join(" ")).collect::<Vec<_>>().join("\n")
     };
-    insta::assert_snapshot!(names(r#"{"arch":"mlp","hidden":[32,16]}"#), @"");
-    insta::assert_snapshot!(names(r#"{"arch":"lenet","hidden":[9]}"#), @"");
-    insta::assert_snapshot!(names(r#"{"arch":"resnet","depth":8}"#), @"");
-    insta::assert_snapshot!(names(r#"{"arch":"resnet","depth":8,"shortcut":"projection"}"#), @"");
+    insta::assert_snapshot!(names(r#"{"arch":"mlp","hidden":[32,16]}"#, ""), @r#"
+        flatten hidden1 hidden1.relu hidden2 hidden2.relu
+        classifier
+        "#);
+    insta::assert_snapshot!(names(r#"{"arch":"lenet","hidden":[9]}"#, ""), @r#"
+        conv1 conv1.relu pool1 conv2 conv2.relu
+        pool2 flatten hidden1 hidden1.relu classifier
+        "#);
+    insta::assert_snapshot!(names(r#"{"arch":"resnet","depth":8}"#, ""), @r#"
+        conv1 bn1 relu layer1.0.conv1 layer1.0.bn1
+        layer1.0.relu1 layer1.0.conv2 layer1.0.bn2 layer1.0.add layer1.0.relu
+        layer2.0.conv1 layer2.0.bn1 layer2.0.relu1 layer2.0.conv2 layer2.0.bn2
+        layer2.0.downsample layer2.0.add layer2.0.relu layer3.0.conv1 layer3.0.bn1
+        layer3.0.relu1 layer3.0.conv2 layer3.0.bn2 layer3.0.downsample layer3.0.add
+        layer3.0.relu avgpool fc
+        "#);
+    insta::assert_snapshot!(names(r#"{"arch":"resnet","depth":8,"shortcut":"projection"}"#, "layer2"), @r#"
+        layer2.0.conv1 layer2.0.bn1 layer2.0.relu1 layer2.0.conv2 layer2.0.bn2
+        layer2.0.downsample.0 layer2.0.downsample.1 layer2.0.add layer2.0.relu
+        "#);
 }
 
 #[test]
@@ -62,14 +79,24 @@ fn what_cannot_be_built_is_told() {
         error(&format!(r#"{{"arch":"resnet","depth":8,"width":{max}}}"#), [8, 8, 1], 10),
         error(r#"{"arch":"resnet","depth":8}"#, [8, 8, 1], 0),
     ];
-    insta::assert_snapshot!(errors.join("\n"), @"");
+    insta::assert_snapshot!(errors.join("\n"), @r#"
+        hidden is [32, 0], but no size may be 0
+        18446744073709551615x8x1 is too large
+        layer `hidden1`: its output, or a tensor of it, is empty or too large
+        an image of 3x8 is too small for lenet, which needs 4x4
+        channels is [0, 1], but no size may be 0
+        a resnet of depth 18: the depth is 6n + 2, from 8 to 1202
+        a resnet of depth 18446744073709551615: the depth is 6n + 2, from 8 to 1202
+        a resnet of width 18446744073709551615 is too wide
+        a network of 0 classes for images of [8, 8, 1]: no size may be 0
+        "#);
 }
 
 #[test]
 fn the_serialized_form_has_every_setting_and_unknown_ones_are_refused() {
     let json = |text: &str| serde_json::to_string(&serde_json::from_str::<Architecture>(text).unwrap()).unwrap();
-    insta::assert_snapshot!(json(r#"{"arch":"lenet"}"#), @"");
-    insta::assert_snapshot!(json(r#"{"arch":"resnet","depth":20}"#), @"");
+    insta::assert_snapshot!(json(r#"{"arch":"lenet"}"#), @r#"{"arch":"lenet","channels":[6,16],"hidden":[120,84]}"#);
+    insta::assert_snapshot!(json(r#"{"arch":"resnet","depth":20}"#), @r#"{"arch":"resnet","depth":20,"width":16,"shortcut":"pad"}"#);
     let error = serde_json::from_str::<Architecture>(r#"{"arch":"resnet","depth":20,"widht":8}"#).unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"unknown field `widht`, expected one of `depth`, `width`, `shortcut`");
 }

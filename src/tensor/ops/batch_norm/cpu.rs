@@ -100,12 +100,6 @@ impl Affine {
         y
     }
 
-    /// The gradient before the ReLU, computed as `apply` computed its sign.
-    #[inline(always)]
-    fn before_relu(&self, dy: f32, x: f32, scale: f32, shift: f32) -> f32 {
-        if self.relu && x * scale + shift <= 0.0 { 0.0 } else { dy }
-    }
-
     fn backward(
         &self,
         x: &[f32],
@@ -124,17 +118,9 @@ impl Affine {
             .collect();
         let offset: Vec<f32> = bias_sum.iter().zip(&self.scale).map(|(sum, scale)| scale * sum * through).collect();
         dx.par_chunks_mut(self.share()).zip(x.par_chunks(self.share())).zip(dy.par_chunks(self.share())).for_each(
-            |((dx, x), dy)| {
-                let channels = self.channels();
-                for ((dx, x), dy) in
-                    dx.chunks_exact_mut(channels).zip(x.chunks_exact(channels)).zip(dy.chunks(channels))
-                {
-                    for (channel, ((dx, x), dy)) in dx.iter_mut().zip(x).zip(dy).enumerate() {
-                        let scale = self.scale[channel];
-                        let dy = self.before_relu(*dy, *x, scale, self.shift[channel]);
-                        *dx += scale * dy - slope[channel] * (x - self.mean[channel]) - offset[channel];
-                    }
-                }
+            |((dx, x), dy)| match self.relu {
+                true => self.add_input_gradient::<true>(dx, x, dy, &slope, &offset),
+                false => self.add_input_gradient::<false>(dx, x, dy, &slope, &offset),
             },
         );
         add(dweight, &weight_sum);
@@ -149,12 +135,9 @@ impl Affine {
             .zip(dy.par_chunks(self.share()))
             .map(|(x, dy)| {
                 let (mut products, mut sums) = (vec![0.0; channels], vec![0.0; channels]);
-                for (x, dy) in x.chunks_exact(channels).zip(dy.chunks_exact(channels)) {
-                    for (channel, (products, sums)) in products.iter_mut().zip(&mut sums).enumerate() {
-                        let dy = self.before_relu(dy[channel], x[channel], self.scale[channel], self.shift[channel]);
-                        *products += dy * (x[channel] - self.mean[channel]);
-                        *sums += dy;
-                    }
+                match self.relu {
+                    true => self.add_sums::<true>(x, dy, &mut products, &mut sums),
+                    false => self.add_sums::<false>(x, dy, &mut products, &mut sums),
                 }
                 (products, sums)
             })
@@ -169,4 +152,44 @@ impl Affine {
         let products = products.iter().zip(&self.inverse_deviation).map(|(sum, r)| (sum * f64::from(*r)) as f32);
         (products.collect(), sums.iter().map(|sum| *sum as f32).collect())
     }
+
+    // The two loops below index slices cut to one length, which is what the compiler needs to vectorise them.
+
+    fn add_input_gradient<const RELU: bool>(
+        &self,
+        dx: &mut [f32],
+        x: &[f32],
+        dy: &[f32],
+        slope: &[f32],
+        offset: &[f32],
+    ) {
+        let n = self.channels();
+        let (scale, shift, mean) = (&self.scale[..n], &self.shift[..n], &self.mean[..n]);
+        let (slope, offset) = (&slope[..n], &offset[..n]);
+        for ((dx, x), dy) in dx.chunks_exact_mut(n).zip(x.chunks_exact(n)).zip(dy.chunks_exact(n)) {
+            for c in 0..n {
+                let dy = before_relu::<RELU>(dy[c], x[c], scale[c], shift[c]);
+                dx[c] += scale[c] * dy - slope[c] * (x[c] - mean[c]) - offset[c];
+            }
+        }
+    }
+
+    fn add_sums<const RELU: bool>(&self, x: &[f32], dy: &[f32], products: &mut [f32], sums: &mut [f32]) {
+        let n = self.channels();
+        let (scale, shift, mean) = (&self.scale[..n], &self.shift[..n], &self.mean[..n]);
+        let (products, sums) = (&mut products[..n], &mut sums[..n]);
+        for (x, dy) in x.chunks_exact(n).zip(dy.chunks_exact(n)) {
+            for c in 0..n {
+                let dy = before_relu::<RELU>(dy[c], x[c], scale[c], shift[c]);
+                products[c] += dy * (x[c] - mean[c]);
+                sums[c] += dy;
+            }
+        }
+    }
+}
+
+/// The gradient before the ReLU, whose sign is computed as [`Affine::apply`] computed it.
+#[inline(always)]
+fn before_relu<const RELU: bool>(dy: f32, x: f32, scale: f32, shift: f32) -> f32 {
+    if RELU && x * scale + shift <= 0.0 { 0.0 } else { dy }
 }
