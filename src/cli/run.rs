@@ -29,9 +29,16 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
     };
     let mut reporter = Reporter::new(arguments.json);
     let (manifest, graph) = (&session.manifest, &session.graph);
-    let summary = run::run(manifest, graph, &targets, &store, &digests, &options, &cancel, &mut |event| {
-        reporter.event(event);
-    })?;
+    let request = run::Request {
+        manifest,
+        graph,
+        targets: &targets,
+        store: &store,
+        digests: &digests,
+        options: &options,
+        cancel: &cancel,
+    };
+    let summary = run::run(&request, &mut |event| reporter.event(event))?;
     drop(reporter);
     if !arguments.json {
         for evaluation in results::evaluations(manifest, &summary.records, &store)? {

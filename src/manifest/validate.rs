@@ -212,11 +212,11 @@ fn schedule(name: &str, stage: &Stage, training: &Training, data: Option<&Data>,
         let message = format!("the warm-up is longer than the {} epochs of `{name}`", training.epochs);
         diagnostics.error(stage.span("schedule.warmup"), message);
     }
-    if let Schedule::Step { milestones, .. } = &training.schedule {
-        if milestones.last().is_some_and(|last| *last >= training.epochs) {
-            let message = format!("a milestone lies after the {} epochs of `{name}`", training.epochs);
-            diagnostics.warning(stage.span("schedule.milestones"), message);
-        }
+    if let Schedule::Step { milestones, .. } = &training.schedule
+        && milestones.last().is_some_and(|last| *last >= training.epochs)
+    {
+        let message = format!("a milestone lies after the {} epochs of `{name}`", training.epochs);
+        diagnostics.warning(stage.span("schedule.milestones"), message);
     }
     let has_teacher = stage.inputs.contains_key("teacher");
     let uses_teacher = training.losses.iter().any(Loss::needs_teacher);

@@ -17,7 +17,29 @@ pub use event::Event;
 pub use scheduler::run;
 
 use crate::error::{Error, Kind};
-use crate::store::Record;
+use crate::graph::StageGraph;
+use crate::manifest::Manifest;
+use crate::plan::DataDigests;
+use crate::store::{Record, Store};
+
+/// What to run, and with what.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// The manifest.
+    pub manifest: &'a Manifest,
+    /// Its stages.
+    pub graph: &'a StageGraph,
+    /// The stages that are wanted; what they need runs too.
+    pub targets: &'a [usize],
+    /// Where results are and go.
+    pub store: &'a Store,
+    /// Hashes of the data that the stages read.
+    pub digests: &'a DataDigests,
+    /// How.
+    pub options: &'a Options,
+    /// Whether to stop.
+    pub cancel: &'a Cancel,
+}
 
 /// How to run.
 #[derive(Debug, Clone)]

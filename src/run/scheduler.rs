@@ -7,14 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::worker::{Done, Message, Shared, Task, work};
-use super::{Cancel, Event, Options, Summary, interrupted};
+use super::{Event, Request, Summary, interrupted};
 use crate::error::{Error, Kind, Result};
-use crate::graph::StageGraph;
-use crate::manifest::Manifest;
-use crate::plan::{DataDigests, label, resolve};
+use crate::plan::{label, resolve};
 use crate::stage::Failure;
 use crate::stage::inputs::DataSets;
-use crate::store::{Digest, Journal, Record, Store};
+use crate::store::{Digest, Journal, Record};
 
 #[derive(Debug)]
 enum State {
@@ -28,20 +26,12 @@ enum State {
     Skipped,
 }
 
-/// Runs `targets` and everything they need, and tells `report` what happens.
+/// Runs what is wanted and everything it needs, and tells `report` what happens.
 ///
 /// # Errors
-/// Only when the run cannot begin: the store or the data cannot be read. A stage's failure is in the summary.
-pub fn run(
-    manifest: &Manifest,
-    graph: &StageGraph,
-    targets: &[usize],
-    store: &Store,
-    digests: &DataDigests,
-    options: &Options,
-    cancel: &Cancel,
-    report: &mut dyn FnMut(&Event),
-) -> Result<Summary> {
+/// Only when the run cannot begin: the store cannot be used. A stage's failure is in the summary.
+pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<Summary> {
+    let Request { manifest, store, options, cancel, .. } = *request;
     let _in_use = store.begin_use()?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis());
     let name = format!("{now}-{}", std::process::id());
@@ -63,12 +53,7 @@ pub fn run(
         }
         let journal = store.journal(&name).ok();
         let mut owner = Owner {
-            manifest,
-            graph,
-            store,
-            digests,
-            options,
-            cancel,
+            request,
             name: &name,
             states: (0..manifest.stages.len()).map(|_| State::Absent).collect(),
             ready: BTreeSet::new(),
@@ -82,7 +67,7 @@ pub fn run(
             journal,
             report,
         };
-        owner.run(targets, tasks, &inbox)
+        owner.run(tasks, &inbox)
     })
 }
 
@@ -108,12 +93,7 @@ fn worker(queue: &Mutex<Receiver<Task>>, messages: &Sender<Message>, shared: &Sh
 }
 
 struct Owner<'a> {
-    manifest: &'a Manifest,
-    graph: &'a StageGraph,
-    store: &'a Store,
-    digests: &'a DataDigests,
-    options: &'a Options,
-    cancel: &'a Cancel,
+    request: &'a Request<'a>,
     name: &'a str,
     states: Vec<State>,
     /// Stages whose inputs are done, by rank.
@@ -133,9 +113,9 @@ struct Owner<'a> {
 }
 
 impl Owner<'_> {
-    fn run(&mut self, targets: &[usize], tasks: Sender<Task>, inbox: &Receiver<Message>) -> Result<Summary> {
+    fn run(&mut self, tasks: Sender<Task>, inbox: &Receiver<Message>) -> Result<Summary> {
         let begun = Instant::now();
-        let needed = self.graph.needed(targets);
+        let needed = self.request.graph.needed(self.request.targets);
         for (rank, stage) in needed.iter().enumerate() {
             self.states[*stage] = State::Pending;
             self.rank[*stage] = rank;
@@ -143,7 +123,7 @@ impl Owner<'_> {
         for stage in &needed {
             self.consider(*stage);
         }
-        let (run, pipeline) = (self.name.to_owned(), self.manifest.pipeline.name.clone());
+        let (run, pipeline) = (self.name.to_owned(), self.request.manifest.pipeline.name.clone());
         self.tell(Event::RunStarted { run, pipeline, stages: needed.len() });
         let outcome = self.serve(&tasks, inbox);
         // Workers end when the queue closes.
@@ -156,7 +136,7 @@ impl Owner<'_> {
                 State::Pending => {
                     skipped += 1;
                     let because =
-                        if self.cancel.is_requested() { "the run was stopped" } else { "another stage failed" };
+                        if self.request.cancel.is_requested() { "the run was stopped" } else { "another stage failed" };
                     self.tell(Event::StageSkipped { stage: self.stage_name(stage), because: because.to_owned() });
                 }
                 State::Skipped => skipped += 1,
@@ -164,8 +144,8 @@ impl Owner<'_> {
                 _ => {}
             }
         }
-        if self.cancel.is_requested() {
-            self.failure = Some(interrupted(self.cancel.kind()));
+        if self.request.cancel.is_requested() {
+            self.failure = Some(interrupted(self.request.cancel.kind()));
         }
         let seconds = begun.elapsed().as_secs_f64();
         let code = self.failure.as_ref().map_or(0, |error| error.kind.exit_code());
@@ -182,11 +162,11 @@ impl Owner<'_> {
     /// Dispatches and listens until nothing runs and nothing can be begun.
     fn serve(&mut self, tasks: &Sender<Task>, inbox: &Receiver<Message>) -> Result<()> {
         loop {
-            while self.running < self.options.jobs.max(1) && self.may_begin() {
+            while self.running < self.request.options.jobs.max(1) && self.may_begin() {
                 let Some((_, stage)) = self.ready.pop_first() else { break };
                 self.begin(stage, tasks)?;
             }
-            for message in self.store.take_warnings() {
+            for message in self.request.store.take_warnings() {
                 self.tell(Event::Warning { message });
             }
             if self.running == 0 && (self.ready.is_empty() || !self.may_begin()) {
@@ -205,13 +185,13 @@ impl Owner<'_> {
     }
 
     fn may_begin(&self) -> bool {
-        !self.cancel.is_requested() && (self.failure.is_none() || self.options.keep_going)
+        !self.request.cancel.is_requested() && (self.failure.is_none() || self.request.options.keep_going)
     }
 
     /// Takes a stage from the store, or gives it to a worker.
     fn begin(&mut self, stage: usize, tasks: &Sender<Task>) -> Result<()> {
         let states = &self.states;
-        let resolved = resolve(self.manifest, stage, self.digests, &|i| match &states[i] {
+        let resolved = resolve(self.request.manifest, stage, self.request.digests, &|i| match &states[i] {
             State::Done(record) => Some(record),
             _ => None,
         });
@@ -219,21 +199,20 @@ impl Owner<'_> {
             let message = format!("stage `{}` was begun before its inputs were there", self.stage_name(stage));
             return Err(Error::new(Kind::Internal, message));
         }
-        let refresh = self.options.refresh.contains(&stage) && !self.refreshed.contains(&stage);
-        if !refresh {
-            if let Some(record) = self.store.lookup(&resolved.key)?.filter(|record| self.readable(record)) {
-                self.cached += 1;
-                self.tell(Event::StageCached { stage: self.stage_name(stage), key: resolved.key.to_string() });
-                self.done(stage, record);
-                return Ok(());
-            }
+        let refresh = self.request.options.refresh.contains(&stage) && !self.refreshed.contains(&stage);
+        let record = if refresh { None } else { self.request.store.lookup(&resolved.key)? };
+        if let Some(record) = record.filter(|record| self.readable(record)) {
+            self.cached += 1;
+            self.tell(Event::StageCached { stage: self.stage_name(stage), key: resolved.key.to_string() });
+            self.done(stage, record);
+            return Ok(());
         }
         self.states[stage] = State::Running;
         self.running += 1;
         let task = Task {
             stage,
             name: self.stage_name(stage),
-            label: label(self.manifest, stage),
+            label: label(self.request.manifest, stage),
             description: resolved.description,
             fields: resolved.fields,
             key: resolved.key,
@@ -245,21 +224,21 @@ impl Owner<'_> {
     /// Small results that are read after the run are read now, so that a corrupt one is made again.
     fn readable(&self, record: &Record) -> bool {
         match record.outputs.get("metrics") {
-            Some(output) => matches!(self.store.get(&output.digest), Ok(Some(_))),
+            Some(output) => matches!(self.request.store.get(&output.digest), Ok(Some(_))),
             None => true,
         }
     }
 
     fn done(&mut self, stage: usize, record: Record) {
         self.states[stage] = State::Done(Box::new(record));
-        for consumer in self.graph.consumers(stage) {
+        for consumer in self.request.graph.consumers(stage) {
             self.consider(consumer);
         }
     }
 
     /// Makes a stage ready if nothing is in its way.
     fn consider(&mut self, stage: usize) {
-        let inputs_done = self.graph.producers(stage).iter().all(|p| matches!(self.states[*p], State::Done(_)));
+        let inputs_done = self.request.graph.producers(stage).iter().all(|p| matches!(self.states[*p], State::Done(_)));
         if matches!(self.states[stage], State::Pending) && inputs_done {
             self.ready.insert((self.rank[stage], stage));
         }
@@ -295,14 +274,14 @@ impl Owner<'_> {
         *times += 1;
         if *times > 1 {
             let message = format!("object {} was lost again after it was made again", digest.short());
-            let error = Error::new(Kind::Store, message).at(self.store.root());
+            let error = Error::new(Kind::Store, message).at(self.request.store.root());
             return self.fail(stage, error.hint("the disk may be failing; try another `--cache`"));
         }
-        let (_, definition) = self.manifest.stages.get_index(stage).expect("in range");
+        let (_, definition) = self.request.manifest.stages.get_index(stage).expect("in range");
         let producer = &definition.inputs[role].stage;
         let message = format!("an object of `{producer}` is gone from the store; `{producer}` runs again");
         self.tell(Event::Warning { message });
-        let producer = self.manifest.stages.get_index_of(producer).expect("references were checked");
+        let producer = self.request.manifest.stages.get_index_of(producer).expect("references were checked");
         self.states[stage] = State::Pending;
         if matches!(self.states[producer], State::Done(_)) {
             self.states[producer] = State::Pending;
@@ -320,19 +299,19 @@ impl Owner<'_> {
             error.message = format!("stage `{name}` failed: {}", error.message);
             self.failure = Some(error);
         }
-        let mut after = self.graph.consumers(stage);
+        let mut after = self.request.graph.consumers(stage);
         while let Some(consumer) = after.pop() {
             if matches!(self.states[consumer], State::Pending) {
                 self.states[consumer] = State::Skipped;
                 let because = format!("`{name}` failed");
                 self.tell(Event::StageSkipped { stage: self.stage_name(consumer), because });
-                after.extend(self.graph.consumers(consumer));
+                after.extend(self.request.graph.consumers(consumer));
             }
         }
     }
 
     fn stage_name(&self, stage: usize) -> String {
-        self.manifest.stages.get_index(stage).expect("in range").0.clone()
+        self.request.manifest.stages.get_index(stage).expect("in range").0.clone()
     }
 
     fn tell(&mut self, event: Event) {

@@ -12,8 +12,9 @@ use crate::store::Digest;
 
 /// Data sets in memory, each read once a run and shared by the stages that use it.
 #[derive(Default)]
-pub struct DataSets(Mutex<HashMap<(Source, Option<PathBuf>), Arc<Slot>>>);
+pub struct DataSets(Mutex<Slots>);
 
+type Slots = HashMap<(Source, Option<PathBuf>), Arc<Slot>>;
 type Slot = OnceLock<Result<Arc<DataSet>>>;
 
 impl DataSets {

@@ -51,8 +51,8 @@ pub fn pass<B: Backend>(
     teacher: &Teacher<B>,
     epoch: u64,
     rates: &[f64],
-    device: &B,
 ) -> Result<Passed, Stop> {
+    let device = &network.device().clone();
     let order = data::epoch_order(task.train, task.seed, epoch);
     let training = task.training;
     let classes = network.graph().classes();

@@ -184,8 +184,7 @@ impl<B: Backend> Session<B> {
 
     fn epoch(&mut self, task: &Task, teacher: &Teacher<B>, epoch: u64, rates: &[f64], device: &B) -> Result<(), Stop> {
         let training = task.training;
-        let passed =
-            pass(task, &mut self.network, &mut self.optimizer, &self.objective, teacher, epoch, rates, device)?;
+        let passed = pass(task, &mut self.network, &mut self.optimizer, &self.objective, teacher, epoch, rates)?;
         if let Err(error) = self.network.download().check_finite() {
             let message = format!("{} after epoch {}", error.message, epoch + 1);
             return Err(Stop::Diverged { error: Error::new(Kind::Diverged, message), last_finite: None });
