@@ -9,6 +9,8 @@
 mod activity;
 mod inactive;
 mod method;
+#[cfg(test)]
+mod tests;
 pub mod units;
 mod weights;
 

@@ -88,7 +88,7 @@ pub fn pass<B: Backend>(
             let at = format!("epoch {}, step {} of {}", epoch + 1, step + 1, rates.len());
             let last =
                 before.map_or("there was no finite loss".to_owned(), |l| format!("the last finite loss was {l:.6}"));
-            let message = format!("{what} is not finite at {at}; {last}; the learning rate was {lr}");
+            let message = format!("{what} is not finite at {at}; {last}; the learning rate was {lr:?}");
             let error =
                 Error::new(Kind::Diverged, message).hint("lower `optimizer.lr`, warm up longer, or set `clip-norm`");
             Stop::Diverged { error, last_finite: None }

@@ -18,6 +18,8 @@ mod optimizer;
 pub mod parameters;
 mod schedule;
 mod session;
+#[cfg(test)]
+mod tests;
 
 pub use history::{Entry, History};
 pub use session::{Task, Trained, train};

@@ -30,12 +30,16 @@ pub(crate) fn linear<T: Tape<f32, Cpu>>(
     let (x_values, weights) = (values(x), values(weight));
     let mut y = vec![0.0; batch * outputs];
     let biases = bias.map(values);
+    // Turned round so that the product sums over inputs one after the other. With the weights as they are it sums them
+    // in lanes, and then an input that is always zero changes the order of the others: removing a silent unit would
+    // change the last bits of every logit.
+    let turned = transposed(&weights, outputs, inputs);
     y.par_chunks_mut(ROWS * outputs).zip(x_values.par_chunks(ROWS * inputs)).for_each(|(y, x)| {
         if let Some(biases) = &biases {
             y.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(biases));
         }
         let x = Matrix::new(x, x.len() / inputs, inputs);
-        multiply(x, Matrix::new(&weights, outputs, inputs).transposed(), y, biases.is_some());
+        multiply(x, Matrix::new(&turned, inputs, outputs), y, biases.is_some());
     });
     let y = tensor(&x.device().clone(), y)?;
     record(tape, [input_gradient.then_some(x), Some(weight), bias], &y, move |dy, [dx, dweight, dbias]| {
@@ -50,4 +54,15 @@ pub(crate) fn linear<T: Tape<f32, Cpu>>(
         add_in_order(dbias, dy.chunks_exact(dbias.len().max(1)).take(if dbias.is_empty() { 0 } else { batch }));
     });
     Ok(y)
+}
+
+/// A copy of a matrix (rows, columns), row after row, with rows and columns exchanged.
+fn transposed(matrix: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    let mut turned = vec![0.0; matrix.len()];
+    turned.par_chunks_mut(rows.max(1)).enumerate().for_each(|(column, turned)| {
+        for (row, value) in turned.iter_mut().enumerate() {
+            *value = matrix[row * columns + column];
+        }
+    });
+    turned
 }

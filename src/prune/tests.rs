@@ -1,0 +1,223 @@
+//! Shrinking against masking, on the architectures there are, with real images.
+
+use std::collections::BTreeMap;
+
+use super::{Activity, Criterion, Measure, Method, Removed, Scope, apply, units};
+use crate::data::{self, Normalization, Source};
+use crate::network::arch::{Architecture, Shortcut};
+use crate::network::{Executor, HostTensor, Mode, Model, Op};
+use crate::tensor::{Backend, Cpu, NoneTape};
+
+fn model(architecture: &Architecture) -> Model {
+    let mut model = Model::initialise(architecture.build([8, 8, 1], 10).unwrap(), 3).unwrap();
+    // Statistics that are not trivial, so that removing the wrong ones shows.
+    for (name, tensor) in &mut model.tensors {
+        if name.ends_with("running_mean") || name.ends_with("running_var") {
+            for (index, value) in tensor.data.iter_mut().enumerate() {
+                *value = if name.ends_with("var") { 0.5 } else { -0.4 } + 0.1 * (index % 7) as f32;
+            }
+        }
+    }
+    model
+}
+
+/// Logits of every training image of the digits.
+fn logits(model: &Model) -> Vec<f32> {
+    let set = data::load(Source::Digits, None).unwrap();
+    let every: Vec<u32> = (0..set.train.len() as u32).collect();
+    let normalization = Normalization::of(&set.train, &every);
+    let device = Cpu::default();
+    let network = Executor::new(model, &device).unwrap();
+    crate::train::evaluation::logits(&network, &set.train, &every, &normalization, &device, &|| false).unwrap()
+}
+
+fn lenet() -> Architecture {
+    Architecture::Lenet { channels: [6, 16], hidden: vec![40, 24] }
+}
+
+#[test]
+fn removing_units_computes_what_silencing_them_computes() {
+    let resnet = Architecture::Resnet { depth: 8, width: 8, shortcut: Shortcut::Projection };
+    let cases = [
+        (Architecture::Mlp { hidden: vec![32, 16] }, vec!["hidden1", "hidden2"]),
+        (lenet(), vec!["conv1", "conv2", "hidden1", "hidden2"]),
+        (resnet, vec!["layer1.0.conv1", "layer3.0.conv1"]),
+    ];
+    for (architecture, layers) in cases {
+        let whole = model(&architecture);
+        for layer in layers {
+            let units = whole.tensors[&format!("{layer}.weight")].dims[0];
+            let keep: Vec<usize> = (0..units).filter(|unit| unit % 3 != 1).collect();
+            let (mut masked, mut shrunk) = (whole.clone(), whole.clone());
+            units::silence(&mut masked, layer, &keep).unwrap();
+            units::remove(&mut shrunk, layer, &keep).unwrap();
+            assert!(shrunk.graph.parameter_count() < whole.graph.parameter_count());
+            assert!(shrunk.graph.macs() < whole.graph.macs(), "{layer}");
+            let (masked, shrunk) = (logits(&masked), logits(&shrunk));
+            let largest = masked.iter().fold(0f32, |largest, z| largest.max(z.abs()));
+            let worst = masked.iter().zip(&shrunk).fold(0f32, |worst, (a, b)| worst.max((a - b).abs()));
+            assert!(worst / largest < 1e-5, "{layer}: {worst} of {largest}");
+            // And silencing did something, so that the comparison says something.
+            assert!(logits(&whole).iter().zip(&masked).any(|(a, b)| (a - b).abs() > 1e-3), "{layer}");
+        }
+    }
+}
+
+#[test]
+fn units_that_never_fire_can_go_without_a_trace() {
+    for units in [256, 512] {
+        whole_and_shrunk_are_one(units);
+    }
+}
+
+fn whole_and_shrunk_are_one(units: usize) {
+    let mut whole = model(&Architecture::Mlp { hidden: vec![units] });
+    // Every third unit is far below zero on any image.
+    for (unit, bias) in whole.tensors.get_mut("hidden1.bias").unwrap().data.iter_mut().enumerate() {
+        if unit % 3 == 0 {
+            *bias = -1e4;
+        }
+    }
+    let activity = observed(&whole, "hidden1");
+    let method = Method::Inactive { layer: "hidden1".into(), measure: Measure::Maximum, threshold: 0.0, minimum: 1 };
+    let mut shrunk = whole.clone();
+    let removed = apply(&method, &mut shrunk, Some(&activity), 0).unwrap();
+    assert!(removed.units().unwrap() as usize >= units / 3, "{removed:?}");
+    assert!(logits(&whole) == logits(&shrunk), "bit for bit, {units} units");
+}
+
+fn observed(model: &Model, layer: &str) -> Activity {
+    let set = data::load(Source::Digits, None).unwrap();
+    let every: Vec<u32> = (0..set.train.len() as u32).collect();
+    let normalization = Normalization::of(&set.train, &every);
+    let device = Cpu::default();
+    let network = Executor::new(model, &device).unwrap();
+    super::activity::observe(&network, layer, &set.train, &every, &normalization, &device).unwrap()
+}
+
+#[test]
+fn activity_is_what_the_layer_puts_out_behind_its_relu() {
+    let model = model(&Architecture::Mlp { hidden: vec![5] });
+    let activity = observed(&model, "hidden1");
+    let set = data::load(Source::Digits, None).unwrap();
+    let every: Vec<u32> = (0..set.train.len() as u32).collect();
+    let batch = data::batch(&set.train, &every, &Normalization::of(&set.train, &every), None);
+    let (weight, bias) = (&model.tensors["hidden1.weight"].data, &model.tensors["hidden1.bias"].data);
+    for unit in 0..5 {
+        let value = |image: &[f32]| {
+            let sum: f64 = image.iter().zip(&weight[unit * 64..]).map(|(x, w)| *x as f64 * *w as f64).sum();
+            (sum + bias[unit] as f64).max(0.0)
+        };
+        let values: Vec<f64> = batch.pixels.chunks(64).map(value).collect();
+        let largest = values.iter().fold(0.0f64, |a, b| a.max(*b));
+        let zeros = values.iter().filter(|v| **v == 0.0).count() as f64 / values.len() as f64;
+        assert!((activity.maximum[unit] as f64 - largest).abs() < 1e-4);
+        assert!((activity.mean[unit] - values.iter().sum::<f64>() / values.len() as f64).abs() < 1e-5);
+        assert!((activity.zeros[unit] - zeros).abs() < 2e-3);
+    }
+}
+
+#[test]
+fn units_that_others_are_added_to_are_refused() {
+    let resnet = model(&Architecture::Resnet { depth: 8, width: 8, shortcut: Shortcut::Pad });
+    let refused = |layer: &str| units::coupled(&resnet.graph, layer).unwrap_err();
+    insta::assert_snapshot!(refused("layer1.0.conv2"), @"`layer1.0.add` adds them to units of another layer");
+    insta::assert_snapshot!(refused("fc"), @"they are the network's output");
+    insta::assert_snapshot!(refused("layer1.0.bn1"), @"only linear and convolution layers have units");
+    insta::assert_snapshot!(refused("nowhere"), @"there is no layer `nowhere`");
+    let mut lenet = model(&lenet());
+    assert!(units::remove(&mut lenet, "hidden1", &[]).is_err());
+    assert!(units::remove(&mut lenet, "hidden1", &[40]).is_err());
+}
+
+#[test]
+fn an_optimizers_state_loses_the_same_rows_and_columns() {
+    let whole = model(&Architecture::Mlp { hidden: vec![4] });
+    let numbered = |dims: &[usize]| HostTensor {
+        dims: dims.to_vec(),
+        data: (0..dims.iter().product::<usize>()).map(|i| i as f32).collect(),
+    };
+    let mut state: BTreeMap<String, HostTensor> =
+        whole.graph.parameters().iter().map(|spec| (format!("velocity/{}", spec.name), numbered(&spec.dims))).collect();
+    let removed = Removed::Units { layer: "hidden1".into(), keep: vec![1, 3], before: 4 };
+    removed.remove_from_state(&whole.graph, &mut state).unwrap();
+    assert_eq!(state["velocity/hidden1.bias"].data, [1.0, 3.0]);
+    assert_eq!(state["velocity/hidden1.weight"].dims, [2, 64]);
+    assert_eq!(state["velocity/hidden1.weight"].data[0], 64.0);
+    assert_eq!(state["velocity/classifier.weight"].data[..4], [1.0, 3.0, 5.0, 7.0]);
+    assert_eq!(state["velocity/classifier.bias"].data.len(), 10);
+}
+
+fn weights(criterion: Criterion, sparsity: f64, scope: Scope) -> Method {
+    Method::Weights { criterion, sparsity, scope }
+}
+
+#[test]
+fn the_smallest_weights_go_and_stay_gone() {
+    let mut pruned = model(&Architecture::Mlp { hidden: vec![8] });
+    let before = pruned.clone();
+    apply(&weights(Criterion::Magnitude, 0.75, Scope::Global), &mut pruned, None, 0).unwrap();
+    let all = |model: &Model| -> Vec<f32> {
+        ["hidden1.weight", "classifier.weight"].iter().flat_map(|name| model.tensors[*name].data.clone()).collect()
+    };
+    let (old, new) = (all(&before), all(&pruned));
+    let gone = new.iter().filter(|w| **w == 0.0).count();
+    assert_eq!(gone, (0.75 * old.len() as f64).round() as usize);
+    let largest_gone = old.iter().zip(&new).filter(|(_, n)| **n == 0.0).fold(0f32, |a, (o, _)| a.max(o.abs()));
+    let smallest_kept = new.iter().filter(|w| **w != 0.0).fold(f32::MAX, |a, w| a.min(w.abs()));
+    assert!(largest_gone <= smallest_kept);
+    assert_eq!(before.tensors["hidden1.bias"], pruned.tensors["hidden1.bias"], "biases stay");
+    // A second pruning builds on the first.
+    let first = pruned.masks.clone();
+    apply(&weights(Criterion::Random, 0.9, Scope::Global), &mut pruned, None, 0).unwrap();
+    for (name, mask) in &first {
+        assert!(
+            mask.iter().zip(&pruned.masks[name]).all(|(before, now)| *before || !now),
+            "{name}: a weight came back"
+        );
+    }
+}
+
+#[test]
+fn uniform_takes_the_same_share_of_every_layer() {
+    let mut pruned = model(&lenet());
+    apply(&weights(Criterion::Magnitude, 0.5, Scope::Uniform), &mut pruned, None, 0).unwrap();
+    for (name, mask) in &pruned.masks {
+        let gone = mask.iter().filter(|kept| !**kept).count();
+        assert_eq!(gone, (0.5 * mask.len() as f64).round() as usize, "{name}");
+    }
+    assert_eq!(pruned.masks.len(), 5);
+}
+
+#[test]
+fn random_pruning_follows_the_seed() {
+    let masks = |seed| {
+        let mut pruned = model(&Architecture::Mlp { hidden: vec![8] });
+        apply(&weights(Criterion::Random, 0.5, Scope::Global), &mut pruned, None, seed).unwrap();
+        pruned.masks
+    };
+    assert_eq!(masks(1), masks(1));
+    assert_ne!(masks(1), masks(2));
+}
+
+#[test]
+fn masks_lose_the_columns_of_removed_units_too() {
+    let mut pruned = model(&Architecture::Mlp { hidden: vec![8] });
+    apply(&weights(Criterion::Magnitude, 0.5, Scope::Global), &mut pruned, None, 0).unwrap();
+    let before = pruned.masks["classifier.weight"].clone();
+    units::remove(&mut pruned, "hidden1", &[0, 5]).unwrap();
+    let expected: Vec<bool> = before.chunks(8).flat_map(|row| [row[0], row[5]]).collect();
+    assert_eq!(pruned.masks["classifier.weight"], expected);
+    assert_eq!(pruned.masks["hidden1.weight"].len(), 128);
+    let Op::Linear { in_features, .. } = pruned.graph.layer("classifier").unwrap().op else { panic!() };
+    assert_eq!(in_features, 2);
+    // The whole is still a sound model.
+    let masks = pruned.masks_bytes();
+    let again =
+        Model::from_parts(&pruned.description().unwrap(), &pruned.weights().unwrap(), masks.as_deref()).unwrap();
+    assert_eq!(again, pruned);
+    let device = Cpu::default();
+    let network = Executor::new(&again, &device).unwrap();
+    let pixels = device.upload(&[0.5; 64]).unwrap();
+    assert_eq!(network.forward(pixels, 1, Mode::Evaluate, &[], &mut NoneTape).unwrap().logits.as_vec().len(), 10);
+}
