@@ -68,39 +68,41 @@ fn remember(begun: &mut Begun, event: &Event) {
 
 /// An event as a line; `None` for those that only bars show.
 fn line(event: &Event, begun: &Begun) -> Option<String> {
-    let good = |word: &str| output::paint(AnsiColor::Green, word);
-    let bad = |word: &str| output::paint(AnsiColor::Red, word);
-    let mild = |word: &str| output::paint(AnsiColor::Yellow, word);
+    // Padded first: colour codes have a width of their own.
+    let painted = |color, word: &str| output::paint(color, &format!("{word:>9}"));
+    let good = |word: &str| painted(AnsiColor::Green, word);
+    let bad = |word: &str| painted(AnsiColor::Red, word);
+    let mild = |word: &str| painted(AnsiColor::Yellow, word);
     Some(match event {
         Event::RunStarted { .. } | Event::Step { .. } => return None,
-        Event::StageCached { stage, .. } => format!("{:>9} {stage}", good("cached")),
-        Event::StageStarted { stage, kind, .. } => format!("{:>9} {stage} ({kind})", good("running")),
+        Event::StageCached { stage, .. } => format!("{} {stage}", good("cached")),
+        Event::StageStarted { stage, kind, .. } => format!("{} {stage} ({kind})", good("running")),
         Event::StageWaiting { stage, pid } => {
             let who = pid.map_or("another process".to_owned(), |pid| format!("process {pid}"));
-            format!("{:>9} for stage {stage}, which {who} is making", mild("waiting"))
+            format!("{} for stage {stage}, which {who} is making", mild("waiting"))
         }
         Event::StageResumed { stage, epoch, epochs } if epoch >= epochs => {
-            format!("{:>9} {stage}: all {epochs} epochs are in the store", good("resumed"))
+            format!("{} {stage}: all {epochs} epochs are in the store", good("resumed"))
         }
         Event::StageResumed { stage, epoch, epochs } => {
-            format!("{:>9} {stage} after epoch {epoch} of {epochs}", good("resumed"))
+            format!("{} {stage} after epoch {epoch} of {epochs}", good("resumed"))
         }
         Event::Epoch { stage, epoch, epochs, .. } => {
             format!("{:>9} {stage} epoch {epoch}/{epochs}: {}", "", epoch_words(event, begun))
         }
-        Event::Note { stage, message } => format!("{:>9} {stage}: {message}", good("note")),
+        Event::Note { stage, message } => format!("{} {stage}: {message}", good("note")),
         Event::StageFinished { stage, seconds, .. } => {
-            format!("{:>9} {stage} in {}", good("finished"), duration(*seconds))
+            format!("{} {stage} in {}", good("finished"), duration(*seconds))
         }
         Event::StageFailed { stage, message, hints, .. } => {
-            let mut text = format!("{:>9} {stage}: {message}", bad("failed"));
+            let mut text = format!("{} {stage}: {message}", bad("failed"));
             for hint in hints {
-                text.push_str(&format!("\n{:>9} {hint}", output::paint(AnsiColor::Cyan, "help")));
+                text.push_str(&format!("\n{} {hint}", painted(AnsiColor::Cyan, "help")));
             }
             text
         }
-        Event::StageSkipped { stage, because } => format!("{:>9} {stage}: {because}", mild("skipped")),
-        Event::Warning { message } => format!("{:>9} {message}", mild("warning")),
+        Event::StageSkipped { stage, because } => format!("{} {stage}: {because}", mild("skipped")),
+        Event::Warning { message } => format!("{} {message}", mild("warning")),
         Event::RunFinished { cached, ran, failed, skipped, seconds, .. } => {
             let mut parts = vec![format!("{cached} cached"), format!("{ran} run")];
             for (count, word) in [(failed, "failed"), (skipped, "skipped")] {
@@ -109,7 +111,7 @@ fn line(event: &Event, begun: &Begun) -> Option<String> {
                 }
             }
             format!(
-                "{:>9} {} in {}",
+                "{} {} in {}",
                 if *failed > 0 { bad("done") } else { good("done") },
                 parts.join(", "),
                 duration(*seconds)

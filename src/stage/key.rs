@@ -12,7 +12,7 @@
 //! Not in it: names of stages, networks and data sets, paths, times, hosts, thread counts, devices.
 //!
 //! The fields come out of the description's serialisation, so a parameter cannot be forgotten: one that is not to count
-//! must be named in [`IGNORED`].
+//! must be named in `IGNORED`.
 
 use serde_json::Value;
 
