@@ -156,7 +156,7 @@ impl Bars {
         remember(&mut self.begun, event);
         match event {
             Event::StageStarted { stage, kind, .. } => {
-                let style = ProgressStyle::with_template("{prefix:>20.bold} {wide_bar:.cyan/dim} {msg}")
+                let style = ProgressStyle::with_template("{prefix:>14.bold} {bar:20.cyan/dim} {wide_msg}")
                     .expect("a fixed template");
                 let bar = self.all.add(ProgressBar::new(0).with_style(style.progress_chars("━━─")));
                 bar.set_prefix(stage.clone());

@@ -77,7 +77,9 @@ pub fn data_digests(manifest: &Manifest, stages: &[usize]) -> Result<DataDigests
         let Some(name) = &definition.data else { continue };
         if !digests.contains_key(name) {
             let data = &manifest.data[name];
-            let hash = data::digest(data.source, data.path.as_deref())?;
+            let hash = data::digest(data.source, data.path.as_deref()).map_err(|error| {
+                error.hint(format!("its place is `path` of `[data.{name}]`, or `--set data.{name}.path=…`"))
+            })?;
             digests.insert(name.clone(), Digest::from_bytes(*hash.as_bytes()));
         }
     }

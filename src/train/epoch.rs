@@ -33,10 +33,35 @@ pub struct Passed {
 pub enum Teacher<B: Backend> {
     /// No loss asks for one.
     None,
-    /// Its logits on every image of the training set, by image, because images are always the same.
-    Logits(Vec<f32>),
+    /// Its logits on the images that are trained on, because these are always the same.
+    Logits(KnownLogits),
     /// It looks at every batch itself, because images are augmented.
     Network(Executor<B>),
+}
+
+/// A teacher's logits on some images of a set.
+pub struct KnownLogits {
+    rows: Vec<f32>,
+    classes: usize,
+    /// The row of each image of the set.
+    place: Vec<u32>,
+}
+
+impl KnownLogits {
+    /// `rows` (indices, classes) are the logits of the images at `indices` of a set of `images`.
+    pub fn new(rows: Vec<f32>, indices: &[u32], images: usize) -> Self {
+        let mut place = vec![u32::MAX; images];
+        for (row, index) in indices.iter().enumerate() {
+            place[*index as usize] = row as u32;
+        }
+        Self { classes: rows.len() / indices.len().max(1), rows, place }
+    }
+
+    /// The rows of the images at `indices`.
+    fn of(&self, indices: &[u32]) -> Vec<f32> {
+        let row = |index: &u32| &self.rows[self.place[*index as usize] as usize * self.classes..][..self.classes];
+        indices.iter().flat_map(row).copied().collect()
+    }
 }
 
 /// Trains for one epoch (from 0), one learning rate a step.
@@ -72,7 +97,7 @@ pub fn pass<B: Backend>(
         let pixels = device.upload(&batch.pixels)?;
         let hints = match teacher {
             Teacher::None => None,
-            Teacher::Logits(all) => Some(device.upload(&rows(all, indices, classes))?),
+            Teacher::Logits(known) => Some(device.upload(&known.of(indices))?),
             Teacher::Network(teacher) => {
                 let forward = teacher.forward(pixels.clone(), batch.size, Mode::Evaluate, &[], &mut NoneTape)?;
                 Some(forward.logits)
@@ -142,11 +167,6 @@ pub fn pass<B: Backend>(
         inactive_units: (!keep.is_empty()).then_some(inactive),
         images_per_second: seen as f64 / begun.elapsed().as_secs_f64(),
     })
-}
-
-/// The rows of `all` (images, classes) that belong to `indices`.
-fn rows(all: &[f32], indices: &[u32], classes: usize) -> Vec<f32> {
-    indices.iter().flat_map(|i| &all[*i as usize * classes..][..classes]).copied().collect()
 }
 
 /// Notes the largest absolute activation of every unit of the layers that were kept.

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::checkpoint::{self, Checkpoint};
-use super::epoch::{Teacher, pass};
+use super::epoch::{KnownLogits, Teacher, pass};
 use super::evaluation;
 use super::objective::Objective;
 use super::optimizer::State;
@@ -176,10 +176,12 @@ impl<B: Backend> Session<B> {
         if !task.training.augment.is_empty() {
             return Ok(Teacher::Network(teacher));
         }
-        let every: Vec<u32> = (0..task.images.len() as u32).collect();
         let stop = || task.is_cancelled();
-        let logits = evaluation::logits(&teacher, task.images, &every, task.normalization, device, &stop)?;
-        if task.is_cancelled() { Err(Stop::Cancelled) } else { Ok(Teacher::Logits(logits)) }
+        let logits = evaluation::logits(&teacher, task.images, task.train, task.normalization, device, &stop)?;
+        if task.is_cancelled() {
+            return Err(Stop::Cancelled);
+        }
+        Ok(Teacher::Logits(KnownLogits::new(logits, task.train, task.images.len())))
     }
 
     fn epoch(&mut self, task: &Task, teacher: &Teacher<B>, epoch: u64, rates: &[f64], device: &B) -> Result<(), Stop> {
