@@ -20,7 +20,7 @@ use crate::stage::key::{self, Fields};
 use crate::store::{Digest, Record, Store};
 pub use describe::{Resolved, data_digests, label, resolve};
 pub use earlier::Earlier;
-pub use reason::{Change, Reason};
+pub use reason::{Change, Origin, Reason};
 
 /// What would happen to the stages that a run was asked for, inputs first.
 #[derive(Debug)]
