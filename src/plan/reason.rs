@@ -43,12 +43,12 @@ pub enum Origin {
     Found,
 }
 
-/// The reason why a stage with these fields, which is not in the store, must run.
-pub fn reason(manifest: &Manifest, stage: usize, fields: &Fields, earlier: &Earlier) -> Reason {
+/// The reason why a stage with these fields, which is not in the store, must run. With `own_only`, its inputs are not
+/// known yet, and not among the fields.
+pub fn reason(manifest: &Manifest, stage: usize, fields: &Fields, earlier: &Earlier, own_only: bool) -> Reason {
     match earlier.nearest(&label(manifest, stage), fields) {
         None => Reason::New,
         Some(record) => {
-            let own_only = !fields.iter().any(|(name, _)| name.starts_with("inputs."));
             let changes = changes(manifest, stage, record, fields, own_only);
             if changes.is_empty() { Reason::Gone } else { Reason::Changed(changes) }
         }

@@ -36,7 +36,10 @@ pub fn text(explanation: &Explanation, stage: &str) -> String {
             out.push_str(&format!("  {}\n", line(change)));
         }
         if changes.is_empty() {
-            out.push_str("  nothing differs; its files are gone\n");
+            out.push_str(match explanation.key {
+                Some(_) => "  nothing differs; its files are gone\n",
+                None => "  nothing differs but the inputs, as far as they are not known yet\n",
+            });
         }
     }
     out

@@ -1,5 +1,6 @@
 //! Networks that must build, layers that must match, teachers and students that must fit the data and so each other.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -22,6 +23,15 @@ const MAXIMUM_PARAMETERS: u64 = 1 << 31;
 struct Known {
     graph: Graph,
     classes: usize,
+    /// Why the units of a layer cannot be removed, if so: a long search in a deep network, and many stages share one.
+    refused: RefCell<HashMap<String, Option<String>>>,
+}
+
+impl Known {
+    fn refusal(&self, layer: &str) -> Option<String> {
+        let mut refused = self.refused.borrow_mut();
+        refused.entry(layer.to_owned()).or_insert_with(|| units::coupled(&self.graph, layer).err()).clone()
+    }
 }
 
 /// An architecture for images of one shape in so many classes, with what came of building it. Many stages share one.
@@ -37,7 +47,7 @@ pub fn check(manifest: &Manifest, order: &[&str], diagnostics: &mut Diagnostics)
             fits(manifest, stage, &networks, diagnostics);
             continue;
         };
-        layers(stage, &network.graph, diagnostics);
+        layers(stage, &network, diagnostics);
         // What does not fit here is told here; stages that go on from it say nothing.
         if fits(manifest, stage, &networks, diagnostics) {
             networks.insert(name, network);
@@ -99,11 +109,12 @@ fn build(
             .hint("make its layers smaller");
         return None;
     }
-    Some(Known { graph, classes })
+    Some(Known { graph, classes, refused: RefCell::default() })
 }
 
 /// Layers that a stage names must be in its network.
-fn layers(stage: &Stage, graph: &Graph, diagnostics: &mut Diagnostics) {
+fn layers(stage: &Stage, network: &Known, diagnostics: &mut Diagnostics) {
+    let graph = &network.graph;
     let names = || graph.layers.iter().map(|layer| layer.name.as_str());
     let mut method = |method: &Method, prefix: &str| {
         let Method::Inactive { layer, .. } = method else { return };
@@ -116,9 +127,9 @@ fn layers(stage: &Stage, graph: &Graph, diagnostics: &mut Diagnostics) {
             let weighted: Vec<&str> = pattern::layers(graph, "*").collect();
             let message = format!("the network has no layer `{}`", printable(layer));
             diagnostics.unknown(span, message, layer, weighted.iter().copied());
-        } else if let Err(reason) = units::coupled(graph, layer) {
+        } else if let Some(reason) = network.refusal(layer) {
             // The search is long in a deep network, and a few names are enough.
-            let removable: Vec<&str> = names().filter(|name| units::coupled(graph, name).is_ok()).take(9).collect();
+            let removable: Vec<&str> = names().filter(|name| network.refusal(name).is_none()).take(9).collect();
             diagnostics.error(span, format!("the units of `{layer}` cannot be removed")).label(reason).hint(
                 match &removable[..] {
                     [] => "this network has no layer whose units can be removed".to_owned(),
