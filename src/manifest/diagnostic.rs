@@ -2,6 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+use super::nearest;
 use super::source::{Sources, Span};
 use crate::error::{Error, Kind};
 
@@ -52,6 +53,36 @@ impl Diagnostics {
     fn push(&mut self, warning: bool, span: Span, message: String) -> &mut Diagnostic {
         self.0.push(Diagnostic { warning, message, span, label: String::new(), hints: Vec::new() });
         self.0.last_mut().expect("just pushed")
+    }
+
+    /// Notes a name that is none of `names`, with the one that may have been meant.
+    pub fn unknown<'a>(
+        &mut self,
+        span: Span,
+        message: impl Into<String>,
+        written: &str,
+        names: impl IntoIterator<Item = &'a str> + Clone,
+    ) -> &mut Diagnostic {
+        // Comparing every wrong name of a large file with every right one would take minutes.
+        let hint = if self.0.len() < 10 * SHOWN { nearest::hint(written, names) } else { None };
+        let error = self.error(span, message);
+        error.hints.extend(hint);
+        error
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The places of the errors that were noted after the first `count` diagnostics.
+    pub fn errors_after(&self, count: usize) -> impl Iterator<Item = Span> {
+        self.0[count..].iter().filter(|d| !d.warning).map(|d| d.span)
     }
 
     /// Whether any of them is an error.
@@ -106,7 +137,10 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources, colour: bool) -> St
         if !diagnostic.label.is_empty() {
             annotation = annotation.label(diagnostic.label.as_str());
         }
-        let snippet = Snippet::source(source).path(sources.name(diagnostic.span.source)).annotation(annotation);
+        // The text of a `--set` is shown; its name would only say it again.
+        let name = sources.name(diagnostic.span.source);
+        let name = if name.starts_with("--set ") { "--set" } else { name };
+        let snippet = Snippet::source(source).path(name).annotation(annotation);
         let mut group = level.primary_title(diagnostic.message.as_str()).element(snippet);
         for hint in &diagnostic.hints {
             group = group.element(Level::HELP.message(hint.as_str()));

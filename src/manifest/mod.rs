@@ -4,20 +4,26 @@
 //!
 //! - `source` reads the file within limits and turns byte offsets into lines and columns;
 //! - `value` parses TOML into a tree in which every key and value knows its place, and merges `--set`;
-//! - `reader` takes typed values out of a table, and notes unknown keys, wrong types and values out of range;
+//! - `reader` takes typed values out of a table, and notes unknown and missing keys; `scalar` takes single values, and
+//!   notes wrong types and values out of range; `spans` remembers where they stood and which were wrong;
 //! - `decode` (one file a section) turns tables into the types that stages are made of;
 //! - `validate` checks what needs the whole manifest: names, cycles, layers, shapes, sizes;
-//! - `diagnostic` is how all of them report: many at once, each with its place and a hint.
+//! - `diagnostic` is how all of them report: many at once, each with its place and a hint; `nearest` finds the name that
+//!   was meant.
+//!
+//! One mistake gives one message: a value that was wrong is remembered, and checks that build on it are left out.
 
 mod decode;
 pub mod diagnostic;
 pub mod nearest;
 mod reader;
+mod scalar;
 pub mod source;
+mod spans;
 mod validate;
 mod value;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
@@ -27,6 +33,7 @@ use crate::network::arch::Architecture;
 use crate::stage::Parameters;
 use diagnostic::{Diagnostics, Invalid};
 pub use source::{Place, Sources, Span};
+pub use spans::Spans;
 
 /// A manifest that passed every check.
 #[derive(Debug)]
@@ -95,8 +102,21 @@ pub struct NamedNetwork {
     pub spans: Spans,
 }
 
-/// Where the parts of a stage stand in the manifest, by the names they have in a key.
-pub type Spans = BTreeMap<String, Span>;
+/// The seed of what gives none of its own.
+#[derive(Debug, Clone, Copy)]
+struct Seed {
+    value: u64,
+    /// Where the pipeline gives it.
+    span: Option<Span>,
+}
+
+/// Names of sections that are there but could not be read, so that nobody is told that they are not there.
+#[derive(Debug, Default)]
+struct Unreadable {
+    data: BTreeSet<String>,
+    networks: BTreeSet<String>,
+    stages: BTreeSet<String>,
+}
 
 /// `[stages.NAME]`: its parameters after defaults, and the names it refers to.
 #[derive(Debug, Clone)]
@@ -143,9 +163,9 @@ pub fn parse(path: &Path, bytes: &[u8], sets: &[String]) -> Result<Manifest, Inv
     let mut sources = Sources::default();
     let mut diagnostics = Diagnostics::default();
     let tree = value::document(path, bytes, sets, &mut sources, &mut diagnostics);
-    let manifest = tree.map(|tree| decode::manifest(&tree, path, &mut diagnostics));
-    let Some(mut manifest) = manifest else { return Err(Invalid::Wrong { diagnostics, sources }) };
-    validate::validate(&manifest, &mut diagnostics);
+    let decoded = tree.map(|tree| decode::manifest(tree, path, &mut diagnostics));
+    let Some((mut manifest, unreadable)) = decoded else { return Err(Invalid::Wrong { diagnostics, sources }) };
+    validate::validate(&manifest, &unreadable, &mut diagnostics);
     if diagnostics.has_errors() {
         return Err(Invalid::Wrong { diagnostics, sources });
     }

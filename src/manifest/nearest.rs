@@ -3,10 +3,17 @@
 /// The nearest of `names` to `written`, if any is near enough to be meant.
 pub fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = written.to_lowercase();
+    let length = lower.chars().count();
     names
         .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= written.chars().count().max(name.chars().count()).div_ceil(3))
+        .filter_map(|name| {
+            let other = name.chars().count();
+            let allowed = length.max(other).div_ceil(3);
+            // Names whose lengths differ by more are not worth comparing.
+            let distance =
+                (length.abs_diff(other) <= allowed).then(|| strsim::osa_distance(&lower, &name.to_lowercase()));
+            distance.filter(|distance| *distance <= allowed).map(|distance| (distance, name))
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }

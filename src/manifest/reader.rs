@@ -5,9 +5,14 @@ use std::ops::RangeInclusive;
 
 use super::diagnostic::Diagnostics;
 use super::nearest;
+use super::scalar::{Limits, choice, integer, number, printable, string, wrong};
 use super::source::Span;
+use super::spans::Spans;
 use super::value::{Content, Table, Value};
-use super::{Reference, Spans};
+use super::{Reference, Seed};
+
+/// The most tables in an array: far above use, and few enough for checks that compare each with every layer.
+const MAXIMUM_TABLES: usize = 1000;
 
 /// Reads one table.
 pub struct Reader<'a> {
@@ -19,6 +24,10 @@ pub struct Reader<'a> {
     /// What the table is, for messages: `a train stage`.
     what: String,
     known: Vec<&'static str>,
+    /// Keys that have no default and are not there, with what to add. Reported last: a misspelt key is not also missing.
+    missing: Vec<(&'static str, String)>,
+    /// How many diagnostics there were before this table.
+    before: usize,
     /// Set when the table's kind is not known: then nothing can be said about its other keys.
     tolerant: bool,
     /// Where the values stand that have been read.
@@ -37,15 +46,12 @@ impl<'a> Reader<'a> {
             prefix,
             what: what.to_owned(),
             known: Vec::new(),
+            missing: Vec::new(),
+            before: diagnostics.len(),
             tolerant: false,
-            spans: Spans::new(),
+            spans: Spans::default(),
             diagnostics,
         }
-    }
-
-    /// Where the table stands.
-    pub fn span(&self) -> Span {
-        self.span
     }
 
     /// The raw value of a key, if it is there.
@@ -63,13 +69,28 @@ impl<'a> Reader<'a> {
         self.table.contains_key(key)
     }
 
+    /// Whether the kind of the table is known, so that something can be said about its other keys.
+    pub fn understood(&self) -> bool {
+        !self.tolerant
+    }
+
+    /// Where the value of a key stands, else the table.
+    pub fn place(&self, key: &str) -> Span {
+        self.spans.get(&format!("{}{key}", self.prefix)).unwrap_or(self.span)
+    }
+
+    /// Whether the value of a key, as far as it has been read, is free of errors.
+    pub fn sound(&self, key: &str) -> bool {
+        let Some((_, value)) = self.table.get(key) else { return true };
+        self.diagnostics.errors_after(self.before).all(|error| !value.span.contains(error))
+            && self.spans.sound(&format!("{}{key}", self.prefix))
+    }
+
     /// Notes that a key which has no default is missing.
-    pub fn missing(&mut self, key: &str, example: &str) {
-        if self.tolerant {
-            return;
+    pub fn missing(&mut self, key: &'static str, example: &str) {
+        if self.understood() {
+            self.missing.push((key, format!("add `{key} = {example}`")));
         }
-        let message = format!("{} needs `{key}`", self.what);
-        self.diagnostics.error(self.span, message).hint(format!("add `{key} = {example}`"));
     }
 
     fn wrong(&mut self, key: &str, value: &Value, wanted: &str) {
@@ -81,7 +102,7 @@ impl<'a> Reader<'a> {
         match self.value(key) {
             Some(value) => integer(self.diagnostics, key, value, &range),
             None => default.unwrap_or_else(|| {
-                self.missing(key, &range.start().max(&1).to_string());
+                self.missing(key, &10.clamp(*range.start(), *range.end()).to_string());
                 *range.start()
             }),
         }
@@ -89,10 +110,16 @@ impl<'a> Reader<'a> {
 
     /// An integer in `range`, or nothing.
     pub fn optional_integer(&mut self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
-        self.has(key).then(|| self.integer(key, range, None)).or_else(|| {
-            self.known.push(key);
-            None
-        })
+        let value = self.value(key)?;
+        Some(integer(self.diagnostics, key, value, &range))
+    }
+
+    /// The seed, its own or the pipeline's, which then is where it stands.
+    pub fn seed(&mut self, default: Seed) -> u64 {
+        if let (false, Some(span)) = (self.has("seed"), default.span) {
+            self.spans.insert(format!("{}seed", self.prefix), span);
+        }
+        self.integer("seed", 0..=i64::MAX as u64, Some(default.value))
     }
 
     /// A number within `limits`; `default` when the key is absent, an error when there is none.
@@ -154,7 +181,9 @@ impl<'a> Reader<'a> {
         let chosen = match self.value(key) {
             Some(value) => choice(self.diagnostics, &format!("`{key}`"), value, choices),
             None => {
-                self.missing(key, &format!("\"{}\"", choices[0].0));
+                let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+                let words = words.join("\"`, `\"");
+                self.missing.push((key, format!("add `{key} = …`; it can be `\"{words}\"`")));
                 None
             }
         };
@@ -168,7 +197,7 @@ impl<'a> Reader<'a> {
         match &value.content {
             Content::Array(items) => Some(items),
             _ => {
-                self.wrong(key, value, "an array");
+                self.wrong(key, value, "an array, `[…]`");
                 None
             }
         }
@@ -180,26 +209,27 @@ impl<'a> Reader<'a> {
     }
 
     /// A table inside this one, read by `read`; nothing when the key is absent.
-    pub fn table<T>(&mut self, key: &'static str, what: &str, read: impl FnOnce(&mut Reader) -> T) -> Option<T> {
+    pub fn table<T>(&mut self, key: &'static str, shape: Shape, read: impl FnOnce(&mut Reader) -> T) -> Option<T> {
         let value = self.value(key)?;
         let prefix = format!("{}{key}", self.prefix);
-        let read = table(self.diagnostics, &prefix, what, value, read);
-        match read {
-            Some((result, spans)) => {
-                self.spans.extend(spans);
-                Some(result)
-            }
-            None => None,
-        }
+        let (result, spans) = table(self.diagnostics, &prefix, shape, value, read)?;
+        self.spans.extend(spans);
+        Some(result)
     }
 
     /// An array of tables, each read by `read`; nothing when the key is absent.
-    pub fn tables<T>(&mut self, key: &'static str, what: &str, read: impl Fn(&mut Reader) -> T) -> Option<Vec<T>> {
+    pub fn tables<T>(&mut self, key: &'static str, shape: Shape, read: impl Fn(&mut Reader) -> T) -> Option<Vec<T>> {
         let items = self.array(key)?;
+        if items.len() > MAXIMUM_TABLES {
+            let span = self.place(key);
+            self.diagnostics.error(span, format!("`{key}` has more than {MAXIMUM_TABLES} elements"));
+            return Some(Vec::new());
+        }
         let mut results = Vec::new();
-        for (index, item) in items.iter().enumerate() {
-            let prefix = format!("{}{key}.{index}", self.prefix);
-            if let Some((result, spans)) = table(self.diagnostics, &prefix, what, item, &read) {
+        for item in items {
+            // Numbered by what could be read, as the results are.
+            let prefix = format!("{}{key}.{}", self.prefix, results.len());
+            if let Some((result, spans)) = table(self.diagnostics, &prefix, shape, item, &read) {
                 self.spans.insert(prefix, item.span);
                 self.spans.extend(spans);
                 results.push(result);
@@ -208,167 +238,67 @@ impl<'a> Reader<'a> {
         Some(results)
     }
 
-    /// Notes every key that nothing asked for. Called last.
-    pub fn finish(self) -> Spans {
+    /// Notes every key that nothing asked for, and every key that is missing. Called last.
+    pub fn finish(mut self) -> Spans {
+        self.known.sort_unstable();
+        self.known.dedup();
+        let absent: Vec<&str> = match self.tolerant {
+            true => self.missing.iter().map(|(key, _)| *key).collect(),
+            false => self.known.iter().copied().filter(|key| !self.table.contains_key(*key)).collect(),
+        };
         for (key, (span, _)) in self.table {
-            if !self.tolerant && !self.known.contains(&key.as_str()) {
-                let error = self.diagnostics.error(*span, format!("unknown key `{}` in {}", printable(key), self.what));
-                if let Some(hint) = nearest::hint(key, self.known.iter().copied()) {
-                    error.hint(hint);
+            if self.known.binary_search(&key.as_str()).is_ok() {
+                continue;
+            }
+            let message = format!("unknown key `{}` in {}", printable(key), self.what);
+            match nearest::nearest(key, absent.iter().copied()) {
+                // What was meant is there after all, but nothing is known of its value.
+                Some(meant) => {
+                    self.diagnostics.error(*span, message).hint(format!("did you mean `{meant}`?"));
+                    self.missing.retain(|(missing, _)| *missing != meant);
+                    self.spans.doubt(format!("{}{meant}", self.prefix));
+                }
+                None if self.tolerant => {}
+                None => {
+                    self.diagnostics.unknown(*span, message, key, self.known.iter().copied());
                 }
             }
         }
+        for (key, hint) in std::mem::take(&mut self.missing) {
+            self.spans.doubt(format!("{}{key}", self.prefix));
+            self.diagnostics.error(self.span, format!("{} needs `{key}`", self.what)).hint(hint);
+        }
+        let doubtful: Vec<String> =
+            self.known.iter().filter(|key| !self.sound(key)).map(|key| format!("{}{key}", self.prefix)).collect();
+        for path in doubtful {
+            self.spans.doubt(path);
+        }
         self.spans
     }
+}
+
+/// What a table is, for messages.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape<'a> {
+    /// With its article: `an optimizer`.
+    pub what: &'a str,
+    /// As it can be written: `{ kind = "adam" }`.
+    pub example: &'a str,
 }
 
 /// Reads `value` as a table.
 pub fn table<T>(
     diagnostics: &mut Diagnostics,
     prefix: &str,
-    what: &str,
+    shape: Shape,
     value: &Value,
     read: impl FnOnce(&mut Reader) -> T,
 ) -> Option<(T, Spans)> {
     let Content::Table(content) = &value.content else {
-        wrong(diagnostics, what, value, "a table, such as `{ kind = … }`");
+        wrong(diagnostics, shape.what, value, &format!("a table, such as `{}`", shape.example));
         return None;
     };
-    let mut reader = Reader::new(content, value.span, prefix, what, diagnostics);
+    let mut reader = Reader::new(content, value.span, prefix, shape.what, diagnostics);
     let result = read(&mut reader);
     Some((result, reader.finish()))
-}
-
-/// The bounds of a number.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    low: f64,
-    high: f64,
-    low_included: bool,
-    high_included: bool,
-    /// A sensible value, for the hint when it is missing.
-    example: f64,
-}
-
-impl Limits {
-    /// More than 0.
-    pub const POSITIVE: Self =
-        Self { low: 0.0, high: f64::MAX, low_included: false, high_included: true, example: 0.1 };
-    /// 0 or more.
-    pub const NOT_NEGATIVE: Self =
-        Self { low: 0.0, high: f64::MAX, low_included: true, high_included: true, example: 0.0 };
-    /// From 0 to 1, both included.
-    pub const SHARE: Self = Self { low: 0.0, high: 1.0, low_included: true, high_included: true, example: 0.5 };
-    /// From 0 to below 1.
-    pub const BELOW_ONE: Self = Self { low: 0.0, high: 1.0, low_included: true, high_included: false, example: 0.5 };
-
-    fn contains(&self, x: f64) -> bool {
-        let above = if self.low_included { x >= self.low } else { x > self.low };
-        let below = if self.high_included { x <= self.high } else { x < self.high };
-        x.is_finite() && above && below
-    }
-
-    fn words(&self) -> String {
-        match (self.low_included, self.high_included, self.high == f64::MAX) {
-            (true, _, true) => format!("{} or more", self.low),
-            (false, _, true) => format!("more than {}", self.low),
-            (true, true, _) => format!("from {} to {}", self.low, self.high),
-            (true, false, _) => format!("from {} to below {}", self.low, self.high),
-            (false, _, _) => format!("more than {} and at most {}", self.low, self.high),
-        }
-    }
-}
-
-/// Reads `value` as an integer in `range`.
-pub fn integer(diagnostics: &mut Diagnostics, key: &str, value: &Value, range: &RangeInclusive<u64>) -> u64 {
-    let allowed = if *range.end() >= i64::MAX as u64 {
-        format!("{} or more", range.start())
-    } else {
-        format!("from {} to {}", range.start(), range.end())
-    };
-    match value.content {
-        Content::Integer(n) => match n.and_then(|n| u64::try_from(n).ok()).filter(|n| range.contains(n)) {
-            Some(n) => return n,
-            None => {
-                diagnostics.error(value.span, format!("`{key}` is out of range")).hint(format!("it can be {allowed}"));
-            }
-        },
-        _ => wrong(diagnostics, &format!("`{key}`"), value, &format!("an integer, {allowed}")),
-    }
-    *range.start()
-}
-
-/// Reads `value` as a finite number within `limits`.
-pub fn number(diagnostics: &mut Diagnostics, key: &str, value: &Value, limits: Limits) -> f64 {
-    let x = match value.content {
-        Content::Float(x) => x,
-        Content::Integer(Some(n)) => n as f64,
-        Content::Integer(None) => f64::NAN,
-        _ => {
-            wrong(diagnostics, &format!("`{key}`"), value, &format!("a number, {}", limits.words()));
-            return limits.example;
-        }
-    };
-    if limits.contains(x) {
-        return x;
-    }
-    let message = if x.is_finite() { format!("`{key}` is out of range") } else { format!("`{key}` must be finite") };
-    diagnostics.error(value.span, message).hint(format!("it can be {}", limits.words()));
-    limits.example
-}
-
-/// Reads `value` as a string.
-pub fn string(diagnostics: &mut Diagnostics, what: &str, value: &Value) -> Option<(String, Span)> {
-    match &value.content {
-        Content::String(text) if text.contains("${") => {
-            diagnostics
-                .error(value.span, format!("{what} holds a variable, and there are none"))
-                .hint("`${…}` stands for an axis of `[matrix]`, which this version does not have yet");
-            None
-        }
-        Content::String(text) => Some((text.clone(), value.span)),
-        _ => {
-            wrong(diagnostics, what, value, "a string");
-            None
-        }
-    }
-}
-
-/// Reads `value` as one of several words.
-pub fn choice<T: Copy>(
-    diagnostics: &mut Diagnostics,
-    what: &str,
-    value: &Value,
-    choices: &[(&'static str, T)],
-) -> Option<T> {
-    let (text, span) = string(diagnostics, what, value)?;
-    let found = choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice);
-    if found.is_none() {
-        let error = diagnostics.error(span, format!("{what} cannot be `{}`", printable(&text)));
-        if let Some(hint) = nearest::hint(&text, choices.iter().map(|(name, _)| *name)) {
-            error.hint(hint);
-        }
-    }
-    found
-}
-
-/// Notes that `value` is of the wrong type.
-pub fn wrong(diagnostics: &mut Diagnostics, what: &str, value: &Value, wanted: &str) {
-    diagnostics.error(value.span, format!("{what} is {}", value.content.name())).label(format!("expected {wanted}"));
-}
-
-/// A user's text fit for a message: control and direction characters escaped, long ones cut.
-pub fn printable(text: &str) -> String {
-    let mut out: String = text
-        .chars()
-        .take(64)
-        .flat_map(|c| {
-            let invisible = c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-            if invisible { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }
-        })
-        .collect();
-    if text.chars().nth(64).is_some() {
-        out.push('…');
-    }
-    out
 }

@@ -28,9 +28,9 @@ impl Span {
         Self { source, start: range.start as u32, end: range.end as u32 }
     }
 
-    /// The byte range.
-    pub fn range(self) -> std::ops::Range<usize> {
-        self.start as usize..self.end as usize
+    /// Whether `other` lies inside.
+    pub fn contains(self, other: Span) -> bool {
+        self.source == other.source && self.start <= other.start && other.end <= self.end
     }
 }
 
@@ -94,7 +94,7 @@ impl Sources {
         Place {
             name: self.name(span.source).to_owned(),
             line: before.bytes().filter(|b| *b == b'\n').count() + 1,
-            column: before[line_start..].trim_start_matches('\u{feff}').chars().count() + 1,
+            column: before[line_start..].chars().count() + 1,
         }
     }
 }

@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::Diagnostics;
+use super::scalar::printable;
 use super::source::{Sources, Span};
 
 /// A value and its place.
@@ -73,6 +74,8 @@ pub fn document(
             return None;
         }
     };
+    // A byte order mark is no character of the first line.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let source = sources.add(name, text.to_owned());
     let mut root = parse(source, text, diagnostics)?;
     for set in sets {
@@ -87,9 +90,18 @@ fn parse(source: u32, text: &str, diagnostics: &mut Diagnostics) -> Option<Value
         let span = Span::new(source, 0..0);
         return Some(Value { content: Content::Table(convert_table(source, table.into_inner())), span });
     }
-    for error in errors {
-        let range = error.span().unwrap_or(0..0);
-        diagnostics.error(Span::new(source, range), error.message().trim_end()).hint("this is not valid TOML");
+    // Only the first: what a parser says behind a mistake is mostly about the mistake.
+    let first = errors.iter().min_by_key(|error| error.span().map_or(0, |range| range.start));
+    if let Some(error) = first {
+        let span = Span::new(source, error.span().unwrap_or(0..0));
+        // What the parser expected helps where it is a sign, and misleads where it is its own name for something.
+        let message = match error.message().trim_end().rsplit_once(", expected ") {
+            Some((message, expected)) if !expected.starts_with('`') => message,
+            _ => error.message().trim_end(),
+        };
+        diagnostics
+            .error(span, format!("not valid TOML: {message}"))
+            .hint("nothing else was checked; see https://toml.io for how TOML is written");
     }
     None
 }
@@ -119,57 +131,85 @@ fn convert(source: u32, value: Spanned<DeValue<'_>>) -> Value {
 /// Lays one `KEY=VALUE` over the tree. A value that is not TOML is taken as a string, so that
 /// `--set stages.tuned.teacher=student` needs no quotes inside quotes.
 fn apply(root: &mut Value, set: &str, sources: &mut Sources, diagnostics: &mut Diagnostics) -> Option<()> {
-    let named = |text: &str, sources: &mut Sources| sources.add(format!("--set {set}"), text.to_owned());
+    let example = "for example `--set stages.student.epochs=3`";
     let Some((path, value)) = set.split_once('=') else {
-        let source = named(set, sources);
-        diagnostics
-            .error(Span::new(source, 0..set.len()), "`--set` needs KEY=VALUE")
-            .hint("for example `--set stages.student.epochs=3`");
+        let source = sources.add(format!("--set {set}"), set.to_owned());
+        diagnostics.error(Span::new(source, 0..set.len()), "`--set` needs KEY=VALUE").hint(example);
         return None;
     };
     let (path, value) = (path.trim(), value.trim());
     let bare = DeValue::parse(value).is_err();
     let quoted = if bare { toml::Value::from(value).to_string() } else { value.to_owned() };
     let text = format!("{path} = {quoted}");
-    let source = named(&text, sources);
-    let over = parse(source, &text, diagnostics)?;
-    merge(root, over, diagnostics)
+    let source = sources.add(format!("--set {set}"), text.clone());
+    let steps = match DeTable::parse(&text) {
+        Ok(table) => steps(convert_table(source, table.into_inner()), path.len() + 3),
+        Err(_) => None,
+    };
+    let Some((steps, value)) = steps else {
+        diagnostics
+            .error(Span::new(source, 0..path.len()), "this is not the name of a value")
+            .label("expected names with dots between")
+            .hint(example);
+        return None;
+    };
+    lay(root, &steps, value, diagnostics)
 }
 
-fn merge(under: &mut Value, over: Value, diagnostics: &mut Diagnostics) -> Option<()> {
-    let Content::Table(over_table) = over.content else {
-        *under = over;
-        return Some(());
-    };
-    for (key, (key_span, value)) in over_table {
-        match &mut under.content {
+/// The keys on the way to the one value of `table`, which stands at `offset`, and that value.
+fn steps(mut table: Table, offset: usize) -> Option<(Vec<(String, Span)>, Value)> {
+    let mut steps = Vec::new();
+    loop {
+        let (key, (span, value)) = table.pop()?;
+        steps.push((key, span));
+        if value.span.start as usize == offset {
+            return Some((steps, value));
+        }
+        let Content::Table(inner) = value.content else { return None };
+        table = inner;
+    }
+}
+
+/// Puts `value` where `steps` lead, in place of what is there.
+fn lay(root: &mut Value, steps: &[(String, Span)], value: Value, diagnostics: &mut Diagnostics) -> Option<()> {
+    let mut at = root;
+    for (depth, (key, span)) in steps.iter().enumerate() {
+        let last = depth + 1 == steps.len();
+        at = match &mut at.content {
             Content::Table(table) => {
-                // An intermediate table of the path is laid over, the last value replaces.
-                let descend = matches!(&value.content, Content::Table(_)) && table.contains_key(&key);
-                if descend {
-                    merge(&mut table[&key].1, value, diagnostics)?;
-                } else if let Some((_, old)) = table.get_mut(&key) {
-                    *old = value;
-                } else {
-                    table.insert(key, (key_span, value));
-                }
-            }
-            Content::Array(items) => match key.parse::<usize>().ok().filter(|i| *i < items.len()) {
-                Some(index) => merge(&mut items[index], value, diagnostics)?,
-                None => {
-                    let range =
-                        if items.is_empty() { "it is empty".to_owned() } else { format!("0 to {}", items.len() - 1) };
-                    diagnostics
-                        .error(key_span, format!("`{key}` is not an element of the array"))
-                        .hint(format!("elements are numbered from 0; this array has {range}"));
+                // `stages.NAME.…` changes a stage; a whole new one can be given as a table.
+                if depth == 1 && !last && !table.contains_key(key) && !table.is_empty() {
+                    let message = format!("there is no `{}.{}` to change", printable(&steps[0].0), printable(key));
+                    diagnostics.unknown(*span, message, key, table.keys().map(String::as_str));
                     return None;
                 }
-            },
+                let empty = Value { content: Content::Table(Table::new()), span: *span };
+                &mut table.entry(key.clone()).or_insert((*span, empty)).1
+            }
+            Content::Array(items) => {
+                let count = items.len();
+                match key.parse::<usize>().ok().and_then(|index| items.get_mut(index)) {
+                    Some(item) => item,
+                    None => {
+                        let error = diagnostics.error(*span, format!("the array has no element `{}`", printable(key)));
+                        error.hint(match count {
+                            0 => "it is empty; set the whole array".to_owned(),
+                            1 => "its only element is `0`".to_owned(),
+                            _ => format!("its elements are `0` to `{}`", count - 1),
+                        });
+                        return None;
+                    }
+                }
+            }
             other => {
-                diagnostics.error(key_span, format!("`{key}` is set inside {}, which has no keys", other.name()));
+                let before: Vec<&str> = steps[..depth].iter().map(|(key, _)| key.as_str()).collect();
+                diagnostics
+                    .error(*span, format!("`{}` is {} and has no keys", printable(&before.join(".")), other.name()))
+                    .hint("set the whole value");
                 return None;
             }
-        }
+        };
     }
+    *at = value;
     Some(())
 }

@@ -1,6 +1,7 @@
 //! Earlier results of stages, to compare with. The store is read only when something is not cached.
 
 use std::cell::OnceCell;
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use crate::stage::key::Fields;
@@ -42,19 +43,21 @@ impl<'a> Earlier<'a> {
     /// The result nearest to `fields`: among those with the same label if there are any, else among those of the same
     /// kind of which at least half the fields are equal. Fewest differences first, then the newest.
     pub fn nearest(&self, label: &str, fields: &Fields) -> Option<&Record> {
-        let best = |records: &mut dyn Iterator<Item = &'_ Record>| -> Option<(usize, *const Record)> {
-            records
-                .filter(|record| value(&record.fields, "kind") == value(fields, "kind"))
-                .map(|record| (differences(&record.fields, fields), u64::MAX - record.created, record as *const Record))
-                .min()
-                .map(|(count, _, record)| (count, record))
-        };
         let index = self.index();
-        let same = index.by_label.get(label).and_then(|records| best(&mut records.iter()));
-        let found = same
-            .or_else(|| best(&mut index.by_label.values().flatten()).filter(|(count, _)| *count <= fields.len() / 2))?;
-        index.by_label.values().flatten().find(|record| std::ptr::eq(*record, found.1))
+        let same = index.by_label.get(label).and_then(|records| best(records.iter(), fields));
+        let similar =
+            || best(index.by_label.values().flatten(), fields).filter(|(count, _)| *count <= fields.len() / 2);
+        same.or_else(similar).map(|(_, record)| record)
     }
+}
+
+/// The record with the fewest differences, and how many. The newest of equals; the key decides between those of one
+/// second.
+fn best<'r>(records: impl Iterator<Item = &'r Record>, fields: &Fields) -> Option<(usize, &'r Record)> {
+    records
+        .filter(|record| value(&record.fields, "kind") == value(fields, "kind"))
+        .map(|record| (differences(&record.fields, fields), record))
+        .min_by_key(|(count, record)| (*count, Reverse(record.created), record.key))
 }
 
 fn value<'f>(fields: &'f Fields, name: &str) -> Option<&'f str> {

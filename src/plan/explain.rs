@@ -1,11 +1,11 @@
 //! Everything that one stage's key is made of, and how it differs from the nearest earlier result.
 
 use super::describe::label;
-use super::reason::{Change, changes, place};
+use super::reason::{Change, Origin, changes, origin};
 use super::{DataDigests, Earlier, resolve};
 use crate::error::Result;
 use crate::graph::StageGraph;
-use crate::manifest::{Manifest, Place};
+use crate::manifest::Manifest;
 use crate::store::{Digest, Record, Store};
 
 /// What `pleach explain` shows.
@@ -15,8 +15,8 @@ pub struct Explanation {
     pub key: Option<Digest>,
     /// Stages whose results would have to be known first.
     pub missing: Vec<String>,
-    /// Field, value, and where the value stands (nothing for defaults that the manifest does not mention).
-    pub fields: Vec<(String, String, Option<Place>)>,
+    /// Field, value, and where the value comes from.
+    pub fields: Vec<(String, String, Origin)>,
     /// The result in the store under this key.
     pub cached: Option<Record>,
     /// The nearest other result and how this stage differs from it.
@@ -62,8 +62,8 @@ pub fn explain(
             .fields
             .into_iter()
             .map(|(field, value)| {
-                let place = place(manifest, stage, &field);
-                (field, value, place)
+                let origin = origin(manifest, stage, &field);
+                (field, value, origin)
             })
             .collect(),
         cached,

@@ -20,7 +20,7 @@ use crate::stage::key::{self, Fields};
 use crate::store::{Digest, Record, Store};
 pub use describe::{Resolved, data_digests, label, resolve};
 pub use earlier::Earlier;
-pub use reason::{Change, Reason};
+pub use reason::{Change, Origin, Reason};
 
 /// What would happen to the stages that a run was asked for, inputs first.
 #[derive(Debug)]
@@ -86,13 +86,13 @@ pub fn plan(
         } else if resolved.missing.is_empty() {
             match store.lookup(&resolved.key)? {
                 Some(record) => State::Cached(Box::new(record)),
-                None => State::Run(reason::reason(manifest, stage, &resolved.fields, &earlier)),
+                None => State::Run(reason::reason(manifest, stage, &resolved.fields, &earlier, false)),
             }
         } else if earlier.has_family(&key::family(&resolved.fields)) {
             State::Maybe(resolved.missing)
         } else {
             let own: Fields = resolved.fields.into_iter().filter(|(name, _)| !name.starts_with("inputs.")).collect();
-            State::Run(reason::reason(manifest, stage, &own, &earlier))
+            State::Run(reason::reason(manifest, stage, &own, &earlier, true))
         };
         if let State::Cached(record) = &state {
             records[stage] = Some((**record).clone());

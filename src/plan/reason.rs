@@ -2,7 +2,7 @@
 
 use super::Earlier;
 use super::describe::label;
-use crate::manifest::{Manifest, Place, Span};
+use crate::manifest::{Manifest, Place};
 use crate::stage::key::Fields;
 use crate::store::Record;
 
@@ -28,16 +28,27 @@ pub struct Change {
     pub old: Option<String>,
     /// Its value now.
     pub new: Option<String>,
-    /// Where the new value stands.
-    pub place: Option<Place>,
+    /// Where the new value comes from.
+    pub origin: Origin,
 }
 
-/// The reason why a stage with these fields, which is not in the store, must run.
-pub fn reason(manifest: &Manifest, stage: usize, fields: &Fields, earlier: &Earlier) -> Reason {
+/// Where a field's value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// It stands in the manifest, or in a `--set`.
+    Written(Place),
+    /// The manifest does not mention it.
+    Default,
+    /// It is not the manifest's to say: the content of the data, the version of the code.
+    Found,
+}
+
+/// The reason why a stage with these fields, which is not in the store, must run. With `own_only`, its inputs are not
+/// known yet, and not among the fields.
+pub fn reason(manifest: &Manifest, stage: usize, fields: &Fields, earlier: &Earlier, own_only: bool) -> Reason {
     match earlier.nearest(&label(manifest, stage), fields) {
         None => Reason::New,
         Some(record) => {
-            let own_only = !fields.iter().any(|(name, _)| name.starts_with("inputs."));
             let changes = changes(manifest, stage, record, fields, own_only);
             if changes.is_empty() { Reason::Gone } else { Reason::Changed(changes) }
         }
@@ -54,28 +65,24 @@ pub fn changes(manifest: &Manifest, stage: usize, record: &Record, fields: &Fiel
         .filter(|name| !(own_only && name.starts_with("inputs.")))
         .filter_map(|name| {
             let (old, new) = (value(&record.fields, name), value(fields, name));
-            (old != new).then(|| Change { place: place(manifest, stage, name), field: name.clone(), old, new })
+            (old != new).then(|| Change { origin: origin(manifest, stage, name), field: name.clone(), old, new })
         })
         .collect()
 }
 
-/// Where a field's value stands in the manifest; `None` for what the manifest does not say.
-pub fn place(manifest: &Manifest, stage: usize, field: &str) -> Option<Place> {
-    Some(manifest.sources.place(span(manifest, stage, field)?))
-}
-
-fn span(manifest: &Manifest, stage: usize, field: &str) -> Option<Span> {
-    let (_, definition) = manifest.stages.get_index(stage)?;
+/// Where a field's value comes from.
+pub fn origin(manifest: &Manifest, stage: usize, field: &str) -> Origin {
+    let (_, definition) = manifest.stages.get_index(stage).expect("the graph has the manifest's stages");
     if matches!(field, "key-version" | "implementation" | "data.digest") {
-        return None;
+        return Origin::Found;
     }
-    if let Some(role) = field.strip_prefix("inputs.") {
+    let span = if let Some(role) = field.strip_prefix("inputs.") {
         let role = role.rsplit_once('.').map_or(role, |(role, _)| role);
-        return definition.inputs.get(role).map(|reference| reference.span);
-    }
-    if field.starts_with("data.") {
-        let data = &manifest.data[definition.data.as_ref()?];
-        return Some(data.spans.get(field).copied().unwrap_or(data.name_span));
-    }
-    Some(definition.span(field))
+        definition.inputs.get(role).map(|reference| reference.span)
+    } else if field.starts_with("data.") {
+        definition.data.as_ref().and_then(|name| manifest.data[name].spans.get(field))
+    } else {
+        definition.spans.get(field)
+    };
+    span.map_or(Origin::Default, |span| Origin::Written(manifest.sources.place(span)))
 }

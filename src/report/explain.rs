@@ -1,6 +1,7 @@
 //! An explanation as text.
 
-use super::plan::{line, short};
+use super::plan::{line, origin, short};
+use crate::plan::Origin;
 use crate::plan::explain::Explanation;
 
 /// Everything the key of `stage` is made of, and how it differs from the nearest earlier result.
@@ -13,13 +14,10 @@ pub fn text(explanation: &Explanation, stage: &str) -> String {
         }
     };
     out.push_str("made of\n");
-    let widths = |pick: fn(&(String, String, Option<crate::manifest::Place>)) -> usize| {
-        explanation.fields.iter().map(pick).max().unwrap_or(0)
-    };
+    let widths = |pick: fn(&(String, String, Origin)) -> usize| explanation.fields.iter().map(pick).max().unwrap_or(0);
     let (names, values) = (widths(|f| f.0.len()), widths(|f| short(&f.1).chars().count()));
-    for (name, value, place) in &explanation.fields {
-        let place = place.as_ref().map_or(String::new(), ToString::to_string);
-        out.push_str(format!("  {name:names$}  {:values$}  {place}", short(value)).trim_end());
+    for (name, value, from) in &explanation.fields {
+        out.push_str(format!("  {name:names$}  {:values$}  {}", short(value), origin(from)).trim_end());
         out.push('\n');
     }
     if let Some(record) = &explanation.cached {
@@ -38,7 +36,10 @@ pub fn text(explanation: &Explanation, stage: &str) -> String {
             out.push_str(&format!("  {}\n", line(change)));
         }
         if changes.is_empty() {
-            out.push_str("  nothing differs; its files are gone\n");
+            out.push_str(match explanation.key {
+                Some(_) => "  nothing differs; its files are gone\n",
+                None => "  nothing differs but the inputs, as far as they are not known yet\n",
+            });
         }
     }
     out

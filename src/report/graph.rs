@@ -33,7 +33,11 @@ pub fn dot(graph: &StageGraph, manifest: &Manifest) -> String {
     }
     for (from, to, role) in graph.edges() {
         let name = |stage: usize| manifest.stages.get_index(stage).expect("in range").0;
-        out.push_str(&format!("  \"{}\" -> \"{}\" [label = \"{}\"];\n", name(from), name(to), edge(role)));
+        let label = match edge(role) {
+            "" => String::new(),
+            role => format!(" [label = \"{role}\"]"),
+        };
+        out.push_str(&format!("  \"{}\" -> \"{}\"{label};\n", name(from), name(to)));
     }
     out.push_str("}\n");
     out

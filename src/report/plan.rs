@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::manifest::Manifest;
-use crate::plan::{Change, Plan, Reason, State};
+use crate::plan::{Change, Origin, Plan, Reason, State};
 
 /// How many differences of a stage are shown; the rest are counted.
 const SHOWN: usize = 8;
@@ -50,8 +50,18 @@ fn summary(changes: &[Change]) -> String {
 /// One difference: `losses.0.temperature  4.0 → 2.0  pipelines/kddp.toml:31:44`.
 pub fn line(change: &Change) -> String {
     let value = |value: &Option<String>| value.as_deref().map_or("nothing".to_owned(), short);
-    let place = change.place.as_ref().map_or(String::new(), |place| format!("  {place}"));
-    format!("{}  {} → {}{place}", change.field, value(&change.old), value(&change.new))
+    // Where nothing is, nothing stands.
+    let origin = change.new.as_ref().map_or(String::new(), |_| origin(&change.origin));
+    format!("{}  {} → {}  {origin}", change.field, value(&change.old), value(&change.new)).trim_end().to_owned()
+}
+
+/// Where a value comes from: a place in the manifest, `(default)`, or nothing.
+pub fn origin(origin: &Origin) -> String {
+    match origin {
+        Origin::Written(place) => place.to_string(),
+        Origin::Default => "(default)".to_owned(),
+        Origin::Found => String::new(),
+    }
 }
 
 /// Hashes are cut to what tells them apart.
@@ -84,7 +94,10 @@ pub fn json(plan: &Plan, manifest: &Manifest) -> Value {
                 let changes: Vec<Value> = changes
                     .iter()
                     .map(|c| {
-                        let place = c.place.as_ref().map(ToString::to_string);
+                        let place = match &c.origin {
+                            Origin::Written(place) if c.new.is_some() => Some(place.to_string()),
+                            _ => None,
+                        };
                         json!({ "field": c.field, "old": c.old, "new": c.new, "place": place })
                     })
                     .collect();

@@ -100,3 +100,6 @@ fn digest<'a>(context: &str, fields: impl Iterator<Item = &'a (String, String)>)
     }
     Digest::from_bytes(*hasher.finalize().as_bytes())
 }
+
+#[cfg(test)]
+mod tests;

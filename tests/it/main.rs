@@ -2,6 +2,8 @@
 //!
 //! - `support`: a folder with a manifest and a store, and the binary run in it
 //! - `kddp`: pruning without a trace, on what the pipeline trained
+//! - `keys`: what makes a stage run again, and what does not
+//! - `manifests`: what is said about manifests that are wrong
 //! - `pipelines`: every manifest in `pipelines/`
 
 #![allow(missing_docs)]
@@ -9,5 +11,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod kddp;
+mod keys;
+mod manifests;
 mod pipelines;
 mod support;

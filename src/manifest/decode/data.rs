@@ -4,8 +4,10 @@ use std::path::Path;
 
 use crate::data::Source;
 use crate::manifest::Data;
+use crate::manifest::Seed;
 use crate::manifest::diagnostic::Diagnostics;
-use crate::manifest::reader::{Limits, Reader, table};
+use crate::manifest::reader::{Reader, Shape, table};
+use crate::manifest::scalar::{Limits, printable};
 use crate::manifest::source::Span;
 use crate::manifest::value::Value;
 
@@ -16,39 +18,46 @@ pub fn data(
     name_span: Span,
     value: &Value,
     folder: &Path,
-    seed: u64,
+    seed: Seed,
     diagnostics: &mut Diagnostics,
 ) -> Option<Data> {
-    let (mut data, spans) = table(diagnostics, "data", &format!("`[data.{name}]`"), value, |r| read(r, folder, seed))?;
+    let what = format!("`[data.{}]`", printable(name));
+    let shape = Shape { what: &what, example: "{ source = \"digits\" }" };
+    let (mut data, spans) = table(diagnostics, "data", shape, value, |r| read(r, folder, seed))?;
     data.name_span = name_span;
     data.spans = spans;
     Some(data)
 }
 
-fn read(reader: &mut Reader, folder: &Path, seed: u64) -> Data {
+fn read(reader: &mut Reader, folder: &Path, seed: Seed) -> Data {
     let choices: Vec<(&'static str, Source)> = Source::ALL.iter().map(|source| (source.name(), *source)).collect();
     let source = reader.kind("source", &choices);
     let path = reader.optional_string("path").and_then(|(path, span)| {
         if path.contains('\0') || path.is_empty() {
-            reader.diagnostics.error(span, "`path` is empty or holds a NUL character");
+            reader
+                .diagnostics
+                .error(span, "`path` is empty or holds a NUL character")
+                .hint("name the folder with the files of the set");
             return None;
         }
         Some(if span.source == 0 { folder.join(path) } else { path.into() })
     });
-    let has_source = reader.has("source");
-    if has_source && source.needs_path() && path.is_none() && !reader.has("path") {
+    if reader.understood() && source.needs_path() && !reader.has("path") {
         reader.missing("path", &format!("\"../data/{}\"", source.name()));
     }
-    if !source.needs_path() && reader.has("path") {
-        let span = reader.spans.get("data.path").copied().unwrap_or_default();
-        reader.diagnostics.error(span, format!("`{}` is built in and takes no `path`", source.name()));
+    if reader.understood() && !source.needs_path() && reader.has("path") {
+        let span = reader.place("path");
+        reader
+            .diagnostics
+            .error(span, format!("`{}` is built in and takes no `path`", source.name()))
+            .hint("leave `path` out");
     }
     Data {
         source,
         path,
         validation: reader.number("validation", Limits::BELOW_ONE, Some(0.0)),
         limit: reader.optional_integer("limit", 1..=i64::MAX as u64),
-        seed: reader.integer("seed", 0..=i64::MAX as u64, Some(seed)),
+        seed: reader.seed(seed),
         name_span: Span::default(),
         spans: Default::default(),
     }

@@ -1,6 +1,7 @@
 //! `method = { kind = … }` of pruning.
 
-use crate::manifest::reader::{Limits, Reader};
+use crate::manifest::reader::{Reader, Shape};
+use crate::manifest::scalar::Limits;
 use crate::prune::{Criterion, Measure, Method, Scope};
 
 #[derive(Clone, Copy)]
@@ -9,8 +10,17 @@ enum Name {
     Weights,
 }
 
-/// Reads a pruning method.
-pub fn method(reader: &mut Reader) -> Method {
+/// Reads `method` of a table that needs one.
+pub fn needed(reader: &mut Reader) -> Method {
+    let shape = Shape { what: "a pruning method", example: "{ kind = \"inactive\", layer = \"hidden1\" }" };
+    if !reader.has("method") {
+        reader.missing("method", shape.example);
+    }
+    let stand_in = Method::Weights { criterion: Criterion::Magnitude, sparsity: 0.0, scope: Scope::Global };
+    reader.table("method", shape, method).unwrap_or(stand_in)
+}
+
+fn method(reader: &mut Reader) -> Method {
     match reader.kind("kind", &[("inactive", Name::Inactive), ("weights", Name::Weights)]) {
         Name::Inactive => {
             let measures = [("maximum", Measure::Maximum), ("mean", Measure::Mean), ("zeros", Measure::Zeros)];

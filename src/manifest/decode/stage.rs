@@ -1,16 +1,17 @@
 //! `[stages.NAME]`: one function a kind.
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
-use super::method::method;
-use super::network::network;
+use super::method;
+use super::network::{Known, network};
 use super::training::training;
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::nearest;
-use crate::manifest::reader::{Reader, choice, printable, string, table, wrong};
+use crate::manifest::reader::{Reader, Shape, table};
+use crate::manifest::scalar::{choice, printable, string, wrong};
 use crate::manifest::source::Span;
-use crate::manifest::value::{Content, Value};
-use crate::manifest::{NamedNetwork, NetworkSource, Reference, Spans, Stage};
+use crate::manifest::value::{Content, Table, Value};
+use crate::manifest::{NetworkSource, Reference, Seed, Spans, Stage};
 use crate::network::arch::Architecture;
 use crate::prune::Method;
 use crate::stage::{Parameters, Split};
@@ -39,20 +40,18 @@ pub fn stage(
     name: &str,
     name_span: Span,
     value: &Value,
-    seed: u64,
-    networks: &IndexMap<String, NamedNetwork>,
+    seed: Seed,
+    networks: &Known,
     diagnostics: &mut Diagnostics,
 ) -> Option<Stage> {
     let Content::Table(content) = &value.content else {
-        wrong(diagnostics, &format!("`stages.{name}`"), value, "a table");
+        wrong(diagnostics, &format!("`stages.{}`", printable(name)), value, "a table");
         return None;
     };
     // The kind decides which keys are known, so without it nothing else can be said.
     let kind = match content.get("kind") {
         None => {
-            diagnostics
-                .error(name_span, format!("stage `{name}` has no kind"))
-                .hint("add `kind = \"train\"`, `distill`, `regularize`, `prune`, `fine-tune` or `evaluate`");
+            no_kind(name, name_span, content, diagnostics);
             return None;
         }
         Some((_, value)) => choice(diagnostics, "`kind`", value, &KINDS)?,
@@ -61,9 +60,10 @@ pub fn stage(
         KINDS.iter().find(|(_, k)| std::mem::discriminant(k) == std::mem::discriminant(&kind)).expect("listed").0;
     let article = if word.starts_with('e') { "an" } else { "a" };
     let what = format!("{article} {word} stage");
-    let (mut stage, spans) = table(diagnostics, "", &what, value, |reader| {
+    let shape = Shape { what: &what, example: "" };
+    let (mut stage, spans) = table(diagnostics, "", shape, value, |reader| {
         reader.value("kind");
-        let seed = reader.integer("seed", 0..=i64::MAX as u64, Some(seed));
+        let seed = reader.seed(seed);
         let data = reader.optional_string("data").map(|(name, _)| name);
         let mut inputs = IndexMap::new();
         let mut network_name = None;
@@ -91,16 +91,9 @@ pub fn stage(
             }
             Kind::Prune => {
                 input(reader, "from", true, &mut inputs);
-                if !reader.has("method") {
-                    reader.missing("method", "{ kind = \"inactive\", layer = \"hidden1\" }");
-                }
-                let nothing = Method::Weights {
-                    criterion: crate::prune::Criterion::Magnitude,
-                    sparsity: 0.0,
-                    scope: crate::prune::Scope::Global,
-                };
-                let method = reader.table("method", "a pruning method", method).unwrap_or(nothing);
-                if matches!(method, Method::Inactive { .. }) && !reader.has("data") {
+                let method = method::needed(reader);
+                let needs_data = matches!(method, Method::Inactive { .. }) && reader.sound("method");
+                if needs_data && !reader.has("data") {
                     reader.missing("data", "\"digits\"");
                 }
                 Parameters::Prune { method }
@@ -110,10 +103,22 @@ pub fn stage(
         if !reader.has("data") && !matches!(parameters, Parameters::Prune { .. }) {
             reader.missing("data", "\"digits\"");
         }
-        Stage { parameters, seed, data, network: network_name, inputs, name_span, spans: Spans::new() }
+        Stage { parameters, seed, data, network: network_name, inputs, name_span, spans: Spans::default() }
     })?;
     stage.spans = spans;
     Some(stage)
+}
+
+fn no_kind(name: &str, name_span: Span, content: &Table, diagnostics: &mut Diagnostics) {
+    let misspelt = content.iter().find(|(key, _)| nearest::nearest(key, ["kind"]).is_some());
+    match misspelt {
+        Some((key, (span, _))) => diagnostics
+            .error(*span, format!("unknown key `{}` in a stage", printable(key)))
+            .hint("did you mean `kind`?"),
+        None => diagnostics
+            .error(name_span, format!("stage `{}` has no kind", printable(name)))
+            .hint("add `kind = \"train\"`, `distill`, `regularize`, `prune`, `fine-tune` or `evaluate`"),
+    };
 }
 
 /// Reads a reference to another stage into `inputs`; whether it is there.
@@ -139,30 +144,34 @@ struct Fresh {
 }
 
 /// Reads `network`: an inline table, or the name of a `[networks.NAME]`.
-fn fresh_network(
-    reader: &mut Reader,
-    networks: &IndexMap<String, NamedNetwork>,
-    inputs: &mut IndexMap<String, Reference>,
-) -> Fresh {
+fn fresh_network(reader: &mut Reader, networks: &Known, inputs: &mut IndexMap<String, Reference>) -> Fresh {
     if !reader.has("network") {
         reader.missing("network", "{ arch = \"mlp\", hidden = [256] }");
     }
     let Some(value) = reader.value("network") else { return Fresh::default() };
     let (source, name) = if let Content::String(_) = value.content {
         let Some((name, span)) = string(reader.diagnostics, "`network`", value) else { return Fresh::default() };
-        let Some(named) = networks.get(&name) else {
-            let error = reader.diagnostics.error(span, format!("there is no network `{}`", printable(&name)));
-            match nearest::hint(&name, networks.keys().map(String::as_str)) {
-                Some(hint) => error.hint(hint),
-                None => error.hint(format!("add `[networks.{}]`, or give the network here", printable(&name))),
-            };
+        let Some(named) = networks.read.get(&name) else {
+            if !networks.unreadable.contains(&name) {
+                let message = format!("there is no network `{}`", printable(&name));
+                let error = reader.diagnostics.unknown(span, message, &name, networks.read.keys().map(String::as_str));
+                if error.hints.is_empty() {
+                    error.hint(format!("add `[networks.{}]`, or give the network here", printable(&name)));
+                }
+            }
             return Fresh::default();
         };
         // The values stand in the network's own section.
         reader.spans.extend(named.spans.clone());
         (Some(named.network.clone()), Some(name))
     } else {
-        (reader.table("network", "a network", network).flatten(), None)
+        let shape = Shape { what: "a network", example: "{ arch = \"mlp\", hidden = [256] }" };
+        if !matches!(value.content, Content::Table(_)) {
+            let wanted = format!("the name of a network, or a table such as `{}`", shape.example);
+            wrong(reader.diagnostics, "`network`", value, &wanted);
+            return Fresh::default();
+        }
+        (reader.table("network", shape, network).flatten(), None)
     };
     match source {
         Some(NetworkSource::Architecture(architecture)) => Fresh { architecture: Some(architecture), name },
@@ -180,24 +189,28 @@ fn evaluate(reader: &mut Reader, inputs: &mut IndexMap<String, Reference>) -> Pa
     }
     let items = reader.array("models");
     if items.is_some_and(<[_]>::is_empty) {
-        let span = reader.spans.get("models").copied().unwrap_or(reader.span());
+        let span = reader.place("models");
         reader.diagnostics.error(span, "`models` is empty").hint("name at least one stage");
     }
-    let items = items.unwrap_or_default();
-    let mut names: Vec<String> = Vec::new();
-    for item in items {
+    let mut names: IndexSet<String> = IndexSet::new();
+    for item in items.unwrap_or_default() {
         if let Some((stage, span)) = string(reader.diagnostics, "a model", item) {
             if names.contains(&stage) {
-                reader.diagnostics.error(span, format!("`{stage}` is evaluated twice"));
+                let message = format!("`{}` is evaluated twice", printable(&stage));
+                reader.diagnostics.error(span, message).hint("leave one out");
+                continue;
             }
-            inputs.insert(format!("models.{}", names.len()), Reference { stage: stage.clone(), span });
-            reader.spans.insert(format!("models.{}", names.len()), span);
-            names.push(stage);
+            let role = format!("models.{}", names.len());
+            reader.spans.insert(role.clone(), span);
+            inputs.insert(role, Reference { stage: stage.clone(), span });
+            names.insert(stage);
         }
     }
+    let models_are_sound = items.is_some_and(|items| !items.is_empty()) && reader.sound("models");
     let reference = reader.optional_string("reference").and_then(|(name, span)| {
-        let index = names.iter().position(|model| *model == name);
-        if index.is_none() {
+        let index = names.get_index_of(&name);
+        if index.is_none() && models_are_sound {
+            let name = printable(&name);
             let error = reader.diagnostics.error(span, format!("`reference` names `{name}`, which is not evaluated"));
             match nearest::nearest(&name, names.iter().map(String::as_str)) {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),

@@ -1,19 +1,20 @@
 //! The keys that every training stage has.
 
-use super::method::method;
+use super::method;
 use crate::data::Augmentation;
-use crate::manifest::reader::{Limits, Reader, choice, integer, number};
+use crate::manifest::reader::{Reader, Shape};
+use crate::manifest::scalar::{Limits, choice, integer, number};
 use crate::train::parameters::{EarlyStop, Loss, Optimizer, Penalty, PeriodicPruning, Schedule, Select, Training};
 
 /// Reads them. With a teacher the default loss is distillation, without one cross entropy.
 pub fn training(reader: &mut Reader, teacher: bool) -> Training {
     let epochs = reader.integer("epochs", 1..=1_000_000, None);
     let batch = reader.integer("batch", 1..=1 << 20, Some(64));
-    let optimizer = reader.table("optimizer", "an optimizer", optimizer);
-    let schedule = reader.table("schedule", "a schedule", schedule);
-    let losses = reader.tables("losses", "a loss", loss);
-    if losses.as_ref().is_some_and(Vec::is_empty) && reader.array("losses").is_some_and(<[_]>::is_empty) {
-        let span = reader.spans.get("losses").copied().unwrap_or(reader.span());
+    let optimizer = reader.table("optimizer", OPTIMIZER, optimizer);
+    let schedule = reader.table("schedule", SCHEDULE, schedule);
+    let losses = reader.tables("losses", LOSS, loss);
+    if losses.as_ref().is_some_and(Vec::is_empty) && reader.sound("losses") {
+        let span = reader.place("losses");
         reader.diagnostics.error(span, "`losses` is empty").hint("leave it out for the default, or name a loss");
     }
     let default_loss = if teacher {
@@ -33,29 +34,28 @@ pub fn training(reader: &mut Reader, teacher: bool) -> Training {
         }),
         schedule: schedule.unwrap_or(Schedule::Constant { warmup: 0.0 }),
         losses: losses.unwrap_or_else(|| vec![default_loss]),
-        penalties: reader.tables("penalties", "a penalty", penalty).unwrap_or_default(),
+        penalties: reader.tables("penalties", PENALTY, penalty).unwrap_or_default(),
         augment: augment(reader),
         clip_norm: reader.optional_number("clip-norm", Limits::POSITIVE),
         select: reader.choice("select", &[("last", Select::Last), ("best", Select::Best)], Some(Select::Last)),
-        early_stop: reader.table("early-stop", "`early-stop`", |r| EarlyStop {
+        early_stop: reader.table("early-stop", EARLY_STOP, |r| EarlyStop {
             patience: r.integer("patience", 1..=1_000_000, None),
             minimum_gain: r.number("minimum-gain", Limits::SHARE, Some(0.0)),
         }),
-        prune: reader.table("prune", "`prune`", |r| PeriodicPruning {
+        prune: reader.table("prune", PRUNE, |r| PeriodicPruning {
             every: r.integer("every", 1..=1_000_000, Some(1)),
-            method: {
-                if !r.has("method") {
-                    r.missing("method", "{ kind = \"inactive\", layer = \"hidden1\" }");
-                }
-                r.table("method", "a pruning method", method).unwrap_or(crate::prune::Method::Weights {
-                    criterion: crate::prune::Criterion::Magnitude,
-                    sparsity: 0.0,
-                    scope: crate::prune::Scope::Global,
-                })
-            },
+            method: method::needed(r),
         }),
     }
 }
+
+const OPTIMIZER: Shape = Shape { what: "an optimizer", example: "{ kind = \"adam\", lr = 1e-3 }" };
+const SCHEDULE: Shape = Shape { what: "a schedule", example: "{ kind = \"cosine\" }" };
+const LOSS: Shape = Shape { what: "a loss", example: "{ kind = \"cross-entropy\" }" };
+const PENALTY: Shape = Shape { what: "a penalty", example: "{ kind = \"l1\", strength = 1e-4 }" };
+const EARLY_STOP: Shape = Shape { what: "`early-stop`", example: "{ patience = 5 }" };
+const PRUNE: Shape =
+    Shape { what: "`prune`", example: "{ every = 5, method = { kind = \"weights\", sparsity = 0.5 } }" };
 
 #[derive(Clone, Copy)]
 enum OptimizerName {
@@ -69,17 +69,10 @@ fn optimizer(reader: &mut Reader) -> Optimizer {
     let name = reader.kind("kind", &names);
     let adam_defaults = match name {
         OptimizerName::Sgd => {
-            let lr = reader.number("lr", Limits::POSITIVE, None);
-            let momentum = reader.number("momentum", Limits::BELOW_ONE, Some(0.0));
-            let nesterov = reader.boolean("nesterov", false);
-            if nesterov && momentum == 0.0 {
-                let span = reader.spans.get("optimizer.nesterov").copied().unwrap_or(reader.span());
-                reader.diagnostics.error(span, "`nesterov` needs a momentum").hint("add `momentum = 0.9`");
-            }
             return Optimizer::Sgd {
-                lr,
-                momentum,
-                nesterov,
+                lr: reader.number("lr", Limits::POSITIVE, None),
+                momentum: reader.number("momentum", Limits::BELOW_ONE, Some(0.0)),
+                nesterov: reader.boolean("nesterov", false),
                 weight_decay: reader.number("weight-decay", Limits::NOT_NEGATIVE, Some(0.0)),
                 decay_all: reader.boolean("decay-all", false),
             };
@@ -105,7 +98,7 @@ fn betas(reader: &mut Reader) -> [f64; 2] {
             [first, second].map(|value| number(reader.diagnostics, "betas", value, Limits::BELOW_ONE))
         }
         Some(_) => {
-            let span = reader.spans.get("optimizer.betas").copied().unwrap_or(reader.span());
+            let span = reader.place("betas");
             reader.diagnostics.error(span, "`betas` needs two numbers").hint("for example `[0.9, 0.999]`");
             [0.9, 0.999]
         }
@@ -133,8 +126,11 @@ fn schedule(reader: &mut Reader) -> Schedule {
                 Some(items) => {
                     for item in items {
                         let epoch = integer(reader.diagnostics, "milestones", item, &(1..=1_000_000));
-                        if milestones.last().is_some_and(|last| *last >= epoch) {
-                            reader.diagnostics.error(item.span, "`milestones` must ascend");
+                        if reader.sound("milestones") && milestones.last().is_some_and(|last| *last >= epoch) {
+                            reader
+                                .diagnostics
+                                .error(item.span, "`milestones` must ascend")
+                                .hint("sort them, each once");
                         }
                         milestones.push(epoch);
                     }
@@ -196,7 +192,7 @@ fn augment(reader: &mut Reader) -> Vec<Augmentation> {
     for item in items {
         if let Some(augmentation) = choice(reader.diagnostics, "an augmentation", item, &names) {
             if chosen.contains(&augmentation) {
-                reader.diagnostics.error(item.span, "this augmentation is named twice");
+                reader.diagnostics.error(item.span, "this augmentation is named twice").hint("leave one out");
             }
             chosen.push(augmentation);
         }

@@ -20,7 +20,7 @@ use builder::Builder;
 pub use resnet::Shortcut;
 
 /// An architecture and all its settings, defaults filled in. Its serialized form is part of cache keys.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "arch", rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum Architecture {
     /// Fully connected layers with ReLU between.

@@ -14,7 +14,7 @@ use crate::network::graph::Op;
 const DEEPEST: usize = 1202;
 
 /// What a shortcut does where the shape changes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shortcut {
     /// Drops positions and pads channels with zeros: option A, without parameters.

@@ -1,0 +1,62 @@
+//! What needs the whole manifest. Each check leaves alone what builds on a value that was already wrong.
+//!
+//! - `names`: names that must exist, cycles, sections that nothing uses;
+//! - `networks`: networks that must build, layers that must match, teachers and students that must fit;
+//! - `training`: what the keys of a training stage mean to each other and to the data.
+
+mod names;
+mod networks;
+mod training;
+
+use super::diagnostic::Diagnostics;
+use super::source::Span;
+use super::{Data, Manifest, Stage, Unreadable};
+use crate::stage::{Parameters, Split};
+
+/// Notes everything that is wrong.
+pub fn validate(manifest: &Manifest, unreadable: &Unreadable, diagnostics: &mut Diagnostics) {
+    for stage in manifest.stages.values() {
+        names::data(manifest, unreadable, stage, diagnostics);
+        for (role, reference) in &stage.inputs {
+            names::reference(manifest, unreadable, role, reference, diagnostics);
+        }
+    }
+    let order = names::order(manifest, diagnostics);
+    networks::check(manifest, &order, diagnostics);
+    for (name, data) in &manifest.data {
+        training::data(name, data, diagnostics);
+    }
+    for (name, stage) in &manifest.stages {
+        let data = data_of(manifest, stage);
+        if let Some(training) = stage.parameters.training() {
+            training::check(name, stage, training, data, diagnostics);
+        }
+        if let (Parameters::Evaluate { split: Split::Validation, .. }, Some(data)) = (&stage.parameters, data) {
+            training::needs_validation(stage, "split", "`split = \"validation\"`", data, diagnostics);
+        }
+    }
+    // What is wrong may be the use of what seems unused.
+    if !diagnostics.has_errors() {
+        names::unused(manifest, diagnostics);
+    }
+}
+
+fn data_of<'a>(manifest: &'a Manifest, stage: &Stage) -> Option<&'a Data> {
+    manifest.data.get(stage.data.as_ref()?)
+}
+
+impl Stage {
+    /// Where the value called `path` in keys stands: itself, else the nearest table around it, else the stage's name.
+    pub fn span(&self, path: &str) -> Span {
+        let mut path = path;
+        loop {
+            if let Some(span) = self.spans.get(path) {
+                return span;
+            }
+            match path.rfind('.') {
+                Some(dot) => path = &path[..dot],
+                None => return self.name_span,
+            }
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! A key is exactly what a result depends on. The tests go over every value of a description as it is serialised, so
+//! that a new parameter is tested as soon as it is in [`descriptions`], which does not compile without it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::*;
+use crate::data::{Augmentation, Source};
+use crate::network::arch::{Architecture, Shortcut};
+use crate::prune::{Criterion, Measure, Method, Scope};
+use crate::stage::{DataInput, NetworkInput, Parameters, Split};
+use crate::train::parameters::{EarlyStop, Loss, Optimizer, Penalty, PeriodicPruning, Schedule, Select, Training};
+
+fn inactive() -> Method {
+    Method::Inactive { layer: "hidden1".into(), measure: Measure::Mean, threshold: 0.25, minimum: 2 }
+}
+
+fn weights() -> Method {
+    Method::Weights { criterion: Criterion::Random, sparsity: 0.5, scope: Scope::Uniform }
+}
+
+fn training(optimizer: Optimizer, schedule: Schedule, method: Method) -> Training {
+    Training {
+        epochs: 3,
+        batch: 32,
+        optimizer,
+        schedule,
+        losses: vec![
+            Loss::CrossEntropy { smoothing: 0.125, weight: 0.5 },
+            Loss::Kd { temperature: 4.0, alpha: 0.75, smoothing: 0.25, weight: 2.0 },
+        ],
+        penalties: vec![
+            Penalty::L1 { layer: "*".into(), strength: 0.25 },
+            Penalty::ActivationL1 { layer: "hidden1".into(), strength: 0.5 },
+        ],
+        augment: vec![Augmentation::Crop, Augmentation::Flip],
+        clip_norm: Some(2.0),
+        select: Select::Best,
+        early_stop: Some(EarlyStop { patience: 4, minimum_gain: 0.25 }),
+        prune: Some(PeriodicPruning { every: 2, method }),
+    }
+}
+
+/// Every kind of stage, optimizer, schedule, method and architecture, with every option set, no value at its default
+/// where that can be, and no value twice.
+fn descriptions() -> Vec<Description> {
+    let sgd = Optimizer::Sgd { lr: 0.5, momentum: 0.75, nesterov: true, weight_decay: 0.25, decay_all: true };
+    let adam = Optimizer::Adam { lr: 0.5, betas: [0.5, 0.75], epsilon: 0.125, weight_decay: 0.25, decay_all: true };
+    let adamw = Optimizer::Adamw { lr: 0.5, betas: [0.5, 0.75], epsilon: 0.125, weight_decay: 0.25, decay_all: true };
+    let constant = Schedule::Constant { warmup: 0.5 };
+    let step = Schedule::Step { warmup: 0.5, milestones: vec![1, 2], gamma: 0.25 };
+    let cosine = Schedule::Cosine { warmup: 0.5, final_share: 0.25 };
+    let mlp = Architecture::Mlp { hidden: vec![8, 9] };
+    let lenet = Architecture::Lenet { channels: [3, 4], hidden: vec![8, 9] };
+    let resnet = Architecture::Resnet { depth: 8, width: 4, shortcut: Shortcut::Projection };
+    let parameters = [
+        Parameters::Train { network: Some(mlp), training: training(sgd.clone(), constant, inactive()) },
+        Parameters::Train { network: Some(resnet), training: training(adam.clone(), step, weights()) },
+        Parameters::Distill { network: Some(lenet), training: training(adamw, cosine.clone(), inactive()) },
+        Parameters::Distill { network: None, training: training(adam, cosine.clone(), inactive()) },
+        Parameters::Regularize { training: training(sgd.clone(), cosine.clone(), inactive()) },
+        Parameters::FineTune { training: training(sgd, cosine, inactive()) },
+        Parameters::Prune { method: inactive() },
+        Parameters::Prune { method: weights() },
+        Parameters::Evaluate { split: Split::Validation, reference: Some(1) },
+    ];
+    let digest = |text: &str| Digest::of(text.as_bytes());
+    let input = |role: &str| NetworkInput {
+        network: digest(&format!("{role} network")),
+        weights: Some(digest(&format!("{role} weights"))),
+        masks: Some(digest(&format!("{role} masks"))),
+    };
+    let roles = ["from", "teacher", "like", "models.0", "models.1"];
+    let describe = |parameters| Description {
+        parameters,
+        seed: 11,
+        data: Some(DataInput {
+            source: Source::Mnist,
+            path: Some("some/where".into()),
+            validation: 0.25,
+            limit: Some(100),
+            seed: 12,
+            digest: digest("data"),
+        }),
+        inputs: roles.iter().map(|role| ((*role).to_owned(), input(role))).collect(),
+    };
+    parameters.into_iter().map(describe).collect()
+}
+
+fn key_of(description: &Description) -> Digest {
+    key(&fields(description))
+}
+
+/// Every single value in `value` by its path, elements of arrays too.
+fn leaves(value: &Value, path: &mut Vec<String>, all: &mut Vec<Vec<String>>) {
+    let children: Vec<(String, &Value)> = match value {
+        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), value)).collect(),
+        Value::Array(items) => items.iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect(),
+        Value::Null => return,
+        _ => return all.push(path.clone()),
+    };
+    for (key, child) in children {
+        path.push(key);
+        leaves(child, path, all);
+        path.pop();
+    }
+}
+
+fn at<'v>(value: &'v mut Value, path: &[String]) -> &'v mut Value {
+    path.iter().fold(value, |value, key| match value {
+        Value::Array(items) => &mut items[key.parse::<usize>().unwrap()],
+        other => &mut other[key.as_str()],
+    })
+}
+
+/// Other values of the same type; which of them are valid, only reading them tells.
+fn others(value: &Value) -> Vec<Value> {
+    const WORDS: &[&str] = &[
+        "pad",
+        "projection",
+        "last",
+        "best",
+        "maximum",
+        "mean",
+        "zeros",
+        "magnitude",
+        "random",
+        "global",
+        "uniform",
+        "crop",
+        "flip",
+        "train",
+        "validation",
+        "test",
+        "digits",
+        "mnist",
+        "hidden2",
+    ];
+    match value {
+        Value::Bool(b) => vec![(!b).into()],
+        Value::Number(n) if n.is_u64() => vec![(n.as_u64().unwrap() + 1).into()],
+        Value::Number(n) => vec![(n.as_f64().unwrap() / 2.0).into()],
+        Value::String(text) if text.len() == 64 => vec![Digest::of(text.as_bytes()).to_string().into()],
+        Value::String(_) => WORDS.iter().map(|word| (*word).into()).collect(),
+        Value::Null | Value::Array(_) | Value::Object(_) => Vec::new(),
+    }
+}
+
+/// Whether a leaf is the word that decides which other values there are; those are compared as wholes.
+fn is_tag(path: &[String]) -> bool {
+    matches!(path.last().map(String::as_str), Some("kind" | "arch"))
+}
+
+fn read(value: &Value) -> Option<Description> {
+    serde_json::from_value(value.clone()).ok()
+}
+
+#[test]
+fn every_value_but_the_path_of_the_data_changes_the_key() {
+    let mut tried = BTreeSet::new();
+    for description in descriptions() {
+        let whole = serde_json::to_value(&description).unwrap();
+        assert_eq!(read(&whole).as_ref(), Some(&description), "what is written is read back");
+        let mut paths = Vec::new();
+        leaves(&whole, &mut Vec::new(), &mut paths);
+        for path in paths.iter().filter(|path| !is_tag(path)) {
+            let name = path.join(".");
+            let mut changed = 0;
+            let mut target = whole.clone();
+            for other in others(at(&mut target, path)) {
+                *at(&mut target, path) = other;
+                let Some(different) = read(&target).filter(|different| *different != description) else { continue };
+                let same_key = key_of(&different) == key_of(&description);
+                assert_eq!(same_key, name == "data.path", "{name} of {}", description.parameters.kind());
+                changed += 1;
+            }
+            assert!(changed > 0, "no other value of {name} was tried");
+            tried.insert(name);
+        }
+    }
+    for name in ["epochs", "optimizer.betas.1", "schedule.milestones.0", "losses.1.temperature", "network.shortcut"] {
+        assert!(tried.contains(name), "{name} is not among {tried:?}");
+    }
+}
+
+#[test]
+fn an_option_that_is_left_out_and_an_element_less_change_the_key() {
+    for description in descriptions() {
+        let whole = serde_json::to_value(&description).unwrap();
+        let mut places = vec![Vec::new()];
+        let mut tried = 0;
+        while let Some(path) = places.pop() {
+            let value = at(&mut whole.clone(), &path).clone();
+            let children: Vec<String> = match &value {
+                Value::Object(map) => map.keys().cloned().collect(),
+                Value::Array(items) => (0..items.len()).map(|index| index.to_string()).collect(),
+                _ => Vec::new(),
+            };
+            for child in children {
+                let mut target = whole.clone();
+                match at(&mut target, &path) {
+                    Value::Object(map) => drop(map.remove(&child)),
+                    Value::Array(items) => drop(items.remove(child.parse().unwrap())),
+                    _ => unreachable!("only these have children"),
+                }
+                let child = [path.clone(), vec![child]].concat();
+                if let Some(different) = read(&target).filter(|different| *different != description) {
+                    let is_path = child.join(".") == "data.path";
+                    assert_eq!(key_of(&different) == key_of(&description), is_path, "{}", child.join("."));
+                    tried += 1;
+                }
+                places.push(child);
+            }
+        }
+        assert!(tried >= 10, "{tried}");
+    }
+}
+
+/// The tripwire: nothing that is serialised may be missing from the fields, unless it is named in [`IGNORED`].
+#[test]
+fn every_serialised_value_is_in_the_fields_once() {
+    for description in descriptions() {
+        let whole = serde_json::to_value(&description).unwrap();
+        let mut paths = Vec::new();
+        leaves(&whole, &mut Vec::new(), &mut paths);
+        let fields = fields(&description);
+        let names: BTreeMap<&str, &str> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(names.len(), fields.len(), "a name stands for two values");
+        for path in &paths {
+            let name = path.join(".");
+            let value = at(&mut whole.clone(), path).to_string();
+            // An array of plain values is one field.
+            let array = path[..path.len() - 1].join(".");
+            let found = names.get(name.as_str()).is_some_and(|field| *field == value)
+                || names.get(array.as_str()).is_some_and(|field| field.contains(&value));
+            assert_eq!(found, !IGNORED.contains(&name.as_str()), "{name} in {names:?}");
+        }
+        assert!(names.contains_key("key-version") && names.contains_key("implementation"));
+    }
+}
+
+/// Does not compile when a variant is new, and fails until [`descriptions`] has it.
+#[test]
+fn every_variant_is_among_the_descriptions() {
+    let mut seen = BTreeSet::new();
+    let mut method = |method: &Method| match method {
+        Method::Inactive { .. } => seen.insert("inactive"),
+        Method::Weights { .. } => seen.insert("weights"),
+    };
+    for description in descriptions() {
+        if let Parameters::Prune { method: m } = &description.parameters {
+            method(m);
+        }
+        if let Some(PeriodicPruning { method: m, .. }) =
+            description.parameters.training().and_then(|training| training.prune.as_ref())
+        {
+            method(m);
+        }
+    }
+    for description in descriptions() {
+        seen.insert(match &description.parameters {
+            Parameters::Train { .. } => "train",
+            Parameters::Distill { .. } => "distill",
+            Parameters::Regularize { .. } => "regularize",
+            Parameters::Prune { .. } => "prune",
+            Parameters::FineTune { .. } => "fine-tune",
+            Parameters::Evaluate { .. } => "evaluate",
+        });
+        if let Parameters::Train { network: Some(network), .. } | Parameters::Distill { network: Some(network), .. } =
+            &description.parameters
+        {
+            seen.insert(match network {
+                Architecture::Mlp { .. } => "mlp",
+                Architecture::Lenet { .. } => "lenet",
+                Architecture::Resnet { .. } => "resnet",
+            });
+        }
+        let Some(training) = description.parameters.training() else { continue };
+        seen.insert(match training.optimizer {
+            Optimizer::Sgd { .. } => "sgd",
+            Optimizer::Adam { .. } => "adam",
+            Optimizer::Adamw { .. } => "adamw",
+        });
+        seen.insert(match training.schedule {
+            Schedule::Constant { .. } => "constant",
+            Schedule::Step { .. } => "step",
+            Schedule::Cosine { .. } => "cosine",
+        });
+        seen.extend(training.losses.iter().map(|loss| match loss {
+            Loss::CrossEntropy { .. } => "cross-entropy",
+            Loss::Kd { .. } => "kd",
+        }));
+        seen.extend(training.penalties.iter().map(|penalty| match penalty {
+            Penalty::L1 { .. } => "l1",
+            Penalty::ActivationL1 { .. } => "activation-l1",
+        }));
+    }
+    assert_eq!(seen.len(), 21, "{seen:?}");
+}
+
+#[test]
+fn kinds_differ_even_where_their_values_do_not() {
+    let mut keys = BTreeSet::new();
+    let all = descriptions();
+    for description in &all {
+        keys.insert(key_of(description));
+    }
+    assert_eq!(keys.len(), all.len());
+    // The same training under another kind of stage, optimizer, penalty or architecture.
+    let Parameters::Regularize { training } = &all[4].parameters else { unreachable!("the fifth") };
+    let tuned = Description { parameters: Parameters::FineTune { training: training.clone() }, ..all[4].clone() };
+    assert_ne!(key_of(&tuned), key_of(&all[4]));
+    for (from, to) in [("\"adam\"", "\"adamw\""), ("\"l1\"", "\"activation-l1\"")] {
+        let text = serde_json::to_string(&all[3]).unwrap();
+        let other: Description = serde_json::from_str(&text.replacen(from, to, 1)).unwrap();
+        assert_ne!(other, all[3], "{from}");
+        assert_ne!(key_of(&other), key_of(&all[3]), "{from}");
+    }
+}
+
+#[test]
+fn the_order_of_fields_does_not_matter_and_their_borders_do() {
+    let fields = fields(&descriptions()[0]);
+    let mut turned = fields.clone();
+    turned.reverse();
+    assert_eq!(key(&turned), key(&fields));
+    let field = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+    assert_ne!(key(&field("ab", "c")), key(&field("a", "bc")));
+}
+
+#[test]
+fn a_family_is_blind_to_the_content_of_inputs_only() {
+    for description in descriptions() {
+        let mut other = description.clone();
+        other.inputs.get_mut("from").unwrap().weights = Some(Digest::of(b"other weights"));
+        assert_eq!(family(&fields(&other)), family(&fields(&description)));
+        assert_ne!(key_of(&other), key_of(&description));
+        other.seed += 1;
+        assert_ne!(family(&fields(&other)), family(&fields(&description)));
+    }
+}
+
+/// An epoch's chain leaves out how far the run goes, and nothing else.
+#[test]
+fn a_chain_is_blind_to_what_is_to_come_only() {
+    let description = &descriptions()[1];
+    let chain_of = |description: &Description| chain(&fields(description));
+    let whole = serde_json::to_value(description).unwrap();
+    let mut paths = Vec::new();
+    leaves(&whole, &mut Vec::new(), &mut paths);
+    for path in paths.iter().filter(|path| !is_tag(path)) {
+        let to_come = matches!(path[0].as_str(), "epochs" | "schedule" | "select" | "early-stop");
+        let ignored = path.join(".") == "data.path";
+        let mut target = whole.clone();
+        for other in others(at(&mut target, path)) {
+            *at(&mut target, path) = other;
+            if let Some(different) = read(&target).filter(|different| different != description) {
+                let same = chain_of(&different) == chain_of(description);
+                assert_eq!(same, to_come || ignored, "{}", path.join("."));
+            }
+        }
+    }
+}
