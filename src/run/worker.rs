@@ -166,11 +166,17 @@ fn commit(
         provenance,
         created,
     };
+    let told = |message: String| tell(messages, Event::Warning { message });
+    if task.refresh
+        && let Some(earlier) = shared.store.lookup(&task.key)?
+        && earlier.outputs != record.outputs
+    {
+        told(format!("stage `{}` came out differently from its earlier result, which it replaces", task.name));
+    }
     match shared.store.commit(record.clone(), task.refresh)? {
         Commit::Stored | Commit::Same => Ok(record),
         Commit::Kept(earlier) => {
-            let message = format!("stage `{}` came out differently from its earlier result, which is kept", task.name);
-            tell(messages, Event::Warning { message });
+            told(format!("stage `{}` came out differently from its earlier result, which is kept", task.name));
             Ok(earlier)
         }
     }
