@@ -61,10 +61,8 @@ pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<Summary>
             rank: vec![0; manifest.stages.len()],
             running: 0,
             lost: HashSet::new(),
-            refreshed: BTreeSet::new(),
+            ran: BTreeSet::new(),
             failure: None,
-            cached: 0,
-            ran: 0,
             journal: None,
             report,
         };
@@ -120,11 +118,9 @@ struct Owner<'a> {
     running: usize,
     /// Stages that an object was lost for, with the object.
     lost: HashSet<(usize, Digest)>,
-    /// Stages of `--refresh` that were carried out already.
-    refreshed: BTreeSet<usize>,
+    /// Stages that this run carried out.
+    ran: BTreeSet<usize>,
     failure: Option<Error>,
-    cached: usize,
-    ran: usize,
     journal: Option<Journal>,
     report: &'a mut dyn FnMut(&Event),
 }
@@ -145,8 +141,7 @@ impl Owner<'_> {
         self.serve(&tasks, inbox);
         // Workers end when the queue closes.
         drop(tasks);
-        let mut skipped = 0;
-        let mut failed = 0;
+        let (mut cached, mut ran, mut failed, mut skipped) = (0, 0, 0, 0);
         for stage in needed {
             match self.states[stage] {
                 State::Pending => {
@@ -157,7 +152,9 @@ impl Owner<'_> {
                 }
                 State::Skipped => skipped += 1,
                 State::Failed => failed += 1,
-                _ => {}
+                State::Done(_) if self.ran.contains(&stage) => ran += 1,
+                State::Done(_) => cached += 1,
+                State::Absent | State::Running => {}
             }
         }
         if self.request.cancel.is_requested() {
@@ -165,7 +162,7 @@ impl Owner<'_> {
         }
         let seconds = begun.elapsed().as_secs_f64();
         let code = self.failure.as_ref().map_or(0, |error| error.kind.exit_code());
-        let (run, cached, ran) = (self.name.to_owned(), self.cached, self.ran);
+        let run = self.name.to_owned();
         self.tell(Event::RunFinished { run: run.clone(), cached, ran, failed, skipped, seconds, code });
         if let Some(Err(error)) = self.journal.as_ref().map(Journal::flush) {
             self.without_journal(&error);
@@ -219,10 +216,9 @@ impl Owner<'_> {
             State::Done(record) => Some(record),
             _ => None,
         });
-        let refresh = self.request.options.refresh.contains(&stage) && !self.refreshed.contains(&stage);
+        let refresh = self.request.options.refresh.contains(&stage) && !self.ran.contains(&stage);
         let record = if refresh { None } else { self.request.store.lookup(&resolved.key)? };
         if let Some(record) = record.filter(|record| self.is_readable(record)) {
-            self.cached += 1;
             self.tell(Event::StageCached { stage: self.stage_name(stage), key: resolved.key.to_string() });
             self.done(stage, record);
             return Ok(());
@@ -284,12 +280,10 @@ impl Owner<'_> {
             Done::Result { record, ran, seconds } => {
                 let key = record.key.to_string();
                 if ran {
-                    self.ran += 1;
-                    self.refreshed.insert(stage);
+                    self.ran.insert(stage);
                     let outputs = record.outputs.iter().map(|(n, o)| (n.clone(), o.digest.to_string())).collect();
                     self.tell(Event::StageFinished { stage: name, seconds, key, outputs });
                 } else {
-                    self.cached += 1;
                     self.tell(Event::StageCached { stage: name, key });
                 }
                 self.done(stage, *record);
@@ -322,7 +316,7 @@ impl Owner<'_> {
                 self.tell(Event::Warning { message });
                 self.consider(producer);
             }
-            State::Failed | State::Skipped => self.skip(stage, &name),
+            State::Failed | State::Skipped => self.skip(vec![stage], &name),
             State::Absent | State::Pending | State::Running => {}
         }
     }
@@ -337,21 +331,24 @@ impl Owner<'_> {
             error.message = format!("stage `{name}` failed: {}", error.message);
             self.failure = Some(error);
         }
-        for consumer in self.request.graph.consumers(stage) {
-            self.skip(consumer, &name);
-        }
+        self.skip(self.request.graph.consumers(stage), &name);
     }
 
-    /// Gives up a stage, and all that need it, because `failed` has no result.
-    fn skip(&mut self, stage: usize, failed: &str) {
-        let mut after = vec![stage];
+    /// Gives up `stages`, and all that need them, because `failed` has no result.
+    fn skip(&mut self, stages: Vec<usize>, failed: &str) {
+        let mut after = stages;
+        let mut skipped = Vec::new();
         while let Some(stage) = after.pop() {
             if matches!(self.states[stage], State::Pending) {
                 self.states[stage] = State::Skipped;
-                let because = format!("`{failed}` failed");
-                self.tell(Event::StageSkipped { stage: self.stage_name(stage), because });
+                skipped.push(stage);
                 after.extend(self.request.graph.consumers(stage));
             }
+        }
+        skipped.sort_by_key(|stage| self.rank[*stage]);
+        for stage in skipped {
+            let because = format!("`{failed}` failed");
+            self.tell(Event::StageSkipped { stage: self.stage_name(stage), because });
         }
     }
 

@@ -249,7 +249,9 @@ impl Store {
                 // An object found corrupt was warned of already, and its loss is what this is.
                 let told = record.outputs.values().any(|output| held(&self.corrupted).contains_key(&output.digest));
                 if !told {
-                    self.warn(format!("the record {} of `{}` counts as missing: {why}", key.short(), record.label));
+                    // Checkpoints have no label.
+                    let whose = if record.label.is_empty() { &record.kind } else { &record.label };
+                    self.warn(format!("the record {} of `{whose}` counts as missing: {why}", key.short()));
                 }
                 if lock.is_some() {
                     match files::remove(&path) {

@@ -75,7 +75,11 @@ fn a_collection_leaves_a_run_alone() {
     running.signal(Signal::INT);
     running.wait().expect(130);
     let collected = waiting.wait().expect(0);
-    assert!(collected.stdout.contains("deleted 0 epochs"), "an unfinished stage keeps its epochs: {}", collected.stdout);
+    assert!(
+        collected.stdout.contains("deleted 0 epochs"),
+        "an unfinished stage keeps its epochs: {}",
+        collected.stdout
+    );
     let mut again = project.start(&[LONG]);
     assert!(again.until_event("stage-resumed", "teacher")["epoch"].as_u64().unwrap() >= 2);
 }

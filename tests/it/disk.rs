@@ -21,7 +21,7 @@ fn a_full_disk_fails_the_stage_and_can_be_cleared() {
     let project = Project::new(SMALL);
     let script = r#"
         mkdir cache
-        mount -t tmpfs -o size=240k tmpfs cache
+        mount -t tmpfs -o mode=755,size=240k tmpfs cache
         code=0
         "$PLEACH" run pleach.toml --set 'stages.teacher.network.hidden=[512]' || code=$?
         test "$code" = 30
@@ -50,7 +50,7 @@ fn a_full_disk_still_serves_what_it_has() {
     let project = Project::new(SMALL);
     let script = r#"
         mkdir cache
-        mount -t tmpfs -o size=16m tmpfs cache
+        mount -t tmpfs -o mode=755,size=16m tmpfs cache
         "$PLEACH" run pleach.toml >/dev/null 2>&1
         dd if=/dev/zero of=cache/fill bs=1k 2>/dev/null || true
         "$PLEACH" run pleach.toml

@@ -2,11 +2,13 @@
 
 use crate::support::{Project, SMALL};
 
+/// A learning rate that is too high for any network.
+const DIVERGES: &str = "--set=stages.teacher.optimizer={kind='sgd',lr=1e9}";
 
 #[test]
 fn a_loss_that_is_not_finite_ends_the_stage() {
     let project = Project::new(SMALL);
-    let ran = project.run(&["--set=stages.teacher.optimizer.lr=1e9"]).expect(21);
+    let ran = project.run(&[DIVERGES]).expect(21);
     let failed = ran.event("stage-failed");
     assert_eq!((failed["stage"].as_str(), failed["code"].as_u64()), (Some("teacher"), Some(21)));
     let message = failed["message"].as_str().unwrap();
@@ -16,8 +18,12 @@ fn a_loss_that_is_not_finite_ends_the_stage() {
     assert!(failed["hints"].as_array().is_some_and(|hints| !hints.is_empty()));
     assert_eq!(ran.stages("stage-skipped"), ["student", "pruned", "tuned", "score"]);
     assert!(project.records().is_empty(), "nothing of a failed stage is kept");
-    let again = project.run(&["--set=stages.teacher.optimizer.lr=1e9"]).expect(21);
-    assert_eq!(again.event("stage-failed")["message"], failed["message"], "a failure is not cached, and repeats itself");
+    let again = project.run(&[DIVERGES]).expect(21);
+    assert_eq!(
+        again.event("stage-failed")["message"],
+        failed["message"],
+        "a failure is not cached, and repeats itself"
+    );
 }
 
 #[test]
@@ -26,10 +32,9 @@ fn what_does_not_depend_on_it_goes_on() {
         epochs = 1\n\n[stages.student]";
     let manifest = SMALL.replace("[stages.student]", sibling);
     let project = Project::new(&manifest);
-    let diverges = "--set=stages.teacher.optimizer.lr=1e9";
-    let ran = project.run(&[diverges]).expect(21);
+    let ran = project.run(&[DIVERGES]).expect(21);
     assert_eq!(ran.stages("stage-finished"), [""; 0]);
-    let ran = project.run(&[diverges, "--keep-going"]).expect(21);
+    let ran = project.run(&[DIVERGES, "--keep-going"]).expect(21);
     assert_eq!(ran.stages("stage-finished"), ["sibling"]);
     let end = ran.event("run-finished");
     assert_eq!((end["ran"].as_u64(), end["failed"].as_u64(), end["skipped"].as_u64()), (Some(1), Some(1), Some(4)));
@@ -38,7 +43,8 @@ fn what_does_not_depend_on_it_goes_on() {
 #[test]
 fn the_last_finite_weights_are_left_for_inspection() {
     // The rate jumps after the first epoch.
-    let schedule = "[stages.teacher]\nschedule = { kind = \"step\", milestones = [1], gamma = 1e12 }";
+    let schedule = "[stages.teacher]\nschedule = { kind = \"step\", milestones = [1], gamma = 1e30 }\n\
+        optimizer = { kind = \"sgd\", lr = 0.01 }";
     let project = Project::new(&SMALL.replace("[stages.teacher]", schedule));
     let ran = project.run(&[]).expect(21);
     let note = ran.event("note")["message"].as_str().unwrap().to_owned();

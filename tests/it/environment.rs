@@ -11,7 +11,8 @@ use crate::support::{Project, Running, SMALL};
 #[test]
 fn paths_with_spaces_and_without_characters_work() {
     let project = Project::new("");
-    for name in [&b"with spaces and 'quotes'"[..], "åäö 葉".as_bytes(), b"not \xff utf-8 \xfe", b"-dash", b"new\nline"] {
+    for name in [&b"with spaces and 'quotes'"[..], "åäö 葉".as_bytes(), b"not \xff utf-8 \xfe", b"-dash", b"new\nline"]
+    {
         let folder = project.path().join(OsStr::from_bytes(name));
         std::fs::create_dir(&folder).unwrap();
         let manifest = folder.join(OsStr::from_bytes(b"mani fest \xf0.toml"));
@@ -96,7 +97,7 @@ fn a_very_long_path_works_or_is_named() {
     let ran = Running::start(command).wait();
     assert!(matches!(ran.code, 0 | 30), "{}", ran.stderr);
     let mut command = project.command(&["run", "pleach.toml", "--cache"]);
-    command.arg(deep.join(&deep.strip_prefix("/").unwrap()));
+    command.arg(deep.join(deep.strip_prefix("/").unwrap()));
     let ran = Running::start(command).wait().expect(30);
     assert!(ran.stderr.contains("too long") && ran.stderr.contains("aaaa"), "{}", ran.stderr);
 }

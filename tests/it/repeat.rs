@@ -1,5 +1,7 @@
 //! Same manifest, same bits; content, not names.
 
+use pleach::store::{Options, Output, Store};
+
 use crate::support::{Project, SMALL, SMALL_STAGES};
 
 #[test]
@@ -7,8 +9,7 @@ fn results_do_not_depend_on_threads_or_jobs() {
     let mut all = Vec::new();
     for (threads, jobs, rayon) in [("1", "1", None), ("2", "1", None), ("4", "3", None), ("3", "3", Some("1"))] {
         let project = Project::new(SMALL);
-        let mut command =
-            project.command(&["run", "pleach.toml", "--json", "--threads", threads, "--jobs", jobs]);
+        let mut command = project.command(&["run", "pleach.toml", "--json", "--threads", threads, "--jobs", jobs]);
         if let Some(rayon) = rayon {
             command.env("RAYON_NUM_THREADS", rayon);
         }
@@ -84,8 +85,11 @@ fn a_change_that_changes_no_byte_stops_there() {
 
 #[test]
 fn two_names_for_the_same_work_run_it_once() {
-    let manifest = SMALL.replace("[stages.pruned]", "[stages.twin]\nkind = \"train\"\ndata = \"digits\"\n\
-        network = { arch = \"mlp\", hidden = [24] }\nepochs = 3\n\n[stages.pruned]");
+    let manifest = SMALL.replace(
+        "[stages.pruned]",
+        "[stages.twin]\nkind = \"train\"\ndata = \"digits\"\n\
+        network = { arch = \"mlp\", hidden = [24] }\nepochs = 3\n\n[stages.pruned]",
+    );
     let project = Project::new(&manifest);
     let ran = project.run(&["--jobs", "2"]).expect(0);
     assert_eq!(ran.event("run-finished")["ran"], 5);
@@ -98,4 +102,22 @@ fn a_refresh_that_is_not_needed_is_refused() {
     let ran = project.run(&["student", "--refresh", "score"]).expect(2);
     assert!(ran.stderr.contains("do not need `score`"), "{}", ran.stderr);
     assert!(ran.stdout.is_empty());
+}
+
+#[test]
+fn a_refresh_that_comes_out_differently_says_so() {
+    let project = Project::new(SMALL);
+    project.run(&[]).expect(0);
+    let before = project.results();
+    let mut record = project.records().into_iter().find(|record| record.label == "small/teacher").unwrap();
+    let store = Store::open(&project.cache(), &Options::default()).unwrap();
+    let digest = store.put(b"something else").unwrap();
+    record.outputs.insert("history".to_owned(), Output { digest, size: 14 });
+    store.commit(record, true).unwrap();
+    drop(store);
+    assert_ne!(project.results(), before);
+    let ran = project.run(&["--refresh", "teacher"]).expect(0);
+    let warning = ran.event("warning")["message"].as_str().unwrap().to_owned();
+    assert!(warning.contains("`teacher` came out differently") && warning.contains("replaces"), "{warning}");
+    assert_eq!(project.results(), before);
 }

@@ -22,7 +22,9 @@ fn after(first: &str, then: &str) -> (Option<u64>, Results, Results) {
     let resumed = ran.events().iter().find(|e| e["event"] == "stage-resumed").and_then(|e| e["epoch"].as_u64());
     let epochs: Vec<u64> =
         ran.events().iter().filter(|e| e["event"] == "epoch").map(|e| e["epoch"].as_u64().unwrap()).collect();
-    assert!(epochs.iter().copied().eq(resumed.unwrap_or(0) + 1..=epochs.last().copied().unwrap_or(resumed.unwrap_or(0))));
+    assert!(
+        epochs.iter().copied().eq(resumed.unwrap_or(0) + 1..=epochs.last().copied().unwrap_or(resumed.unwrap_or(0)))
+    );
     let fresh = Project::new(&training(then));
     let whole = fresh.run(&[]).expect(0);
     assert!(whole.stages("stage-resumed").is_empty());
@@ -49,7 +51,9 @@ fn fewer_epochs_take_their_last() {
 
 #[test]
 fn a_later_milestone_leaves_the_epochs_before_it() {
-    let steps = |milestones: &str| format!("epochs = 5\nschedule = {{ kind = \"step\", milestones = {milestones}, gamma = 0.1 }}");
+    let steps = |milestones: &str| {
+        format!("epochs = 5\nschedule = {{ kind = \"step\", milestones = {milestones}, gamma = 0.1 }}")
+    };
     goes_on_after(Some(3), &steps("[1, 3]"), &steps("[1, 4]"));
 }
 
@@ -68,7 +72,8 @@ fn what_decides_every_epoch_begins_anew() {
 #[test]
 fn the_best_epoch_is_known_after_a_resumption() {
     // At this rate the accuracy goes up and down, so that the best epoch is not the last.
-    let keys = |epochs: u32| format!("epochs = {epochs}\nselect = \"best\"\noptimizer = {{ kind = \"sgd\", lr = 2.0 }}");
+    let keys =
+        |epochs: u32| format!("epochs = {epochs}\nselect = \"best\"\noptimizer = {{ kind = \"sgd\", lr = 2.0 }}");
     for first in [2, 4, 6] {
         goes_on_after(Some(first.into()), &keys(first), &keys(7));
     }

@@ -82,7 +82,9 @@ impl Project {
     pub fn new(manifest: &str) -> Self {
         // In memory where there is such a place: hundreds of short runs wait for nothing but the disk otherwise.
         let memory = Path::new("/dev/shm");
-        let folder = tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()).expect("a temporary folder");
+        let is_roomy = rustix::fs::statvfs(memory).is_ok_and(|found| found.f_bavail * found.f_frsize > 1 << 30);
+        let in_memory = if is_roomy { tempfile::tempdir_in(memory).ok() } else { None };
+        let folder = in_memory.unwrap_or_else(|| tempfile::tempdir().expect("a temporary folder"));
         let project = Self { folder };
         project.write("pleach.toml", manifest);
         project
