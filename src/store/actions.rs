@@ -3,12 +3,15 @@
 use super::objects::{Found, Verdict};
 use super::publish::{failed, write_failed};
 use super::tree::{self, Tree};
-use super::{Digest, Record, Store, files, held, record};
+use super::{Digest, Output, Record, Store, files, held, record};
 use crate::error::{Error, Kind, Result};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::path::Path;
+
+/// How often the objects of a commit are kept before their vanishing is no accident.
+const ATTEMPTS: u32 = 3;
 
 /// How a commit went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +111,28 @@ impl Store {
             files::sync_directory(folder).map_err(|error| synced(error, folder))?;
         }
         Ok(Commit::Stored)
+    }
+
+    /// Keeps `files` as objects and commits `record` with them as its outputs; gives back the whole record too. Objects
+    /// that something removes in between, such as a cleaner of temporary files, are kept once more.
+    pub fn put_and_commit(
+        &self,
+        mut record: Record,
+        files: &BTreeMap<String, Vec<u8>>,
+        replace: bool,
+    ) -> Result<(Record, Commit)> {
+        let mut attempt = 1;
+        loop {
+            record.outputs.clear();
+            for (name, bytes) in files {
+                let output = Output { digest: self.put(bytes)?, size: bytes.len() as u64 };
+                record.outputs.insert(name.clone(), output);
+            }
+            match self.commit(record.clone(), replace) {
+                Err(_) if attempt < ATTEMPTS && self.defect(&record)?.is_some() => attempt += 1,
+                result => return result.map(|commit| (record, commit)),
+            }
+        }
     }
 
     /// Removes the record of `key`, if there is one. Its objects stay until they are collected.

@@ -91,7 +91,7 @@ fn one_loss_that_several_stages_meet_is_mended_once() {
     let manifest = SMALL.replace("[stages.pruned]", twin);
     let whole = Project::new(&manifest);
     whole.run(&[]).expect(0);
-    for jobs in ["1", "3", "3", "3"] {
+    for jobs in ["1", "3", "3", "3", "3", "3", "3", "3"] {
         let project = Project::new(&manifest);
         copy(&whole.cache(), &project.cache());
         flip(&project.object("teacher", "weights"));

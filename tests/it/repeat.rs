@@ -118,6 +118,6 @@ fn a_refresh_that_comes_out_differently_says_so() {
     assert_ne!(project.results(), before);
     let ran = project.run(&["--refresh", "teacher"]).expect(0);
     let warning = ran.event("warning")["message"].as_str().unwrap().to_owned();
-    assert!(warning.contains("`teacher` came out differently") && warning.contains("replaces"), "{warning}");
+    assert!(warning.contains("`teacher` came out differently") && warning.contains("replaced"), "{warning}");
     assert_eq!(project.results(), before);
 }

@@ -73,7 +73,8 @@ fn a_second_signal_ends_at_once() {
             None => kill_process(pid, Signal::TERM).unwrap(),
         }
     };
-    assert_eq!(status.code(), Some(143));
+    // Of two that wait together, the kernel chooses which is heard first.
+    assert!(matches!(status.code(), Some(130 | 143)), "{status}");
     project.run(&[]).expect(0);
 }
 
