@@ -17,9 +17,6 @@ pub fn plan(arguments: &arguments::Plan, global: &Global) -> Result<(), Failure>
     let store = store(global)?;
     let digests = plan::data_digests(&session.manifest, &session.graph.needed(&targets))?;
     let plan = plan::plan(&session.manifest, &session.graph, &targets, &store, &digests, &refresh)?;
-    for warning in store.take_warnings() {
-        output::warning(&warning);
-    }
     if arguments.json {
         output::stdout(&format!("{:#}\n", report::plan::json(&plan, &session.manifest)));
     } else {

@@ -17,17 +17,32 @@ pub enum Reporter {
     /// Bars and lines on a terminal.
     Bars(Bars),
     /// Plain lines.
-    Lines(Begun),
+    Lines(Clocks),
 }
 
-/// When stages began, for the time that is left.
-type Begun = HashMap<String, Instant>;
+/// The clocks of running stages, for the time that is left.
+type Clocks = HashMap<String, Clock>;
+
+/// When a stage began, and how many epochs were done by then.
+#[derive(Clone, Copy)]
+pub struct Clock {
+    begun: Instant,
+    epochs_before: u64,
+}
+
+impl Clock {
+    /// How long the rest takes at the speed so far, with `done` of `all` epochs done.
+    fn left(&self, done: f64, all: u64) -> String {
+        let speed = (done - self.epochs_before as f64) / self.begun.elapsed().as_secs_f64();
+        if speed > 0.0 { format!(", {} left", duration((all as f64 - done) / speed)) } else { String::new() }
+    }
+}
 
 /// A terminal's bars.
 pub struct Bars {
     all: MultiProgress,
     running: HashMap<String, ProgressBar>,
-    begun: Begun,
+    clocks: Clocks,
 }
 
 impl Reporter {
@@ -36,7 +51,7 @@ impl Reporter {
         if json {
             Reporter::Json
         } else if output::is_terminal() {
-            Reporter::Bars(Bars { all: MultiProgress::new(), running: HashMap::new(), begun: HashMap::new() })
+            Reporter::Bars(Bars { all: MultiProgress::new(), running: HashMap::new(), clocks: HashMap::new() })
         } else {
             Reporter::Lines(HashMap::new())
         }
@@ -49,9 +64,9 @@ impl Reporter {
                 let json = serde_json::to_string(event).expect("events are plain data");
                 output::stdout(&format!("{json}\n"));
             }
-            Reporter::Lines(begun) => {
-                remember(begun, event);
-                if let Some(line) = line(event, begun) {
+            Reporter::Lines(clocks) => {
+                remember(clocks, event);
+                if let Some(line) = line(event, clocks) {
                     output::stderr(&line);
                 }
             }
@@ -60,19 +75,24 @@ impl Reporter {
     }
 }
 
-fn remember(begun: &mut Begun, event: &Event) {
-    if let Event::StageStarted { stage, .. } = event {
-        begun.insert(stage.clone(), Instant::now());
+fn remember(clocks: &mut Clocks, event: &Event) {
+    match event {
+        Event::StageStarted { stage, .. } => {
+            clocks.insert(stage.clone(), Clock { begun: Instant::now(), epochs_before: 0 });
+        }
+        Event::StageResumed { stage, epoch, .. } => {
+            clocks.insert(stage.clone(), Clock { begun: Instant::now(), epochs_before: *epoch });
+        }
+        _ => {}
     }
 }
 
 /// An event as a line; `None` for those that only bars show.
-fn line(event: &Event, begun: &Begun) -> Option<String> {
-    // Padded first: colour codes have a width of their own.
-    let painted = |color, word: &str| output::paint(color, &format!("{word:>9}"));
-    let good = |word: &str| painted(AnsiColor::Green, word);
-    let bad = |word: &str| painted(AnsiColor::Red, word);
-    let mild = |word: &str| painted(AnsiColor::Yellow, word);
+fn line(event: &Event, clocks: &Clocks) -> Option<String> {
+    // Padded before it is painted, because colours take up room in a string but not on a screen.
+    let good = |word: &str| output::paint(AnsiColor::Green, &format!("{word:>9}"));
+    let bad = |word: &str| output::paint(AnsiColor::Red, &format!("{word:>9}"));
+    let mild = |word: &str| output::paint(AnsiColor::Yellow, &format!("{word:>9}"));
     Some(match event {
         Event::RunStarted { .. } | Event::Step { .. } => return None,
         Event::StageCached { stage, .. } => format!("{} {stage}", good("cached")),
@@ -88,7 +108,7 @@ fn line(event: &Event, begun: &Begun) -> Option<String> {
             format!("{} {stage} after epoch {epoch} of {epochs}", good("resumed"))
         }
         Event::Epoch { stage, epoch, epochs, .. } => {
-            format!("{:>9} {stage} epoch {epoch}/{epochs}: {}", "", epoch_words(event, begun))
+            format!("{:>9} {stage} epoch {epoch}/{epochs}: {}", "", epoch_words(event, clocks))
         }
         Event::Note { stage, message } => format!("{} {stage}: {message}", good("note")),
         Event::StageFinished { stage, seconds, .. } => {
@@ -97,7 +117,7 @@ fn line(event: &Event, begun: &Begun) -> Option<String> {
         Event::StageFailed { stage, message, hints, .. } => {
             let mut text = format!("{} {stage}: {message}", bad("failed"));
             for hint in hints {
-                text.push_str(&format!("\n{} {hint}", painted(AnsiColor::Cyan, "help")));
+                text.push_str(&format!("\n{} {hint}", output::paint(AnsiColor::Cyan, &format!("{:>9}", "help"))));
             }
             text
         }
@@ -121,7 +141,7 @@ fn line(event: &Event, begun: &Begun) -> Option<String> {
 }
 
 /// What an epoch came to, and how long the rest will take at this speed.
-fn epoch_words(event: &Event, begun: &Begun) -> String {
+fn epoch_words(event: &Event, clocks: &Clocks) -> String {
     let Event::Epoch {
         stage,
         epoch,
@@ -144,18 +164,18 @@ fn epoch_words(event: &Event, begun: &Begun) -> String {
         text.push_str(&format!(", {units} units inactive"));
     }
     text.push_str(&format!(", {images_per_second:.0} images/s"));
-    if let Some(begun) = begun.get(stage).filter(|_| epoch < epochs) {
-        let left = begun.elapsed().as_secs_f64() / *epoch as f64 * (epochs - epoch) as f64;
-        text.push_str(&format!(", {} left", duration(left)));
+    if let Some(clock) = clocks.get(stage).filter(|_| epoch < epochs) {
+        text.push_str(&clock.left(*epoch as f64, *epochs));
     }
     text
 }
 
 impl Bars {
     fn event(&mut self, event: &Event) {
-        remember(&mut self.begun, event);
+        remember(&mut self.clocks, event);
         match event {
             Event::StageStarted { stage, kind, .. } => {
+                self.remove(stage);
                 let style = ProgressStyle::with_template("{prefix:>14.bold} {bar:20.cyan/dim} {wide_msg}")
                     .expect("a fixed template");
                 let bar = self.all.add(ProgressBar::new(0).with_style(style.progress_chars("━━─")));
@@ -168,10 +188,8 @@ impl Bars {
                     let (done, all) = ((epoch - 1) * steps + step, epochs * steps);
                     bar.set_length(all);
                     bar.set_position(done);
-                    let left = self.begun.get(stage).map_or(String::new(), |begun| {
-                        let left = begun.elapsed().as_secs_f64() / done.max(1) as f64 * (all - done) as f64;
-                        format!(", {} left", duration(left))
-                    });
+                    let epochs_done = done as f64 / *steps as f64;
+                    let left = self.clocks.get(stage).map_or(String::new(), |clock| clock.left(epochs_done, *epochs));
                     let speed = format!("{images_per_second:.0} images/s");
                     bar.set_message(format!("epoch {epoch}/{epochs}, loss {loss:.4}, {speed}{left}"));
                 }
@@ -182,22 +200,30 @@ impl Bars {
                         bar.set_length(*epochs);
                     }
                     bar.set_position(bar.length().unwrap_or(0) * epoch / epochs);
-                    bar.set_message(format!("epoch {epoch}/{epochs}, {}", epoch_words(event, &self.begun)));
+                    bar.set_message(format!("epoch {epoch}/{epochs}, {}", epoch_words(event, &self.clocks)));
                 }
             }
-            Event::StageFinished { stage, .. } | Event::StageFailed { stage, .. } => {
-                if let Some(bar) = self.running.remove(stage) {
-                    bar.finish_and_clear();
-                    self.all.remove(&bar);
-                }
+            Event::StageFinished { stage, .. }
+            | Event::StageFailed { stage, .. }
+            | Event::StageSkipped { stage, .. }
+            | Event::StageCached { stage, .. } => {
+                self.remove(stage);
                 self.print(event);
             }
             other => self.print(other),
         }
     }
 
+    /// Takes a bar off the screen. A stage can have one from before: it was stopped, or lost an input and runs again.
+    fn remove(&mut self, stage: &str) {
+        if let Some(bar) = self.running.remove(stage) {
+            bar.finish_and_clear();
+            self.all.remove(&bar);
+        }
+    }
+
     fn print(&self, event: &Event) {
-        if let Some(line) = line(event, &self.begun) {
+        if let Some(line) = line(event, &self.clocks) {
             self.all.suspend(|| output::stderr(&line));
         }
     }

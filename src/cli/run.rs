@@ -20,10 +20,15 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
     let refresh: HashSet<usize> =
         arguments.refresh.iter().map(|name| session.stage(name)).collect::<Result<HashSet<usize>>>()?;
     let store = store(global)?;
-    let digests = data_digests(&session.manifest, &session.graph.needed(&targets))?;
+    let needed = session.graph.needed(&targets);
+    if let Some(name) = arguments.refresh.iter().find(|name| session.stage(name).is_ok_and(|s| !needed.contains(&s))) {
+        let message = format!("`--refresh {name}`: the stages that were asked for do not need `{name}`");
+        return Err(Error::new(Kind::Usage, message).hint(format!("name `{name}` among the stages to run")).into());
+    }
+    let digests = data_digests(&session.manifest, &needed)?;
     let options = run::Options {
         jobs: arguments.jobs.into(),
-        threads: arguments.threads.map_or_else(rayon::current_num_threads, usize::from),
+        threads: arguments.threads.map_or_else(cores, usize::from),
         keep_going: arguments.keep_going,
         refresh,
     };
@@ -40,17 +45,21 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
     };
     let summary = run::run(&request, &mut |event| reporter.event(event))?;
     drop(reporter);
-    if !arguments.json {
-        for evaluation in results::evaluations(manifest, &summary.records, &store)? {
-            output::stdout(&format!("{}\n", table::evaluation(&evaluation)));
-        }
+    let shown = if arguments.json { Ok(Vec::new()) } else { results::evaluations(manifest, &summary.records, &store) };
+    for evaluation in shown.iter().flatten() {
+        output::stdout(&format!("{}\n", table::evaluation(evaluation)));
     }
     match summary.failure {
         // A stage's failure was told as an event when it happened.
         Some(error) if matches!(error.kind, Kind::Interrupted | Kind::Terminated) => Err(Failure::Error(error)),
         Some(error) => Err(Failure::Said(error.kind.exit_code())),
-        None => Ok(()),
+        None => shown.map(|_| ()).map_err(Failure::Error),
     }
+}
+
+/// One thread a core that this process may use.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Only the CPU computes in this version.

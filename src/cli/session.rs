@@ -47,7 +47,7 @@ impl Session {
 }
 
 /// Opens the store that the command line, else the environment, else the current folder says.
-pub fn store(global: &Global) -> Result<Store> {
+pub fn store(global: &Global) -> Result<OpenStore> {
     let from_environment = std::env::var_os("PLEACH_CACHE").filter(|value| !value.is_empty()).map(PathBuf::from);
     let root = global.cache.clone().or(from_environment).unwrap_or_else(|| PathBuf::from("cache"));
     #[cfg(feature = "fault-injection")]
@@ -59,9 +59,32 @@ pub fn store(global: &Global) -> Result<Store> {
         allow_foreign_owner: global.trust_cache,
         overlay: std::env::temp_dir(),
     };
-    let store = Store::open(&root, &options)?;
-    for warning in store.take_warnings() {
-        output::warning(&warning);
-    }
+    let store = OpenStore(Store::open(&root, &options)?);
+    store.show_warnings();
     Ok(store)
+}
+
+/// A store whose warnings are shown at the latest when the command is done with it.
+pub struct OpenStore(Store);
+
+impl OpenStore {
+    fn show_warnings(&self) {
+        for warning in self.0.take_warnings() {
+            output::warning(&warning);
+        }
+    }
+}
+
+impl std::ops::Deref for OpenStore {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.0
+    }
+}
+
+impl Drop for OpenStore {
+    fn drop(&mut self) {
+        self.show_warnings();
+    }
 }

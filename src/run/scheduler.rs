@@ -1,7 +1,8 @@
 //! The one owner of a run's state: it alone decides what runs next and what a failure means. Workers get tasks and send
 //! messages; nothing else is shared.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashSet};
+use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -12,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::plan::{label, resolve};
 use crate::stage::Failure;
 use crate::stage::inputs::DataSets;
-use crate::store::{Digest, Journal, Record};
+use crate::store::{Digest, Journal, Record, UseLock};
 
 #[derive(Debug)]
 enum State {
@@ -32,7 +33,7 @@ enum State {
 /// Only when the run cannot begin: the store cannot be used. A stage's failure is in the summary.
 pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<Summary> {
     let Request { manifest, store, options, cancel, .. } = *request;
-    let _in_use = store.begin_use()?;
+    let Some(_in_use) = begin_use(request, report)? else { return Err(interrupted(cancel.kind())) };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis());
     let name = format!("{now}-{}", std::process::id());
     let data = DataSets::default();
@@ -51,7 +52,7 @@ pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<Summary>
                 .spawn_scoped(scope, move || worker(&queue, &messages, shared))
                 .map_err(|error| Error::new(Kind::Internal, format!("cannot start a worker thread: {error}")))?;
         }
-        let journal = store.journal(&name).ok();
+        let journal = store.journal(&name);
         let mut owner = Owner {
             request,
             name: &name,
@@ -59,15 +60,29 @@ pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<Summary>
             ready: BTreeSet::new(),
             rank: vec![0; manifest.stages.len()],
             running: 0,
-            healed: HashMap::new(),
-            refreshed: BTreeSet::new(),
+            lost: HashSet::new(),
+            ran: BTreeSet::new(),
             failure: None,
-            cached: 0,
-            ran: 0,
-            journal,
+            journal: None,
             report,
         };
+        match journal {
+            Ok(journal) => owner.journal = Some(journal),
+            Err(error) => owner.without_journal(&error),
+        }
         owner.run(tasks, &inbox)
+    })
+}
+
+/// Marks the store as used. Waits while garbage is collected, unless the run is to stop.
+fn begin_use(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<Option<UseLock>> {
+    let mut told = false;
+    request.store.begin_use_waiting(&mut |pid| {
+        if !std::mem::replace(&mut told, true) {
+            let who = pid.map_or(String::new(), |pid| format!(" (process {pid})"));
+            report(&Event::Warning { message: format!("waiting while garbage is collected in the store{who}") });
+        }
+        if request.cancel.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })
 }
 
@@ -101,13 +116,11 @@ struct Owner<'a> {
     /// The position of each stage in the order.
     rank: Vec<usize>,
     running: usize,
-    /// Objects that were made again because they were lost, and how often.
-    healed: HashMap<Digest, u32>,
-    /// Stages of `--refresh` that were carried out already.
-    refreshed: BTreeSet<usize>,
+    /// Stages that an object was lost for, with the object.
+    lost: HashSet<(usize, Digest)>,
+    /// Stages that this run carried out.
+    ran: BTreeSet<usize>,
     failure: Option<Error>,
-    cached: usize,
-    ran: usize,
     journal: Option<Journal>,
     report: &'a mut dyn FnMut(&Event),
 }
@@ -125,12 +138,10 @@ impl Owner<'_> {
         }
         let (run, pipeline) = (self.name.to_owned(), self.request.manifest.pipeline.name.clone());
         self.tell(Event::RunStarted { run, pipeline, stages: needed.len() });
-        let outcome = self.serve(&tasks, inbox);
+        self.serve(&tasks, inbox);
         // Workers end when the queue closes.
         drop(tasks);
-        outcome?;
-        let mut skipped = 0;
-        let mut failed = 0;
+        let (mut cached, mut ran, mut failed, mut skipped) = (0, 0, 0, 0);
         for stage in needed {
             match self.states[stage] {
                 State::Pending => {
@@ -141,7 +152,9 @@ impl Owner<'_> {
                 }
                 State::Skipped => skipped += 1,
                 State::Failed => failed += 1,
-                _ => {}
+                State::Done(_) if self.ran.contains(&stage) => ran += 1,
+                State::Done(_) => cached += 1,
+                State::Absent | State::Running => {}
             }
         }
         if self.request.cancel.is_requested() {
@@ -149,8 +162,11 @@ impl Owner<'_> {
         }
         let seconds = begun.elapsed().as_secs_f64();
         let code = self.failure.as_ref().map_or(0, |error| error.kind.exit_code());
-        let (run, cached, ran) = (self.name.to_owned(), self.cached, self.ran);
+        let run = self.name.to_owned();
         self.tell(Event::RunFinished { run: run.clone(), cached, ran, failed, skipped, seconds, code });
+        if let Some(Err(error)) = self.journal.as_ref().map(Journal::flush) {
+            self.without_journal(&error);
+        }
         let record = |state: &State| match state {
             State::Done(record) => Some((**record).clone()),
             _ => None,
@@ -160,23 +176,28 @@ impl Owner<'_> {
     }
 
     /// Dispatches and listens until nothing runs and nothing can be begun.
-    fn serve(&mut self, tasks: &Sender<Task>, inbox: &Receiver<Message>) -> Result<()> {
+    fn serve(&mut self, tasks: &Sender<Task>, inbox: &Receiver<Message>) {
         loop {
             while self.running < self.request.options.jobs.max(1) && self.may_begin() {
                 let Some((_, stage)) = self.ready.pop_first() else { break };
-                self.begin(stage, tasks)?;
+                // An input that was done when the stage became ready may have been lost since.
+                if self.is_ready(stage)
+                    && let Err(error) = self.begin(stage, tasks)
+                {
+                    self.fail(stage, error);
+                }
             }
             for message in self.request.store.take_warnings() {
                 self.tell(Event::Warning { message });
             }
             if self.running == 0 && (self.ready.is_empty() || !self.may_begin()) {
-                return Ok(());
+                return;
             }
             match inbox.recv_timeout(Duration::from_millis(500)) {
                 Ok(Message::Event(event)) => self.tell(event),
                 Ok(Message::Done(stage, done)) => {
                     self.running -= 1;
-                    self.finish(stage, done)?;
+                    self.finish(stage, done);
                 }
                 // A tick, so that warnings and signals are not left waiting.
                 Err(_) => {}
@@ -195,14 +216,9 @@ impl Owner<'_> {
             State::Done(record) => Some(record),
             _ => None,
         });
-        if !resolved.missing.is_empty() {
-            let message = format!("stage `{}` was begun before its inputs were there", self.stage_name(stage));
-            return Err(Error::new(Kind::Internal, message));
-        }
-        let refresh = self.request.options.refresh.contains(&stage) && !self.refreshed.contains(&stage);
+        let refresh = self.request.options.refresh.contains(&stage) && !self.ran.contains(&stage);
         let record = if refresh { None } else { self.request.store.lookup(&resolved.key)? };
-        if let Some(record) = record.filter(|record| self.readable(record)) {
-            self.cached += 1;
+        if let Some(record) = record.filter(|record| self.is_readable(record)) {
             self.tell(Event::StageCached { stage: self.stage_name(stage), key: resolved.key.to_string() });
             self.done(stage, record);
             return Ok(());
@@ -222,10 +238,20 @@ impl Owner<'_> {
     }
 
     /// Small results that are read after the run are read now, so that a corrupt one is made again.
-    fn readable(&self, record: &Record) -> bool {
-        match record.outputs.get("metrics") {
-            Some(output) => matches!(self.request.store.get(&output.digest), Ok(Some(_))),
-            None => true,
+    fn is_readable(&self, record: &Record) -> bool {
+        let Some(output) = record.outputs.get("metrics") else { return true };
+        let readable = matches!(self.request.store.get(&output.digest), Ok(Some(_)));
+        if !readable {
+            self.disown(record);
+        }
+        readable
+    }
+
+    /// Forgets a record whose object is gone, if the store itself did not: it may be unable to move a corrupt one away.
+    fn disown(&self, record: &Record) {
+        if matches!(self.request.store.lookup(&record.key), Ok(Some(_))) {
+            // If this fails too, the stage that needs the object says so.
+            let _ = self.request.store.forget(&record.key);
         }
     }
 
@@ -238,24 +264,26 @@ impl Owner<'_> {
 
     /// Makes a stage ready if nothing is in its way.
     fn consider(&mut self, stage: usize) {
-        let inputs_done = self.request.graph.producers(stage).iter().all(|p| matches!(self.states[*p], State::Done(_)));
-        if matches!(self.states[stage], State::Pending) && inputs_done {
+        if self.is_ready(stage) {
             self.ready.insert((self.rank[stage], stage));
         }
     }
 
-    fn finish(&mut self, stage: usize, done: Done) -> Result<()> {
+    fn is_ready(&self, stage: usize) -> bool {
+        matches!(self.states[stage], State::Pending)
+            && self.request.graph.producers(stage).iter().all(|p| matches!(self.states[*p], State::Done(_)))
+    }
+
+    fn finish(&mut self, stage: usize, done: Done) {
         let name = self.stage_name(stage);
         match done {
             Done::Result { record, ran, seconds } => {
                 let key = record.key.to_string();
                 if ran {
-                    self.ran += 1;
-                    self.refreshed.insert(stage);
+                    self.ran.insert(stage);
                     let outputs = record.outputs.iter().map(|(n, o)| (n.clone(), o.digest.to_string())).collect();
                     self.tell(Event::StageFinished { stage: name, seconds, key, outputs });
                 } else {
-                    self.cached += 1;
                     self.tell(Event::StageCached { stage: name, key });
                 }
                 self.done(stage, *record);
@@ -264,29 +292,33 @@ impl Owner<'_> {
             Done::Failed(Failure::InputLost { role, digest }) => self.heal(stage, &role, digest),
             Done::Failed(Failure::Error(error) | Failure::Diverged { error, .. }) => self.fail(stage, error),
         }
-        Ok(())
     }
 
-    /// An object is gone or was corrupt: its stage runs again, and then this one. Once an object; a store that loses the
-    /// same one again is not to be trusted.
+    /// An object is gone or was corrupt: its stage runs again, and then this one. Once for each stage that misses it; a
+    /// store that loses the same object again is not to be trusted.
     fn heal(&mut self, stage: usize, role: &str, digest: Digest) {
-        let times = self.healed.entry(digest).or_insert(0);
-        *times += 1;
-        if *times > 1 {
+        if !self.lost.insert((stage, digest)) {
             let message = format!("object {} was lost again after it was made again", digest.short());
             let error = Error::new(Kind::Store, message).at(self.request.store.root());
             return self.fail(stage, error.hint("the disk may be failing; try another `--cache`"));
         }
         let (_, definition) = self.request.manifest.stages.get_index(stage).expect("in range");
-        let producer = &definition.inputs[role].stage;
-        let message = format!("an object of `{producer}` is gone from the store; `{producer}` runs again");
-        self.tell(Event::Warning { message });
-        let producer = self.request.manifest.stages.get_index_of(producer).expect("references were checked");
+        let name = definition.inputs[role].stage.clone();
+        let producer = self.request.manifest.stages.get_index_of(&name).expect("references were checked");
         self.states[stage] = State::Pending;
-        if matches!(self.states[producer], State::Done(_)) {
-            self.states[producer] = State::Pending;
+        match &self.states[producer] {
+            // Another stage that takes the same input may have missed it first, and had it made again.
+            State::Done(_) if matches!(self.request.store.get(&digest), Ok(Some(_))) => self.consider(stage),
+            State::Done(record) => {
+                self.disown(record);
+                self.states[producer] = State::Pending;
+                let message = format!("an object of `{name}` is gone from the store; `{name}` runs again");
+                self.tell(Event::Warning { message });
+                self.consider(producer);
+            }
+            State::Failed | State::Skipped => self.skip(vec![stage], &name),
+            State::Absent | State::Pending | State::Running => {}
         }
-        self.consider(producer);
     }
 
     fn fail(&mut self, stage: usize, error: Error) {
@@ -299,14 +331,24 @@ impl Owner<'_> {
             error.message = format!("stage `{name}` failed: {}", error.message);
             self.failure = Some(error);
         }
-        let mut after = self.request.graph.consumers(stage);
-        while let Some(consumer) = after.pop() {
-            if matches!(self.states[consumer], State::Pending) {
-                self.states[consumer] = State::Skipped;
-                let because = format!("`{name}` failed");
-                self.tell(Event::StageSkipped { stage: self.stage_name(consumer), because });
-                after.extend(self.request.graph.consumers(consumer));
+        self.skip(self.request.graph.consumers(stage), &name);
+    }
+
+    /// Gives up `stages`, and all that need them, because `failed` has no result.
+    fn skip(&mut self, stages: Vec<usize>, failed: &str) {
+        let mut after = stages;
+        let mut skipped = Vec::new();
+        while let Some(stage) = after.pop() {
+            if matches!(self.states[stage], State::Pending) {
+                self.states[stage] = State::Skipped;
+                skipped.push(stage);
+                after.extend(self.request.graph.consumers(stage));
             }
+        }
+        skipped.sort_by_key(|stage| self.rank[*stage]);
+        for stage in skipped {
+            let because = format!("`{failed}` failed");
+            self.tell(Event::StageSkipped { stage: self.stage_name(stage), because });
         }
     }
 
@@ -315,13 +357,19 @@ impl Owner<'_> {
     }
 
     fn tell(&mut self, event: Event) {
-        if !matches!(event, Event::Step { .. }) {
-            // A journal that cannot be written is no reason to lose a run.
-            let value = serde_json::to_value(&event).unwrap_or_default();
-            if self.journal.as_mut().is_some_and(|journal| journal.append(&value).is_err()) {
-                self.journal = None;
-            }
-        }
         (self.report)(&event);
+        if matches!(event, Event::Step { .. }) {
+            return;
+        }
+        let value = serde_json::to_value(&event).unwrap_or_default();
+        if let Some(Err(error)) = self.journal.as_ref().map(|journal| journal.append(&value)) {
+            self.without_journal(&error);
+        }
+    }
+
+    /// A journal that cannot be written is no reason to lose a run, but one to say so, once.
+    fn without_journal(&mut self, error: &Error) {
+        self.journal = None;
+        self.tell(Event::Warning { message: format!("the run goes on without its journal: {error}") });
     }
 }

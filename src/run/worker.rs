@@ -15,7 +15,7 @@ use crate::stage::inputs::DataSets;
 use crate::stage::key::{self, Fields};
 use crate::stage::outputs::Outputs;
 use crate::stage::{self, Context, Description, Failure};
-use crate::store::{Commit, Digest, Output, Record, Store};
+use crate::store::{Commit, Digest, Record, Store};
 use crate::train::Progress;
 
 /// One stage to carry out.
@@ -141,11 +141,6 @@ fn commit(
     seconds: f64,
     messages: &Sender<Message>,
 ) -> Result<Record, Failure> {
-    let mut stored = BTreeMap::new();
-    for (name, bytes) in outputs.files {
-        let digest = shared.store.put(&bytes)?;
-        stored.insert(name, Output { digest, size: bytes.len() as u64 });
-    }
     let created = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let provenance = json!({
         "pleach": env!("CARGO_PKG_VERSION"),
@@ -162,15 +157,20 @@ fn commit(
         label: task.label.clone(),
         family: key::family(&task.fields),
         fields: task.fields.clone(),
-        outputs: stored,
+        outputs: BTreeMap::new(),
         provenance,
         created,
     };
-    match shared.store.commit(record.clone(), task.refresh)? {
+    let told = |message: String| tell(messages, Event::Warning { message });
+    let earlier = if task.refresh { shared.store.lookup(&task.key)? } else { None };
+    let (record, commit) = shared.store.put_and_commit(record, &outputs.files, task.refresh)?;
+    if earlier.is_some_and(|earlier| earlier.outputs != record.outputs) {
+        told(format!("stage `{}` came out differently from its earlier result, which it replaced", task.name));
+    }
+    match commit {
         Commit::Stored | Commit::Same => Ok(record),
         Commit::Kept(earlier) => {
-            let message = format!("stage `{}` came out differently from its earlier result, which is kept", task.name);
-            tell(messages, Event::Warning { message });
+            told(format!("stage `{}` came out differently from its earlier result, which is kept", task.name));
             Ok(earlier)
         }
     }

@@ -3,12 +3,15 @@
 use super::objects::{Found, Verdict};
 use super::publish::{failed, write_failed};
 use super::tree::{self, Tree};
-use super::{Digest, Record, Store, files, held, record};
+use super::{Digest, Output, Record, Store, files, held, record};
 use crate::error::{Error, Kind, Result};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::path::Path;
+
+/// How often the objects of a commit are kept before their vanishing is no accident.
+const ATTEMPTS: u32 = 3;
 
 /// How a commit went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +111,28 @@ impl Store {
             files::sync_directory(folder).map_err(|error| synced(error, folder))?;
         }
         Ok(Commit::Stored)
+    }
+
+    /// Keeps `files` as objects and commits `record` with them as its outputs; gives back the whole record too. Objects
+    /// that something removes in between, such as a cleaner of temporary files, are kept once more.
+    pub fn put_and_commit(
+        &self,
+        mut record: Record,
+        files: &BTreeMap<String, Vec<u8>>,
+        replace: bool,
+    ) -> Result<(Record, Commit)> {
+        let mut attempt = 1;
+        loop {
+            record.outputs.clear();
+            for (name, bytes) in files {
+                let output = Output { digest: self.put(bytes)?, size: bytes.len() as u64 };
+                record.outputs.insert(name.clone(), output);
+            }
+            match self.commit(record.clone(), replace) {
+                Err(_) if attempt < ATTEMPTS && self.defect(&record)?.is_some() => attempt += 1,
+                result => return result.map(|commit| (record, commit)),
+            }
+        }
     }
 
     /// Removes the record of `key`, if there is one. Its objects stay until they are collected.
@@ -249,7 +274,9 @@ impl Store {
                 // An object found corrupt was warned of already, and its loss is what this is.
                 let told = record.outputs.values().any(|output| held(&self.corrupted).contains_key(&output.digest));
                 if !told {
-                    self.warn(format!("the record {} of `{}` counts as missing: {why}", key.short(), record.label));
+                    // Checkpoints have no label.
+                    let whose = if record.label.is_empty() { &record.kind } else { &record.label };
+                    self.warn(format!("the record {} of `{whose}` counts as missing: {why}", key.short()));
                 }
                 if lock.is_some() {
                     match files::remove(&path) {

@@ -79,11 +79,24 @@ impl Store {
     /// Marks the store as used until the result is dropped; waits while a collection is under way. Any number of runs
     /// can use a store at once.
     pub fn begin_use(&self) -> Result<UseLock> {
-        let Some(beneath) = &self.beneath else {
-            let held = self.wait_for(&self.tree.use_lock(), true, &mut |_| ControlFlow::Continue(()))?;
-            return Ok(UseLock { _held: held });
+        let used = self.begin_use_waiting(&mut |_| ControlFlow::Continue(()))?;
+        Ok(used.unwrap_or(UseLock { _held: None }))
+    }
+
+    /// As [`Store::begin_use`], but calls `waiting` while a collection is under way, as [`Store::lock`] does. `None`
+    /// when that says [`ControlFlow::Break`].
+    pub fn begin_use_waiting(
+        &self,
+        waiting: &mut dyn FnMut(Option<u32>) -> ControlFlow<()>,
+    ) -> Result<Option<UseLock>> {
+        let held = match &self.beneath {
+            Some(beneath) => use_read_only(beneath),
+            None => match self.wait_for(&self.tree.use_lock(), true, waiting)? {
+                Some(held) => Some(held),
+                None => return Ok(None),
+            },
         };
-        Ok(UseLock { _held: use_read_only(beneath) })
+        Ok(Some(UseLock { _held: held }))
     }
 
     /// Takes a lock, waiting as [`Store::lock`] does.

@@ -40,14 +40,23 @@ impl Store {
         if new { files::rename_new(temp, target) } else { files::rename(temp, target) }
     }
 
-    /// Moves a corrupt object away and says so. `seen` is what was found corrupt: if another file has taken its name
-    /// meanwhile, that one stays.
+    /// Moves a corrupt object away and says so. `seen` is what was found corrupt: if it is gone meanwhile, or another
+    /// file has taken its name, then another reader found the same, moved it and said so.
     pub(super) fn quarantine_object(&self, tree: &Tree, digest: &Digest, seen: Option<&Metadata>, why: &str) {
         let path = tree.object(digest);
+        let mut corrupted = held(&self.corrupted);
         if self.is_written(tree) {
-            *held(&self.corrupted).entry(*digest).or_default() += 1;
+            let gone = match files::stat(&path) {
+                Ok(found) => seen.is_some_and(|seen| !files::same(seen, &found)),
+                Err(error) => files::absent(&error),
+            };
+            if gone {
+                return;
+            }
+            *corrupted.entry(*digest).or_default() += 1;
         }
         let moved = self.quarantine(tree, &path, &format!("object-{digest}"), seen);
+        drop(corrupted);
         self.warn(format!("object {} is corrupt ({why}) and counts as missing; {moved}", digest.short()));
     }
 

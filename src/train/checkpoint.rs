@@ -13,7 +13,7 @@ use super::optimizer::{self, Tensors};
 use super::parameters::Optimizer;
 use crate::error::{Error, Kind, Result};
 use crate::network::{Model, weights};
-use crate::store::{Digest, Output, Record, Store};
+use crate::store::{Digest, Record, Store};
 
 /// The kind of record that a checkpoint is.
 pub const KIND: &str = "epoch";
@@ -48,20 +48,16 @@ pub struct Checkpoint {
 /// When the store cannot be written.
 pub fn commit(store: &Store, key: Digest, family: Digest, checkpoint: &Checkpoint, refresh: bool) -> Result<()> {
     let mut outputs = BTreeMap::new();
-    let mut put = |name: &str, bytes: &[u8]| -> Result<()> {
-        let output = Output { digest: store.put(bytes)?, size: bytes.len() as u64 };
-        outputs.insert(name.to_owned(), output);
-        Ok(())
-    };
+    let mut put = |name: &str, bytes: Vec<u8>| outputs.insert(name.to_owned(), bytes);
     let history = serde_json::json!({ "steps": checkpoint.steps, "history": checkpoint.history });
-    put("history", history.to_string().as_bytes())?;
-    put("optimizer", &weights::encode(&checkpoint.optimizer)?)?;
+    put("history", history.to_string().into_bytes());
+    put("optimizer", weights::encode(&checkpoint.optimizer)?);
     for (prefix, model) in [("", Some(&checkpoint.model)), ("best-", checkpoint.best.as_ref())] {
         let Some(model) = model else { continue };
-        put(&format!("{prefix}network"), &model.description()?)?;
-        put(&format!("{prefix}weights"), &model.weights()?)?;
+        put(&format!("{prefix}network"), model.description()?);
+        put(&format!("{prefix}weights"), model.weights()?);
         if let Some(masks) = model.masks_bytes() {
-            put(&format!("{prefix}masks"), &masks)?;
+            put(&format!("{prefix}masks"), masks);
         }
     }
     let record = Record {
@@ -70,11 +66,11 @@ pub fn commit(store: &Store, key: Digest, family: Digest, checkpoint: &Checkpoin
         label: String::new(),
         family,
         fields: Vec::new(),
-        outputs,
+        outputs: BTreeMap::new(),
         provenance: Value::Null,
         created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
     };
-    store.commit(record, refresh).map(|_| ())
+    store.put_and_commit(record, &outputs, refresh).map(|_| ())
 }
 
 /// Reads the checkpoint under `key`; `None` when it is not there whole.

@@ -87,9 +87,13 @@ pub fn train<B: Backend>(task: &Task, start: Model, teacher: Option<&Model>, dev
     if last.is_none() && session.history.epochs.len() < rates.len() {
         let teacher = session.teacher(task, teacher, device)?;
         for epoch in session.history.epochs.len()..rates.len() {
-            session.epoch(task, &teacher, epoch as u64, &rates[epoch], device).map_err(|stop| session.keep(stop))?;
+            let passed = session.epoch(task, &teacher, epoch as u64, &rates[epoch], device);
+            let images_per_second = passed.map_err(|stop| session.keep(stop))?;
             let refresh = !task.resume;
             checkpoint::commit(task.store, keys[epoch], task.family, &session.checkpoint(training), refresh)?;
+            // Told only now, so that whoever hears of an epoch knows that it is kept.
+            let (entry, epochs) = (session.history.epochs[epoch].clone(), training.epochs);
+            (task.progress)(Progress::Epoch { entry, epochs, images_per_second });
             if training.early_stop.as_ref().is_some_and(|rule| session.history.stop(rule).is_some()) {
                 break;
             }
@@ -184,7 +188,8 @@ impl<B: Backend> Session<B> {
         Ok(Teacher::Logits(KnownLogits::new(logits, task.train, task.images.len())))
     }
 
-    fn epoch(&mut self, task: &Task, teacher: &Teacher<B>, epoch: u64, rates: &[f64], device: &B) -> Result<(), Stop> {
+    /// Trains for one epoch (from 0) and looks at the validation split. The training images a second.
+    fn epoch(&mut self, task: &Task, teacher: &Teacher<B>, epoch: u64, rates: &[f64], device: &B) -> Result<f64, Stop> {
         let training = task.training;
         let passed = pass(task, &mut self.network, &mut self.optimizer, &self.objective, teacher, epoch, rates)?;
         if let Err(error) = self.network.download().check_finite() {
@@ -209,13 +214,11 @@ impl<B: Backend> Session<B> {
             inactive_units: passed.inactive_units,
             pruned_units,
         };
-        self.history.epochs.push(entry.clone());
+        self.history.epochs.push(entry);
         if self.history.last_is_best() {
             self.best = self.finite.clone();
         }
-        let (epochs, images_per_second) = (training.epochs, passed.images_per_second);
-        (task.progress)(Progress::Epoch { entry, epochs, images_per_second });
-        Ok(())
+        Ok(passed.images_per_second)
     }
 
     /// Prunes between epochs; the optimizer's state loses the same rows and columns. How many units went.

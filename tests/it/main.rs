@@ -5,13 +5,43 @@
 //! - `keys`: what makes a stage run again, and what does not
 //! - `manifests`: what is said about manifests that are wrong
 //! - `pipelines`: every manifest in `pipelines/`
+//! - `repeat`: the same bits for any number of threads and jobs; names and order change nothing
+//! - `resume`: what a longer, changed or repeated run takes over from earlier epochs
+//! - `kill`: a run that is killed at any moment goes on
+//! - `concurrent`: several runs on one store, and a collection beside them
+//! - `signals`: Ctrl-C, and being asked to end
+//! - `damage`: what is corrupt or missing in the store is made again
+//! - `divergence`: losses that are not finite, and what becomes of the other stages
+//! - `panics`: a panic inside a stage
+//! - `input_files`: data that is missing or changes
+//! - `disk`: full disks, read-only and foreign stores, few file descriptors
+//! - `streams`: stdout and stderr that are closed, full or a terminal
+//! - `environment`: odd paths, folders and masks
+//! - `exit_codes`: the table of exit codes
+//! - `golden`: a store that an earlier version made
+//! - `cache_commands`: the commands that look after the store and take results out of it
 
 #![allow(missing_docs)]
 // Tests make their own files; nothing of them has to survive a crash.
 #![allow(clippy::disallowed_methods)]
 
+mod cache_commands;
+mod concurrent;
+mod damage;
+mod disk;
+mod divergence;
+mod environment;
+mod exit_codes;
+mod golden;
+mod input_files;
 mod kddp;
 mod keys;
+mod kill;
 mod manifests;
+mod panics;
 mod pipelines;
+mod repeat;
+mod resume;
+mod signals;
+mod streams;
 mod support;

@@ -314,3 +314,29 @@ fn a_run_keeps_files_under_plain_names_only() {
         assert_eq!(store.save_in_run("run-1", bad, b"").unwrap_err().kind, Kind::Internal, "{bad:?}");
     }
 }
+
+#[test]
+fn one_corruption_that_many_readers_meet_counts_once() {
+    let store = place();
+    for round in 0..20u8 {
+        let digest = store.put(&[round; 5000]).unwrap();
+        overwrite(&store.object(&digest), &[!round; 5000]);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| assert_eq!(store.get(&digest).unwrap(), None));
+            }
+        });
+        assert_eq!(store.take_warnings().len(), 1);
+        store.put(&[round; 5000]).expect("it is the first time that it was corrupt");
+    }
+}
+
+#[test]
+fn files_are_committed_with_their_record() {
+    let store = place();
+    let files = BTreeMap::from([("weights".to_owned(), b"w".to_vec()), ("history".to_owned(), b"h".to_vec())]);
+    let expected = record("key", &[("weights", b"w"), ("history", b"h")]);
+    let (found, commit) = store.put_and_commit(record("key", &[("stale", b"s")]), &files, false).unwrap();
+    assert_eq!((&found, commit), (&expected, Commit::Stored));
+    assert_eq!(store.lookup(&found.key).unwrap(), Some(expected));
+}

@@ -1,0 +1,123 @@
+//! Same manifest, same bits; content, not names.
+
+use pleach::store::{Options, Output, Store};
+
+use crate::support::{Project, SMALL, SMALL_STAGES};
+
+#[test]
+fn results_do_not_depend_on_threads_or_jobs() {
+    let mut all = Vec::new();
+    for (threads, jobs, rayon) in [("1", "1", None), ("2", "1", None), ("4", "3", None), ("3", "3", Some("1"))] {
+        let project = Project::new(SMALL);
+        let mut command = project.command(&["run", "pleach.toml", "--json", "--threads", threads, "--jobs", jobs]);
+        if let Some(rayon) = rayon {
+            command.env("RAYON_NUM_THREADS", rayon);
+        }
+        let ran = crate::support::Running::start(command).wait().expect(0);
+        let mut finished = ran.stages("stage-finished");
+        finished.sort();
+        let mut expected = SMALL_STAGES.map(str::to_owned);
+        expected.sort();
+        assert_eq!(finished, expected);
+        all.push(project.results());
+    }
+    assert!(all[0].len() == 5 && all.iter().all(|results| *results == all[0]), "{all:#?}");
+}
+
+#[test]
+fn a_second_run_does_nothing() {
+    let project = Project::new(SMALL);
+    let first = project.run(&[]).expect(0);
+    let outputs = first.event("stage-finished")["outputs"].clone();
+    assert_eq!(outputs["weights"], project.results()["small/teacher"]["weights"]);
+    let again = project.run(&[]).expect(0);
+    assert_eq!(again.stages("stage-cached"), SMALL_STAGES);
+    assert_eq!(again.stages("stage-started"), [""; 0]);
+    let end = again.event("run-finished");
+    assert_eq!((end["cached"].as_u64(), end["ran"].as_u64(), end["code"].as_u64()), (Some(5), Some(0), Some(0)));
+}
+
+#[test]
+fn names_order_and_comments_are_labels() {
+    let project = Project::new(SMALL);
+    project.run(&[]).expect(0);
+    let (head, stages) = SMALL.split_at(SMALL.find("[stages.teacher]").unwrap());
+    let mut sections: Vec<&str> = stages.split("\n\n").collect();
+    sections.reverse();
+    let renamed = format!("# a comment\n{head}{}", sections.join("\n\n"))
+        .replace("teacher]", "professor]")
+        .replace("\"teacher\"", "\"professor\"")
+        .replace("name = \"small\"", "name = \"other\" # renamed")
+        .replace("digits]", "images]")
+        .replace("data = \"digits\"", "data   =   'images'");
+    assert!(renamed.contains("[stages.professor]") && !renamed.contains("[stages.teacher]"));
+    project.write("pleach.toml", &renamed);
+    let ran = project.run(&[]).expect(0);
+    assert_eq!(ran.stages("stage-started"), [""; 0], "{renamed}");
+    assert_eq!(ran.stages("stage-cached").len(), 5);
+}
+
+#[test]
+fn a_stage_that_comes_out_the_same_stops_there() {
+    let project = Project::new(SMALL);
+    project.run(&[]).expect(0);
+    let before = project.results();
+    let ran = project.run(&["--refresh", "teacher", "--refresh", "pruned"]).expect(0);
+    assert_eq!(ran.stages("stage-finished"), ["teacher", "pruned"]);
+    assert_eq!(ran.stages("stage-cached"), ["student", "tuned", "score"]);
+    assert!(ran.stages("stage-resumed").is_empty(), "a refreshed stage begins at its first epoch");
+    assert!(!ran.stdout.contains("came out differently"), "{}", ran.stdout);
+    assert_eq!(project.results(), before);
+}
+
+#[test]
+fn a_change_that_changes_no_byte_stops_there() {
+    let project = Project::new(SMALL);
+    project.run(&[]).expect(0);
+    // Of 888 weights that is 444 either way.
+    let manifest = SMALL.replace("sparsity = 0.5 }", "sparsity = 0.5000001 }");
+    assert_ne!(manifest, SMALL);
+    project.write("pleach.toml", manifest);
+    let ran = project.run(&[]).expect(0);
+    assert_eq!(ran.stages("stage-finished"), ["pruned"]);
+    assert_eq!(ran.stages("stage-cached"), ["teacher", "student", "tuned", "score"]);
+}
+
+#[test]
+fn two_names_for_the_same_work_run_it_once() {
+    let manifest = SMALL.replace(
+        "[stages.pruned]",
+        "[stages.twin]\nkind = \"train\"\ndata = \"digits\"\n\
+        network = { arch = \"mlp\", hidden = [24] }\nepochs = 3\n\n[stages.pruned]",
+    );
+    let project = Project::new(&manifest);
+    let ran = project.run(&["--jobs", "2"]).expect(0);
+    assert_eq!(ran.event("run-finished")["ran"], 5);
+    assert_eq!(ran.event("run-finished")["cached"], 1);
+}
+
+#[test]
+fn a_refresh_that_is_not_needed_is_refused() {
+    let project = Project::new(SMALL);
+    let ran = project.run(&["student", "--refresh", "score"]).expect(2);
+    assert!(ran.stderr.contains("do not need `score`"), "{}", ran.stderr);
+    assert!(ran.stdout.is_empty());
+}
+
+#[test]
+fn a_refresh_that_comes_out_differently_says_so() {
+    let project = Project::new(SMALL);
+    project.run(&[]).expect(0);
+    let before = project.results();
+    let mut record = project.records().into_iter().find(|record| record.label == "small/teacher").unwrap();
+    let store = Store::open(&project.cache(), &Options::default()).unwrap();
+    let digest = store.put(b"something else").unwrap();
+    record.outputs.insert("history".to_owned(), Output { digest, size: 14 });
+    store.commit(record, true).unwrap();
+    drop(store);
+    assert_ne!(project.results(), before);
+    let ran = project.run(&["--refresh", "teacher"]).expect(0);
+    let warning = ran.event("warning")["message"].as_str().unwrap().to_owned();
+    assert!(warning.contains("`teacher` came out differently") && warning.contains("replaced"), "{warning}");
+    assert_eq!(project.results(), before);
+}

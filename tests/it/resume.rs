@@ -1,0 +1,102 @@
+//! An epoch is an action too: longer, changed and repeated runs take over the epochs they have in common with what is
+//! in the store, and come to the same bits as a run that had to do all of them.
+
+use crate::support::{Project, Results};
+
+/// One training stage with more keys.
+fn training(keys: &str) -> String {
+    format!(
+        "[pipeline]\nname = \"p\"\nseed = 5\n[data.digits]\nsource = \"digits\"\nvalidation = 0.2\nlimit = 200\n\
+         [stages.net]\nkind = \"train\"\ndata = \"digits\"\nnetwork = {{ arch = \"mlp\", hidden = [12] }}\n\
+         batch = 32\n{keys}\n"
+    )
+}
+
+/// Runs `first` and then `then`; the epoch after which `then` went on, and its results and those of a fresh run.
+fn after(first: &str, then: &str) -> (Option<u64>, Results, Results) {
+    let project = Project::new(&training(first));
+    project.run(&[]).expect(0);
+    std::fs::remove_file(project.record_file("net")).unwrap();
+    project.write("pleach.toml", training(then));
+    let ran = project.run(&[]).expect(0);
+    let resumed = ran.events().iter().find(|e| e["event"] == "stage-resumed").and_then(|e| e["epoch"].as_u64());
+    let epochs: Vec<u64> =
+        ran.events().iter().filter(|e| e["event"] == "epoch").map(|e| e["epoch"].as_u64().unwrap()).collect();
+    assert!(
+        epochs.iter().copied().eq(resumed.unwrap_or(0) + 1..=epochs.last().copied().unwrap_or(resumed.unwrap_or(0)))
+    );
+    let fresh = Project::new(&training(then));
+    let whole = fresh.run(&[]).expect(0);
+    assert!(whole.stages("stage-resumed").is_empty());
+    (resumed, project.results(), fresh.results())
+}
+
+fn goes_on_after(epoch: Option<u64>, first: &str, then: &str) {
+    let (resumed, results, fresh) = after(first, then);
+    assert_eq!(resumed, epoch, "{first} → {then}");
+    assert_eq!(results, fresh, "{first} → {then}");
+}
+
+#[test]
+fn more_epochs_go_on_from_the_last() {
+    goes_on_after(Some(3), "epochs = 3", "epochs = 5");
+    let adam = "optimizer = { kind = \"adam\", lr = 0.01 }\naugment = [\"crop\", \"flip\"]\nschedule = { kind = \"constant\", warmup = 2 }";
+    goes_on_after(Some(3), &format!("epochs = 3\n{adam}"), &format!("epochs = 5\n{adam}"));
+}
+
+#[test]
+fn fewer_epochs_take_their_last() {
+    goes_on_after(Some(2), "epochs = 4", "epochs = 2");
+}
+
+#[test]
+fn a_later_milestone_leaves_the_epochs_before_it() {
+    let steps = |milestones: &str| {
+        format!("epochs = 5\nschedule = {{ kind = \"step\", milestones = {milestones}, gamma = 0.1 }}")
+    };
+    goes_on_after(Some(3), &steps("[1, 3]"), &steps("[1, 4]"));
+}
+
+#[test]
+fn a_longer_cosine_begins_anew() {
+    let cosine = |epochs: u32| format!("epochs = {epochs}\nschedule = {{ kind = \"cosine\" }}");
+    goes_on_after(None, &cosine(3), &cosine(4));
+}
+
+#[test]
+fn what_decides_every_epoch_begins_anew() {
+    goes_on_after(None, "epochs = 2\naugment = [\"crop\"]", "epochs = 2\naugment = [\"flip\"]");
+    goes_on_after(None, "epochs = 2\nseed = 1", "epochs = 2\nseed = 2");
+}
+
+#[test]
+fn the_best_epoch_is_known_after_a_resumption() {
+    // At this rate the accuracy goes up and down, so that the best epoch is not the last.
+    let keys =
+        |epochs: u32| format!("epochs = {epochs}\nselect = \"best\"\noptimizer = {{ kind = \"sgd\", lr = 2.0 }}");
+    for first in [2, 4, 6] {
+        goes_on_after(Some(first.into()), &keys(first), &keys(7));
+    }
+    goes_on_after(Some(4), "epochs = 4", "epochs = 4\nselect = \"best\"");
+}
+
+#[test]
+fn an_early_stop_is_the_same_after_a_resumption() {
+    let rule = "early-stop = { patience = 1, minimum-gain = 0.9 }";
+    let stopped = Project::new(&training(&format!("epochs = 8\n{rule}")));
+    let ran = stopped.run(&[]).expect(0);
+    let epochs = ran.events().iter().filter(|e| e["event"] == "epoch").count() as u64;
+    assert!(epochs < 8, "it stopped after {epochs}");
+    goes_on_after(Some(1), "epochs = 1", &format!("epochs = 8\n{rule}"));
+    goes_on_after(Some(epochs), "epochs = 6", &format!("epochs = 8\n{rule}"));
+}
+
+#[test]
+fn refresh_does_every_epoch_again() {
+    let project = Project::new(&training("epochs = 2"));
+    project.run(&[]).expect(0);
+    let before = project.results();
+    let ran = project.run(&["--refresh", "net"]).expect(0);
+    assert_eq!(ran.stages("epoch").len(), 2);
+    assert_eq!(project.results(), before);
+}
