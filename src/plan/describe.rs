@@ -78,7 +78,9 @@ pub fn data_digests(manifest: &Manifest, stages: &[usize]) -> Result<DataDigests
         if !digests.contains_key(name) {
             let data = &manifest.data[name];
             let hash = data::digest(data.source, data.path.as_deref()).map_err(|error| {
-                error.hint(format!("its place is `path` of `[data.{name}]`, or `--set data.{name}.path=…`"))
+                error.hint(format!(
+                    "say where they are with `path` of `[data.{name}]`, or with `--set data.{name}.path=…`"
+                ))
             })?;
             digests.insert(name.clone(), Digest::from_bytes(*hash.as_bytes()));
         }
