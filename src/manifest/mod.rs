@@ -8,6 +8,7 @@
 //!   notes wrong types and values out of range; `spans` remembers where they stood and which were wrong;
 //! - `decode` (one file a section) turns tables into the types that stages are made of;
 //! - `validate` checks what needs the whole manifest: names, cycles, layers, shapes, sizes;
+//! - `order` puts inputs first, or finds the circles;
 //! - `diagnostic` is how all of them report: many at once, each with its place and a hint; `nearest` finds the name that
 //!   was meant.
 //!
@@ -16,6 +17,7 @@
 mod decode;
 pub mod diagnostic;
 pub mod nearest;
+pub mod order;
 mod reader;
 mod scalar;
 pub mod source;

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::graph;
 use crate::manifest::diagnostic::Diagnostics;
+use crate::manifest::order;
 use crate::manifest::scalar::printable;
 use crate::manifest::{Manifest, Reference, Stage, Unreadable};
 
@@ -74,7 +74,7 @@ pub fn order<'a>(manifest: &'a Manifest, diagnostics: &mut Diagnostics) -> Vec<&
         };
         stage.inputs.values().filter_map(from).map(move |from| (from, to)).collect::<Vec<_>>()
     });
-    let order = graph::order(manifest.stages.len(), edges).unwrap_or_else(|graph::Cycles { ordered, cycles }| {
+    let order = order::order(manifest.stages.len(), edges).unwrap_or_else(|order::Cycles { ordered, cycles }| {
         for cycle in cycles {
             let names: Vec<&str> = cycle.iter().map(|stage| name(*stage)).collect();
             circle(manifest, &names, diagnostics);
