@@ -59,6 +59,12 @@ impl Diagnostics {
         self.0.iter().any(|d| !d.warning)
     }
 
+    /// Whether the nearest valid name is worth a search: with so many errors few are shown in full, and a file of
+    /// nothing but unknown names would be searched for as many times as it has names.
+    pub fn wants_hints(&self) -> bool {
+        self.0.len() <= SHOWN
+    }
+
     /// In the order of the texts, each once.
     pub fn sorted(&self) -> Vec<Diagnostic> {
         let mut all = self.0.clone();

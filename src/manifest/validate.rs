@@ -1,7 +1,8 @@
 //! What needs the whole manifest: names that must exist, cycles, networks that must build, layers that must match,
 //! teachers and students that must fit, batches that must not be larger than the set.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use super::diagnostic::Diagnostics;
 use super::nearest;
@@ -24,7 +25,7 @@ pub fn validate(manifest: &Manifest, diagnostics: &mut Diagnostics) {
     }
     unused(manifest, diagnostics);
     let Some(order) = order(manifest, diagnostics) else { return };
-    let mut graphs: HashMap<&str, Graph> = HashMap::new();
+    let mut graphs: HashMap<&str, Rc<Graph>> = HashMap::new();
     for name in order {
         let stage = &manifest.stages[name];
         if let Some(graph) = graph_of(manifest, stage, &graphs, diagnostics) {
@@ -52,7 +53,11 @@ fn data_exists(manifest: &Manifest, stage: &Stage, diagnostics: &mut Diagnostics
     if manifest.data.contains_key(name) {
         return;
     }
+    let search = diagnostics.wants_hints();
     let error = diagnostics.error(stage.span("data"), format!("there is no data set `{}`", printable(name)));
+    if !search {
+        return;
+    }
     match nearest::hint(name, manifest.data.keys().map(String::as_str)) {
         Some(hint) => error.hint(hint),
         None => error.hint(format!("add `[data.{}]` with `source = \"digits\"`", printable(name))),
@@ -64,8 +69,9 @@ fn reference_exists(manifest: &Manifest, role: &str, reference: &Reference, diag
     match manifest.stages.get(&reference.stage) {
         None => {
             let message = format!("there is no stage `{}`", printable(&reference.stage));
+            let search = diagnostics.wants_hints();
             let error = diagnostics.error(reference.span, message);
-            if let Some(hint) = nearest::hint(&reference.stage, producers().collect::<Vec<_>>()) {
+            if search && let Some(hint) = nearest::hint(&reference.stage, producers().collect::<Vec<_>>()) {
                 error.hint(hint);
             }
         }
@@ -80,14 +86,16 @@ fn reference_exists(manifest: &Manifest, role: &str, reference: &Reference, diag
 
 /// Sections that nothing uses are allowed, but seldom meant.
 fn unused(manifest: &Manifest, diagnostics: &mut Diagnostics) {
-    for (name, data) in &manifest.data {
-        if !manifest.stages.values().any(|stage| stage.data.as_ref() == Some(name)) {
-            diagnostics.warning(data.name_span, format!("no stage uses the data set `{name}`"));
+    let data: HashSet<&String> = manifest.stages.values().filter_map(|stage| stage.data.as_ref()).collect();
+    let networks: HashSet<&String> = manifest.stages.values().filter_map(|stage| stage.network.as_ref()).collect();
+    for (name, section) in &manifest.data {
+        if !data.contains(name) {
+            diagnostics.warning(section.name_span, format!("no stage uses the data set `{name}`"));
         }
     }
-    for (name, network) in &manifest.networks {
-        if !manifest.stages.values().any(|stage| stage.network.as_ref() == Some(name)) {
-            diagnostics.warning(network.name_span, format!("no stage uses the network `{name}`"));
+    for (name, section) in &manifest.networks {
+        if !networks.contains(name) {
+            diagnostics.warning(section.name_span, format!("no stage uses the network `{name}`"));
         }
     }
 }
@@ -125,16 +133,16 @@ fn order<'a>(manifest: &'a Manifest, diagnostics: &mut Diagnostics) -> Option<Ve
 fn graph_of(
     manifest: &Manifest,
     stage: &Stage,
-    graphs: &HashMap<&str, Graph>,
+    graphs: &HashMap<&str, Rc<Graph>>,
     diagnostics: &mut Diagnostics,
-) -> Option<Graph> {
+) -> Option<Rc<Graph>> {
     let like = |role: &str| graphs.get(stage.inputs.get(role)?.stage.as_str()).cloned();
     match &stage.parameters {
         Parameters::Train { network, .. } | Parameters::Distill { network, .. } => match network {
             Some(architecture) => {
                 let data = manifest.data.get(stage.data.as_ref()?)?;
                 match architecture.build(data.source.image_shape(), data.source.classes()) {
-                    Ok(graph) => Some(graph),
+                    Ok(graph) => Some(Rc::new(graph)),
                     Err(error) => {
                         let note = diagnostics.error(stage.span("network"), error.message);
                         for hint in error.hints {
@@ -190,7 +198,7 @@ fn inside(stage: &Stage, graph: &Graph, diagnostics: &mut Diagnostics) {
 }
 
 /// Networks that meet in one stage must take the same images and know the same classes, and so must the data.
-fn fits(manifest: &Manifest, stage: &Stage, graphs: &HashMap<&str, Graph>, diagnostics: &mut Diagnostics) {
+fn fits(manifest: &Manifest, stage: &Stage, graphs: &HashMap<&str, Rc<Graph>>, diagnostics: &mut Diagnostics) {
     let Some(data) = stage.data.as_ref().and_then(|name| manifest.data.get(name)) else { return };
     let (shape, classes) = (data.source.image_shape(), data.source.classes());
     for (role, reference) in &stage.inputs {

@@ -81,6 +81,7 @@ fn named<T>(
         return all;
     }
     check_names(section, table, reader.diagnostics);
+    all.reserve_exact(table.len());
     for (name, (span, value)) in table {
         if let Some(item) = read(name, *span, value, reader.diagnostics) {
             all.insert(name.clone(), item);

@@ -151,8 +151,9 @@ fn fresh_network(
     let (source, name) = if let Content::String(_) = value.content {
         let Some((name, span)) = string(reader.diagnostics, "`network`", value) else { return Fresh::default() };
         let Some(named) = networks.get(&name) else {
+            let search = reader.diagnostics.wants_hints();
             let error = reader.diagnostics.error(span, format!("there is no network `{}`", printable(&name)));
-            match nearest::hint(&name, networks.keys().map(String::as_str)) {
+            match nearest::hint(&name, networks.keys().map(String::as_str).filter(|_| search)) {
                 Some(hint) => error.hint(hint),
                 None => error.hint(format!("add `[networks.{}]`, or give the network here", printable(&name))),
             };
