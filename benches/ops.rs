@@ -150,11 +150,14 @@ enum Work {
     Bytes(f64),
 }
 
+/// Computes an operation's output and records the way back.
+type Forward = Box<dyn Fn(&mut OwnedTape<f32, Cpu>) -> Flat<Cpu>>;
+
 struct Operation {
     name: String,
     forward: Work,
     backward: Work,
-    run: Box<dyn Fn(&mut OwnedTape<f32, Cpu>) -> Flat<Cpu>>,
+    run: Forward,
 }
 
 impl Operation {

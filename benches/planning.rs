@@ -1,6 +1,7 @@
 //! What pleach itself costs: reading and planning manifests of 1,000 and 10,000 stages, taking their results from the
 //! store, carrying out 1,000 stages that have next to nothing to do, and keeping a checkpoint of every epoch.
-//! `cargo bench --bench planning`; read the numbers with `benches/README.md`.
+//! `cargo bench --bench planning`, or one part of it: `-- syncs`, `-- checkpoints`, `-- cold`, `-- cached`. Read the
+//! numbers with `benches/README.md`.
 //!
 //! A time is the median of several runs, followed by the fastest and the slowest.
 
@@ -72,9 +73,18 @@ fn main() {
     }
     let disk = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder on the disk");
     let memory = tempfile::tempdir_in("/dev/shm").expect("a folder in memory");
-    syncs(&disk, &memory);
-    checkpoints(&disk, &memory);
-    cold(&disk, &memory);
+    if timing::wanted("syncs") {
+        syncs(&disk, &memory);
+    }
+    if timing::wanted("checkpoints") {
+        checkpoints(&disk, &memory);
+    }
+    if timing::wanted("cold") {
+        cold(&disk, &memory);
+    }
+    if !timing::wanted("cached") {
+        return;
+    }
     for shape in [Shape::Fan, Shape::Chain] {
         for (stages, runs) in [(1_000, 21), (10_000, 7)] {
             cached(shape, stages, runs, &disk, &memory);

@@ -7,6 +7,13 @@ pub fn asked() -> bool {
     std::env::args().any(|argument| argument == "--bench")
 }
 
+/// Whether a part of the program was asked for by name, or everything was.
+#[allow(dead_code, reason = "one of the two programs that share this file has no parts")]
+pub fn wanted(part: &str) -> bool {
+    let mut named = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).peekable();
+    named.peek().is_none() || named.any(|name| name == part)
+}
+
 /// Seconds: median, fastest and slowest.
 pub struct Times {
     pub median: f64,
