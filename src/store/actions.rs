@@ -5,7 +5,6 @@ use super::publish::{failed, write_failed};
 use super::tree::{self, Tree};
 use super::{Digest, Record, Store, files, held, record};
 use crate::error::{Error, Kind, Result};
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs::Metadata;
 use std::io::ErrorKind;
@@ -36,11 +35,6 @@ pub(super) enum State {
 enum Defect {
     Missing(String),
     Lie(String),
-}
-
-thread_local! {
-    /// Room for one record's bytes. Planning reads thousands, and to allocate each anew took a tenth of its time.
-    static BYTES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Store {
@@ -191,16 +185,13 @@ impl Store {
         if seen.len() > record::LARGEST {
             return Ok(State::Corrupt(Some(seen), "it is too large".into()));
         }
-        let mut bytes = BYTES.take();
-        match files::read_into(&file, &path, seen.len(), &mut bytes) {
+        let bytes = match files::read_all(&file, &path, seen.len()) {
             Err(error) if files::broken(&error) => {
                 return Ok(State::Corrupt(Some(seen), format!("it cannot be read: {error}")));
             }
-            result => result.map_err(|error| failed(&error, "read a record", &path))?,
-        }
-        let record = Record::decode(&bytes);
-        BYTES.set(bytes);
-        Ok(match record {
+            bytes => bytes.map_err(|error| failed(&error, "read a record", &path))?,
+        };
+        Ok(match Record::decode(&bytes) {
             Ok(record) if record.key == *key => State::Valid(record),
             Ok(_) => State::Corrupt(Some(seen), "it is the record of another key".into()),
             Err(why) => State::Corrupt(Some(seen), why),

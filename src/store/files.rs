@@ -72,19 +72,12 @@ pub(super) fn read(mut file: &File, path: &Path, buffer: &mut [u8]) -> io::Resul
 /// Reads a whole file that had `size` bytes when asked. What was appended since comes along up to one byte, so that a
 /// longer file is noticed without being read.
 pub(super) fn read_all(file: &File, path: &Path, size: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    read_into(file, path, size, &mut bytes)?;
-    Ok(bytes)
-}
-
-/// As [`read_all`], in place of what `bytes` held.
-pub(super) fn read_into(file: &File, path: &Path, size: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
     fault::point(Operation::Read, path, None)?;
-    bytes.clear();
+    let mut bytes = Vec::new();
     let capacity = usize::try_from(size).ok().and_then(|size| size.checked_add(1)).ok_or(ErrorKind::OutOfMemory)?;
     bytes.try_reserve_exact(capacity).map_err(|_| ErrorKind::OutOfMemory)?;
-    file.take(capacity as u64).read_to_end(bytes)?;
-    Ok(())
+    file.take(capacity as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Makes a file read-only for everybody (0444), whatever the umask.
