@@ -138,3 +138,30 @@ fn clamp(span: Span, text: &str) -> std::ops::Range<usize> {
     }
     start..end
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_are_searched_for_while_there_are_few_errors() {
+        let mut text =
+            "[stages.p0]\nkind = \"train\"\ndata = \"d\"\nnetwork = { arch = \"mlp\", hidden = [1] }\nepochs = 1\n\
+                        [data.d]\nsource = \"digits\"\n"
+                .to_owned();
+        for i in 1..=200 {
+            text += &format!(
+                "[stages.p{i}]\nkind = \"prune\"\nfrom = \"q{i}\"\nmethod = {{ kind = \"weights\", sparsity = 0.5 }}\n"
+            );
+        }
+        let Err(Invalid::Wrong { diagnostics, .. }) = crate::manifest::parse("m.toml".as_ref(), text.as_bytes(), &[])
+        else {
+            panic!("no stage `q1`")
+        };
+        let all = diagnostics.sorted();
+        assert_eq!(all.len(), 200);
+        assert_eq!(all[0].hints, ["did you mean `p1`?"]);
+        let hinted = all.iter().filter(|diagnostic| !diagnostic.hints.is_empty()).count();
+        assert!((SHOWN..2 * SHOWN).contains(&hinted), "{hinted}");
+    }
+}
