@@ -77,10 +77,15 @@ pub fn plan(
     refresh: &HashSet<usize>,
 ) -> Result<Plan> {
     let earlier = Earlier::new(store);
-    let mut records: Vec<Option<Record>> = vec![None; manifest.stages.len()];
-    let mut stages = Vec::new();
-    for stage in graph.needed(targets) {
-        let resolved = resolve(manifest, stage, data, &|i| records[i].as_ref());
+    let needed = graph.needed(targets);
+    // The position in `stages` of each stage that is cached.
+    let mut cached: Vec<Option<usize>> = vec![None; manifest.stages.len()];
+    let mut stages: Vec<Planned> = Vec::with_capacity(needed.len());
+    for stage in needed {
+        let resolved = resolve(manifest, stage, data, &|i| match &stages[cached[i]?].state {
+            State::Cached(record) => Some(record),
+            _ => None,
+        });
         let state = if refresh.contains(&stage) {
             State::Run(Reason::Refresh)
         } else if resolved.missing.is_empty() {
@@ -94,8 +99,8 @@ pub fn plan(
             let own: Fields = resolved.fields.into_iter().filter(|(name, _)| !name.starts_with("inputs.")).collect();
             State::Run(reason::reason(manifest, stage, &own, &earlier, true))
         };
-        if let State::Cached(record) = &state {
-            records[stage] = Some((**record).clone());
+        if matches!(state, State::Cached(_)) {
+            cached[stage] = Some(stages.len());
         }
         stages.push(Planned { stage, state });
     }

@@ -37,7 +37,15 @@ impl Store {
         files::write_at(&file, temp, bytes, 0)?;
         files::seal(&file, temp)?;
         files::sync(&file, temp)?;
-        if new { files::rename_new(temp, target) } else { files::rename(temp, target) }
+        let rename = || if new { files::rename_new(temp, target) } else { files::rename(temp, target) };
+        match (rename(), target.parent()) {
+            // The first file of a shard; the temp is good and need not be written and synced again.
+            (Err(error), Some(folder)) if error.kind() == ErrorKind::NotFound => {
+                files::make_directory(folder)?;
+                rename()
+            }
+            (result, _) => result,
+        }
     }
 
     /// Moves a corrupt object away and says so. `seen` is what was found corrupt: if it is gone meanwhile, or another

@@ -153,6 +153,15 @@ fn a_crash_at_any_operation_leaves_the_store_sound() {
     }
 }
 
+#[test]
+fn the_first_file_of_a_folder_is_written_and_synced_once() {
+    let store = place();
+    let armed = arm_thread(all(Effect::Fail(5), u64::MAX), None);
+    store.put(b"weights").unwrap();
+    let count = |operation| armed.steps().iter().filter(|step| step.operation == operation).count();
+    assert_eq!((count(Operation::Create), count(Operation::Sync), count(Operation::MakeDirectory)), (1, 1, 1));
+}
+
 /// After each number of operations, the power fails in the worst way: of what was not synced, the bytes are lost and so
 /// are the names of objects, but the names of records are not.
 #[test]

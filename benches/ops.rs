@@ -1,0 +1,363 @@
+//! Every differentiable operation, forward and backward, against what this machine can do at all, and whole training
+//! steps. `cargo bench --bench ops`; read the numbers with `benches/README.md`.
+//!
+//! A time is the median of several runs, followed by the fastest and the slowest.
+
+#![allow(missing_docs, reason = "a program")]
+#![allow(clippy::print_stdout, reason = "its table is what it is for")]
+
+mod timing;
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use pleach::data::{Images, Normalization};
+use pleach::manifest;
+use pleach::network::Model;
+use pleach::store::{Digest, Options, Store};
+use pleach::tensor::geometry::{ChannelPadding, Convolution, Pool, Window};
+use pleach::tensor::ops::batch_norm;
+use pleach::tensor::{self, Backend, Cpu, Flat, Gradients, OwnedTape, Tape};
+use pleach::train::{Progress, Task, train};
+use timing::Times;
+
+/// Images in a batch.
+const BATCH: usize = 64;
+
+/// Runs of each operation; the first few are not counted.
+const RUNS: usize = 31;
+
+fn main() {
+    if !timing::asked() {
+        return;
+    }
+    for threads in [1, 2] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
+        let floor = Floor::measure(&pool);
+        println!("\n{threads} thread{}", if threads == 1 { "" } else { "s" });
+        println!("  matrix product 1024x1024x1024, one a thread: {:.0} GFLOP/s", floor.gflops);
+        println!(
+            "  copy of 4 MiB a thread: {:.1} GB/s; of 64 MiB: {:.1} GB/s (read and written)",
+            floor.near, floor.far
+        );
+        println!("  {:<44} {:>30} {:>22}   {:>30} {:>22}", "operation", "forward, ms", "", "backward, ms", "");
+        pool.install(|| operations().into_iter().for_each(|operation| operation.report(&floor)));
+    }
+    println!("\nwhole training steps, batch {BATCH}, 32x32x3 images of random pixels");
+    for (name, depth) in [("ResNet-8", 8), ("ResNet-20", 20)] {
+        for threads in [1, 2] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
+            let mut speeds: Vec<f64> = (0..5).map(|_| pool.install(|| training_speed(depth))).collect();
+            speeds.sort_by(f64::total_cmp);
+            let (low, middle, high) = (speeds[0], speeds[speeds.len() / 2], speeds[speeds.len() - 1]);
+            println!("  {name:<10} {threads} thread(s): {middle:.0} images/s ({low:.0} to {high:.0})");
+        }
+    }
+}
+
+/// What the machine can do at most.
+struct Floor {
+    /// Of all threads together.
+    gflops: f64,
+    /// GB/s of a copy that stays in the caches.
+    near: f64,
+    /// GB/s of a copy that does not.
+    far: f64,
+}
+
+impl Floor {
+    fn measure(pool: &rayon::ThreadPool) -> Self {
+        let threads = pool.current_num_threads() as f64;
+        let n = 1024;
+        let product = slowest(
+            pool,
+            11,
+            || vec![vec![1.0f32; n * n]; 3],
+            |matrices| {
+                let [a, b, c] = &mut matrices[..] else { return };
+                let n = n as isize;
+                // SAFETY: all three are n x n matrices of n² values, row after row, and `c` is no part of the others.
+                unsafe {
+                    gemm::gemm(
+                        n as usize,
+                        n as usize,
+                        n as usize,
+                        c.as_mut_ptr(),
+                        1,
+                        n,
+                        false,
+                        a.as_ptr(),
+                        1,
+                        n,
+                        b.as_ptr(),
+                        1,
+                        n,
+                        1.0,
+                        1.0,
+                        false,
+                        false,
+                        false,
+                        gemm::Parallelism::None,
+                    );
+                }
+            },
+        );
+        let copy = |bytes: usize| {
+            let time = slowest(
+                pool,
+                21,
+                || vec![vec![1u8; bytes]; 2],
+                |buffers| {
+                    let [from, to] = &mut buffers[..] else { return };
+                    to.copy_from_slice(std::hint::black_box(from));
+                },
+            );
+            2.0 * threads * bytes as f64 / time / 1e9
+        };
+        Self { gflops: threads * 2.0 * (n as f64).powi(3) / product / 1e9, near: copy(4 << 20), far: copy(64 << 20) }
+    }
+}
+
+/// Seconds for all threads of a pool to do `work` at once, each on its own data: the fastest of several tries.
+fn slowest<T>(
+    pool: &rayon::ThreadPool,
+    tries: usize,
+    data: impl Fn() -> T + Sync,
+    work: impl Fn(&mut T) + Sync,
+) -> f64 {
+    let seconds = pool.broadcast(|_| {
+        let mut data = data();
+        (0..tries)
+            .map(|_| {
+                let begun = Instant::now();
+                work(&mut data);
+                begun.elapsed().as_secs_f64()
+            })
+            .fold(f64::INFINITY, f64::min)
+    });
+    seconds.into_iter().fold(0.0, f64::max)
+}
+
+/// What an operation has to do at least, one way.
+#[derive(Clone, Copy)]
+enum Work {
+    /// Floating-point operations.
+    Flops(f64),
+    /// Bytes, every input read once and every output written once.
+    Bytes(f64),
+}
+
+/// Computes an operation's output and records the way back.
+type Forward = Box<dyn Fn(&mut OwnedTape<f32, Cpu>) -> Flat<Cpu>>;
+
+struct Operation {
+    name: String,
+    forward: Work,
+    backward: Work,
+    run: Forward,
+}
+
+impl Operation {
+    fn report(&self, floor: &Floor) {
+        let (mut forward, mut backward) = (Vec::new(), Vec::new());
+        for _ in 0..RUNS + 3 {
+            let (there, back) = self.once();
+            forward.push(there);
+            backward.push(back);
+        }
+        let (forward, backward) = (Times::new(forward.split_off(3)), Times::new(backward.split_off(3)));
+        let rate = |work: Work, times: &Times| match work {
+            Work::Flops(flops) => {
+                let speed = flops / times.median / 1e9;
+                format!("{speed:.1} GFLOP/s, {:.0} %", 100.0 * speed / floor.gflops)
+            }
+            Work::Bytes(bytes) => {
+                let speed = bytes / times.median / 1e9;
+                format!("{speed:.1} GB/s, {:.0} %", 100.0 * speed / floor.near)
+            }
+        };
+        println!(
+            "  {:<44} {:>30} {:>22}   {:>30} {:>22}",
+            self.name,
+            forward.milliseconds(),
+            rate(self.forward, &forward),
+            backward.milliseconds(),
+            rate(self.backward, &backward)
+        );
+    }
+
+    /// Seconds there and back.
+    fn once(&self) -> (f64, f64) {
+        let device = Cpu::default();
+        let mut tape = tensor::tape(&device, Gradients::leaky()).expect("memory");
+        let begun = Instant::now();
+        let y = (self.run)(&mut tape);
+        let there = begun.elapsed().as_secs_f64();
+        // The tape runs backwards: this puts a gradient on the output, and starts the clock.
+        let started = Rc::new(Cell::new(begun));
+        let (output, clock) = (y.clone(), Rc::clone(&started));
+        tape.add_backward_op(move |gradients| {
+            gradients.get_or_alloc_mut(&output)?.fill(1e-3);
+            clock.set(Instant::now());
+            Ok(())
+        });
+        let end = device.upload(&[0.0]).expect("memory");
+        let loss = device.weighted_sum(&[(1.0, end)], tape).expect("one number");
+        let gradients = tensor::backward(loss).expect("a gradient");
+        let back = started.get().elapsed().as_secs_f64();
+        drop((y, gradients));
+        (there, back)
+    }
+}
+
+/// Values that are neither all zero nor all of one sign.
+fn values(count: usize) -> Flat<Cpu> {
+    let values: Vec<f32> = (0..count).map(|i| (i * 7919 % 1009) as f32 / 504.5 - 1.0).collect();
+    Cpu::default().upload(&values).expect("memory")
+}
+
+fn operations() -> Vec<Operation> {
+    let mut all = Vec::new();
+    // The convolutions of ResNet-8 and ResNet-20 on CIFAR: (height and width, channels in, channels out, stride).
+    for (size, from, to, stride) in
+        [(32, 3, 16, 1), (32, 16, 16, 1), (32, 16, 32, 2), (16, 32, 32, 1), (16, 32, 64, 2), (8, 64, 64, 1)]
+    {
+        all.push(convolution(size, from, to, stride));
+    }
+    all.push(linear(64, 10));
+    all.push(linear(512, 512));
+    for (size, channels) in [(32, 16), (16, 32), (8, 64)] {
+        let count = BATCH * size * size * channels;
+        let shape = format!("{size}x{size}x{channels}");
+        for relu in [false, true] {
+            let (x, weight, bias) = (values(count), values(channels), values(channels));
+            let settings = batch_norm::Normalization { channels, epsilon: 1e-5, relu };
+            let run = move |tape: &mut OwnedTape<f32, Cpu>| {
+                Cpu::batch_norm(&x, &weight, &bias, &settings, tape).expect("fits").0
+            };
+            let name = if relu { "batch norm and relu" } else { "batch norm" };
+            all.push(memory(format!("{name} {shape}"), [2 * count, 3 * count], run));
+        }
+        let x = values(count);
+        all.push(memory(format!("relu {shape}"), [2 * count, 3 * count], move |tape| {
+            Cpu::relu(&x, tape).expect("fits")
+        }));
+        let (a, b) = (values(count), values(count));
+        let run = move |tape: &mut OwnedTape<f32, Cpu>| Cpu::add(&a, &b, true, tape).expect("fits");
+        all.push(memory(format!("add and relu {shape}"), [3 * count, 4 * count], run));
+    }
+    all.extend(pools());
+    all
+}
+
+fn convolution(size: usize, from: usize, to: usize, stride: usize) -> Operation {
+    let window = Window { kernel: [3, 3], stride: [stride; 2], padding: [1, 1] };
+    let geometry = Convolution { batch: BATCH, input: [size; 2], in_channels: from, out_channels: to, window };
+    let (x, weight) = (values(BATCH * size * size * from), values(to * from * 9));
+    let first = from == 3;
+    let flops = 2.0 * (BATCH * (size / stride) * (size / stride) * to * from * 9) as f64;
+    Operation {
+        name: format!("convolution 3x3 {size}x{size}x{from} to {to}, stride {stride}"),
+        forward: Work::Flops(flops),
+        // A network's first layer needs no gradient of its input.
+        backward: Work::Flops(if first { flops } else { 2.0 * flops }),
+        run: Box::new(move |tape| Cpu::convolution(&x, &weight, None, &geometry, !first, tape).expect("fits")),
+    }
+}
+
+fn linear(from: usize, to: usize) -> Operation {
+    let (x, weight, bias) = (values(BATCH * from), values(from * to), values(to));
+    let flops = 2.0 * (BATCH * from * to) as f64;
+    Operation {
+        name: format!("linear {from} to {to}"),
+        forward: Work::Flops(flops),
+        backward: Work::Flops(2.0 * flops),
+        run: Box::new(move |tape| Cpu::linear(&x, &weight, Some(&bias), BATCH, true, tape).expect("fits")),
+    }
+}
+
+fn pools() -> Vec<Operation> {
+    let (size, channels) = (32, 16);
+    let (count, quarter) = (BATCH * size * size * channels, BATCH * size * size * channels / 4);
+    let window = Window { kernel: [2, 2], stride: [2, 2], padding: [0, 0] };
+    let pool = Pool { batch: BATCH, input: [size; 2], channels, window };
+    let half = [count + quarter; 2];
+    let x = values(count);
+    let largest = memory(format!("max pool 2x2 {size}x{size}x{channels}"), half, move |tape| {
+        Cpu::max_pool(&x, &pool, tape).expect("fits")
+    });
+    let x = values(count);
+    let mean = memory(format!("average pool 2x2 {size}x{size}x{channels}"), half, move |tape| {
+        Cpu::average_pool(&x, &pool, tape).expect("fits")
+    });
+    let small = BATCH * 8 * 8 * 64;
+    let x = values(small);
+    let all = memory("global average pool 8x8x64".to_owned(), [small + BATCH * 64; 2], move |tape| {
+        Cpu::global_average_pool(&x, BATCH, 64, tape).expect("fits")
+    });
+    let padding = ChannelPadding { batch: BATCH, input: [32; 2], in_channels: 16, out_channels: 32, stride: 2 };
+    let x = values(count);
+    let sizes = [quarter + 2 * quarter, quarter + count];
+    let pad = memory("pad shortcut 32x32x16 to 32, stride 2".to_owned(), sizes, move |tape| {
+        Cpu::pad_shortcut(&x, &padding, tape).expect("fits")
+    });
+    vec![largest, mean, all, pad]
+}
+
+/// An operation whose floor is memory: the values that each way must touch.
+fn memory(
+    name: String,
+    [forward, backward]: [usize; 2],
+    run: impl Fn(&mut OwnedTape<f32, Cpu>) -> Flat<Cpu> + 'static,
+) -> Operation {
+    let bytes = |values: usize| Work::Bytes(4.0 * values as f64);
+    Operation { name, forward: bytes(forward), backward: bytes(backward), run: Box::new(run) }
+}
+
+/// Images a second of the second epoch of a training stage, as users get them: batches, augmentation, forward, backward
+/// and optimizer.
+fn training_speed(depth: usize) -> f64 {
+    let text = format!(
+        "[data.d]\nsource = \"cifar-10\"\npath = \"none\"\n[stages.t]\nkind = \"train\"\ndata = \"d\"\nepochs = 2\n\
+         network = {{ arch = \"resnet\", depth = {depth} }}\nbatch = {BATCH}\naugment = [\"crop\", \"flip\"]\n\
+         optimizer = {{ kind = \"sgd\", lr = 0.01, momentum = 0.9, nesterov = true, weight-decay = 5e-4 }}\n"
+    );
+    let manifest = manifest::parse("bench.toml".as_ref(), text.as_bytes(), &[]).expect("a valid manifest");
+    let training = manifest.stages["t"].parameters.training().expect("it trains").clone();
+    let network: pleach::network::arch::Architecture =
+        serde_json::from_str(&format!(r#"{{"arch":"resnet","depth":{depth}}}"#)).expect("an architecture");
+    let count = 20 * BATCH;
+    let images = Images {
+        shape: [32, 32, 3],
+        pixels: (0..count * 32 * 32 * 3).map(|i| (i * 7919 % 251) as u8).collect(),
+        labels: (0..count as u32).map(|i| i % 10).collect(),
+    };
+    let indices: Vec<u32> = (0..count as u32).collect();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = Store::open(folder.path(), &Options::default()).expect("a store");
+    let speed = Mutex::new(0.0);
+    let task = Task {
+        training: &training,
+        seed: 0,
+        images: &images,
+        train: &indices,
+        validation: &[],
+        normalization: &Normalization::of(&images, &indices),
+        store: &store,
+        chain: Digest::of(b"bench"),
+        family: Digest::of(b"bench"),
+        resume: false,
+        cancelled: &AtomicBool::new(false),
+        progress: &|progress| {
+            if let Progress::Epoch { images_per_second, .. } = progress {
+                *speed.lock().expect("nobody panics") = images_per_second;
+            }
+        },
+    };
+    let model = Model::initialise(network.build([32, 32, 3], 10).expect("a network"), 0).expect("a sound graph");
+    train(&task, model, None, &Cpu::default()).map_err(|stop| format!("{stop:?}")).expect("it trains");
+    speed.into_inner().expect("nobody panics")
+}
