@@ -19,6 +19,8 @@ pub struct Resolved {
     pub fields: Fields,
     /// Its key, if nothing is missing.
     pub key: Digest,
+    /// Equal for results that differ in nothing but the content of their inputs.
+    pub family: Digest,
     /// Stages whose results are not there yet.
     pub missing: Vec<usize>,
 }
@@ -57,7 +59,8 @@ pub fn resolve<'a>(
     let description = Description { parameters: definition.parameters.clone(), seed: definition.seed, data, inputs };
     let fields = key::fields(&description);
     let key = key::key(&fields);
-    Resolved { description, fields, key, missing }
+    let family = key::family(&fields, definition.inputs.keys());
+    Resolved { description, fields, key, family, missing }
 }
 
 /// The label that a stage's results carry: for people, and to find the result that a changed stage had before.

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, HashSet};
 use crate::error::Result;
 use crate::graph::StageGraph;
 use crate::manifest::Manifest;
-use crate::stage::key::{self, Fields};
+use crate::stage::key::Fields;
 use crate::store::{Digest, Record, Store};
 pub use describe::{Resolved, data_digests, label, resolve};
 pub use earlier::Earlier;
@@ -93,7 +93,7 @@ pub fn plan(
                 Some(record) => State::Cached(Box::new(record)),
                 None => State::Run(reason::reason(manifest, stage, &resolved.fields, &earlier, false)),
             }
-        } else if earlier.has_family(&key::family(&resolved.fields)) {
+        } else if earlier.has_family(&resolved.family) {
             State::Maybe(resolved.missing)
         } else {
             let own: Fields = resolved.fields.into_iter().filter(|(name, _)| !name.starts_with("inputs.")).collect();

@@ -55,11 +55,13 @@ pub fn reason(manifest: &Manifest, stage: usize, fields: &Fields, earlier: &Earl
     }
 }
 
-/// How `fields` differ from those of `record`. With `own_only`, inputs are left out: they are not known yet.
+/// How `fields` differ from those of `record`. With `own_only`, inputs are not known yet: what they hold is left out, and
+/// only whether there are more or fewer of them counts.
 pub fn changes(manifest: &Manifest, stage: usize, record: &Record, fields: &Fields, own_only: bool) -> Vec<Change> {
     let value = |fields: &Fields, name: &str| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
     let mut names: Vec<&String> = fields.iter().map(|(name, _)| name).collect();
     names.extend(record.fields.iter().map(|(name, _)| name).filter(|name| value(fields, name).is_none()));
+    let inputs = if own_only { inputs(manifest, stage, record) } else { Vec::new() };
     names
         .into_iter()
         .filter(|name| !(own_only && name.starts_with("inputs.")))
@@ -67,6 +69,26 @@ pub fn changes(manifest: &Manifest, stage: usize, record: &Record, fields: &Fiel
             let (old, new) = (value(&record.fields, name), value(fields, name));
             (old != new).then(|| Change { origin: origin(manifest, stage, name), field: name.clone(), old, new })
         })
+        .chain(inputs)
+        .collect()
+}
+
+/// Inputs that the earlier result did not have, and those that it had besides.
+fn inputs(manifest: &Manifest, stage: usize, record: &Record) -> Vec<Change> {
+    let now = &manifest.stages[stage].inputs;
+    let role = |name: &str| Some(name.strip_prefix("inputs.")?.strip_suffix(".network")?.to_owned());
+    let before: Vec<String> = record.fields.iter().filter_map(|(name, _)| role(name)).collect();
+    let change = |role: &str, old: Option<String>, new: Option<String>| {
+        let field = format!("inputs.{role}");
+        // `origin` looks for an input by one of its values.
+        let origin = origin(manifest, stage, &format!("{field}.network"));
+        Change { field, old, new, origin }
+    };
+    let added = now.iter().filter(|(role, _)| !before.contains(role));
+    let gone = before.iter().filter(|role| !now.contains_key(*role));
+    added
+        .map(|(role, reference)| change(role, None, Some(format!("`{}`", reference.stage))))
+        .chain(gone.map(|role| change(role, Some("an input".to_owned()), None)))
         .collect()
 }
 

@@ -155,7 +155,7 @@ fn commit(
         key: task.key,
         kind: "stage".to_owned(),
         label: task.label.clone(),
-        family: key::family(&task.fields),
+        family: key::family(&task.fields, task.description.inputs.keys()),
         fields: task.fields.clone(),
         outputs: BTreeMap::new(),
         provenance,

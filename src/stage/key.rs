@@ -76,8 +76,12 @@ pub fn key(fields: &Fields) -> Digest {
 }
 
 /// What a result is made of apart from its inputs' content: equal for results that differ in nothing else.
-pub fn family(fields: &Fields) -> Digest {
-    digest("pleach 2026 stage family", fields.iter().filter(|(name, _)| !name.starts_with("inputs.")))
+/// `roles` are those of all its inputs, known or not.
+pub fn family<'a>(fields: &Fields, roles: impl IntoIterator<Item = &'a String>) -> Digest {
+    let own = fields.iter().filter(|(name, _)| !name.starts_with("inputs."));
+    let roles: Vec<(String, String)> =
+        roles.into_iter().map(|role| (format!("inputs.{role}"), String::new())).collect();
+    digest("pleach 2026 stage family", own.chain(&roles))
 }
 
 /// The first link of the chain of a training stage's epochs; [`crate::train::checkpoint::next_key`] makes the others.

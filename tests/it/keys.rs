@@ -377,6 +377,21 @@ fn an_input_that_is_there_no_more_is_told() {
 }
 
 #[test]
+fn a_model_that_is_added_is_told_although_another_has_yet_to_be_made() {
+    let text = MANIFEST
+        .replacen(
+            "models = [\"teacher\", \"student\", \"tuned\"]",
+            "models = [\"teacher\", \"student\", \"tuned\", \"quiet\"]",
+            1,
+        )
+        .replacen("temperature = 3.0", "temperature = 5.0", 1);
+    let planned = planned(&text, &[]);
+    let told: Vec<String> = changes(&planned, "score").iter().map(pleach::report::plan::line).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("inputs.models.3  nothing → `quiet`  pleach.toml:"), "{told:?}");
+}
+
+#[test]
 fn graphs() {
     let project = Project::new(MANIFEST);
     let mut all = String::new();
