@@ -1,7 +1,7 @@
 //! A run's events for a person: bars on a terminal, plain lines elsewhere; or JSON.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anstyle::AnsiColor;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -28,7 +28,12 @@ type Clocks = HashMap<String, Clock>;
 pub struct Clock {
     begun: Instant,
     epochs_before: u64,
+    /// When an epoch was told last.
+    told: Option<Instant>,
 }
+
+/// Epochs that are shorter than this are not all told where each takes a line.
+const BETWEEN_LINES: Duration = Duration::from_secs(1);
 
 impl Clock {
     /// How long the rest takes at the speed so far, with `done` of `all` epochs done.
@@ -66,7 +71,7 @@ impl Reporter {
             }
             Reporter::Lines(clocks) => {
                 remember(clocks, event);
-                if let Some(line) = line(event, clocks) {
+                if let Some(line) = line(event, clocks).filter(|_| is_worth_a_line(event, clocks)) {
                     output::stderr(&line);
                 }
             }
@@ -78,13 +83,25 @@ impl Reporter {
 fn remember(clocks: &mut Clocks, event: &Event) {
     match event {
         Event::StageStarted { stage, .. } => {
-            clocks.insert(stage.clone(), Clock { begun: Instant::now(), epochs_before: 0 });
+            clocks.insert(stage.clone(), Clock { begun: Instant::now(), epochs_before: 0, told: None });
         }
         Event::StageResumed { stage, epoch, .. } => {
-            clocks.insert(stage.clone(), Clock { begun: Instant::now(), epochs_before: *epoch });
+            clocks.insert(stage.clone(), Clock { begun: Instant::now(), epochs_before: *epoch, told: None });
         }
         _ => {}
     }
+}
+
+/// Whether a line is due: always, but for epochs in quick succession, of which only the first and the last are told, and
+/// one a second between them.
+fn is_worth_a_line(event: &Event, clocks: &mut Clocks) -> bool {
+    let Event::Epoch { stage, epoch, epochs, .. } = event else { return true };
+    let Some(clock) = clocks.get_mut(stage) else { return true };
+    let due = epoch == epochs || clock.told.is_none_or(|told| told.elapsed() >= BETWEEN_LINES);
+    if due {
+        clock.told = Some(Instant::now());
+    }
+    due
 }
 
 /// An event as a line; `None` for those that only bars show.
