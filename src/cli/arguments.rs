@@ -205,6 +205,9 @@ pub enum CacheCommand {
         /// Also delete results older than so many days
         #[arg(long, value_name = "DAYS")]
         older_than: Option<u64>,
+        /// Keep objects that no result names when they are younger than so many minutes
+        #[arg(long, value_name = "MINUTES", default_value_t = 60)]
+        grace: u64,
         /// Keep the checkpoints of epochs
         #[arg(long)]
         keep_epochs: bool,

@@ -20,14 +20,14 @@ pub fn cache(arguments: &arguments::Cache, global: &Global) -> Result<(), Failur
             list(&store);
             Ok(())
         }
-        CacheCommand::Gc { older_than, keep_epochs, dry_run, wait } => {
+        CacheCommand::Gc { older_than, grace, keep_epochs, dry_run, wait } => {
             let days = |days: &u64| Duration::from_secs(days.saturating_mul(86_400));
             let policy = GcPolicy {
                 wait: *wait,
                 keep_epochs: *keep_epochs,
                 older_than: older_than.as_ref().map(days),
+                grace: Duration::from_secs(grace.saturating_mul(60)),
                 dry_run: *dry_run,
-                ..GcPolicy::default()
             };
             gc(&store, &policy)
         }
@@ -93,12 +93,14 @@ fn gc(store: &Store, policy: &GcPolicy) -> Result<(), Failure> {
     };
     let verb = if policy.dry_run { "would delete" } else { "deleted" };
     output::stdout(&format!(
-        "{verb} {} epochs, {} other records, {} objects ({}), {} files from quarantine\n",
+        "{verb} {} epochs, {} other records, {} objects ({}), {} files from quarantine; \
+         objects younger than {} minutes stay\n",
         count(collected.epochs),
         count(collected.records),
         count(collected.objects),
         bytes(collected.bytes),
         count(collected.quarantined),
+        policy.grace.as_secs() / 60,
     ));
     Ok(())
 }
