@@ -348,7 +348,7 @@ fn training_speed(depth: usize) -> f64 {
         normalization: &Normalization::of(&images, &indices),
         store: &store,
         chain: Digest::of(b"bench"),
-        family: Digest::of(b"bench"),
+        stage: Digest::of(b"bench"),
         resume: false,
         cancelled: &AtomicBool::new(false),
         progress: &|progress| {

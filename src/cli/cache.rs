@@ -94,7 +94,7 @@ fn gc(store: &Store, policy: &GcPolicy) -> Result<(), Failure> {
     let verb = if policy.dry_run { "would delete" } else { "deleted" };
     output::stdout(&format!(
         "{verb} {} epochs, {} other records, {} objects ({}), {} files from quarantine; \
-         objects younger than {} minutes stay\n",
+         others younger than {} minutes stay\n",
         count(collected.epochs),
         count(collected.records),
         count(collected.objects),

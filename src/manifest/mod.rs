@@ -74,7 +74,7 @@ pub struct Data {
     pub path: Option<PathBuf>,
     /// The share of the training set that is split off for validation, in [0, 1).
     pub validation: f64,
-    /// Use only the first so many training images of a shuffle by seed; all when absent.
+    /// Use only so many training images, drawn by seed from every class alike; all when absent.
     pub limit: Option<u64>,
     /// The seed of the split and of `limit`.
     pub seed: u64,

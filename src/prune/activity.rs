@@ -1,6 +1,7 @@
 //! What the units of a layer do on real images.
 
-use crate::data::{self, Images, Normalization};
+use super::Watched;
+use crate::data;
 use crate::error::{Error, Kind, Result};
 use crate::network::{Executor, Mode};
 use crate::tensor::{Backend, NoneTape};
@@ -16,27 +17,29 @@ pub struct Activity {
     pub zeros: Vec<f64>,
 }
 
-/// Watches `layer` on the images at `indices`, in evaluation mode.
+/// Watches `layer` in evaluation mode. Ends early, with what it has, when `stop` says so.
 ///
 /// # Errors
 /// When there is no such layer, and when the device fails.
 pub fn observe<B: Backend>(
     network: &Executor<B>,
     layer: &str,
-    images: &Images,
-    indices: &[u32],
-    normalization: &Normalization,
+    watched: &Watched,
     device: &B,
+    stop: &dyn Fn() -> bool,
 ) -> Result<Activity> {
     let missing = || Error::new(Kind::Stage, format!("the network has no layer `{layer}`"));
-    let watched = network.graph().activation_of(layer).ok_or_else(missing)?;
-    let units = network.shape(watched).channels();
+    let end = network.graph().activation_of(layer).ok_or_else(missing)?;
+    let units = network.shape(end).channels();
     let (mut maximum, mut sum, mut zeros) = (vec![0.0f32; units], vec![0.0f64; units], vec![0u64; units]);
     let mut count = 0u64;
-    for indices in indices.chunks(data::EVALUATION_BATCH) {
-        let batch = data::batch(images, indices, normalization, None);
+    for indices in watched.indices.chunks(data::EVALUATION_BATCH) {
+        if stop() {
+            break;
+        }
+        let batch = data::batch(watched.images, indices, watched.normalization, None);
         let pixels = device.upload(&batch.pixels)?;
-        let forward = network.forward(pixels, batch.size, Mode::Evaluate, &[watched], &mut NoneTape)?;
+        let forward = network.forward(pixels, batch.size, Mode::Evaluate, &[end], &mut NoneTape)?;
         for row in B::download(&forward.kept[0].1).chunks(units) {
             count += 1;
             for (unit, activation) in row.iter().enumerate() {

@@ -4,11 +4,13 @@
 //! - `activity`: what the units of a layer do on real images, for criteria that ask;
 //! - `inactive`: which units go, by their activity (KDDP);
 //! - `units`: removing units for real, from the layer, what normalises it, and what reads it;
-//! - `weights`: masking single weights.
+//! - `weights`: masking single weights;
+//! - `proof`: that the smaller network computes what the masked one computes.
 
 mod activity;
 mod inactive;
 mod method;
+mod proof;
 #[cfg(test)]
 mod tests;
 pub mod units;
@@ -16,6 +18,7 @@ mod weights;
 
 pub use activity::Activity;
 pub use method::{Criterion, Measure, Method, Scope};
+pub use proof::prove;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +26,17 @@ use crate::data::{Images, Normalization};
 use crate::error::Result;
 use crate::network::{Executor, Graph, HostTensor, Model};
 use crate::tensor::Backend;
+
+/// The images on which a network is watched.
+#[derive(Debug, Clone, Copy)]
+pub struct Watched<'a> {
+    /// The set.
+    pub images: &'a Images,
+    /// Those of its training split.
+    pub indices: &'a [u32],
+    /// Of the training split.
+    pub normalization: &'a Normalization,
+}
 
 /// What pruning took away.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,20 +76,19 @@ impl Removed {
 
 /// What `method` has to know about the network's behaviour on the training split; `None` when weights are enough.
 ///
+/// Ends early, with what it has, when `stop` says so.
+///
 /// # Errors
 /// When the device fails.
 pub fn activity<B: Backend>(
     method: &Method,
     network: &Executor<B>,
-    images: &Images,
-    indices: &[u32],
-    normalization: &Normalization,
+    watched: &Watched,
     device: &B,
+    stop: &dyn Fn() -> bool,
 ) -> Result<Option<Activity>> {
     match method {
-        Method::Inactive { layer, .. } => {
-            activity::observe(network, layer, images, indices, normalization, device).map(Some)
-        }
+        Method::Inactive { layer, .. } => activity::observe(network, layer, watched, device, stop).map(Some),
         Method::Weights { .. } => Ok(None),
     }
 }

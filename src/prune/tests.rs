@@ -92,7 +92,8 @@ fn observed(model: &Model, layer: &str) -> Activity {
     let normalization = Normalization::of(&set.train, &every);
     let device = Cpu::default();
     let network = Executor::new(model, &device).unwrap();
-    super::activity::observe(&network, layer, &set.train, &every, &normalization, &device).unwrap()
+    let watched = super::Watched { images: &set.train, indices: &every, normalization: &normalization };
+    super::activity::observe(&network, layer, &watched, &device, &|| false).unwrap()
 }
 
 #[test]
@@ -175,6 +176,22 @@ fn the_smallest_weights_go_and_stay_gone() {
             mask.iter().zip(&pruned.masks[name]).all(|(before, now)| *before || !now),
             "{name}: a weight came back"
         );
+    }
+}
+
+#[test]
+fn weights_that_are_gone_stay_gone_when_less_is_asked_for() {
+    let mut pruned = model(&lenet());
+    apply(&weights(Criterion::Magnitude, 0.9, Scope::Global), &mut pruned, None, 0).unwrap();
+    let first = pruned.masks.clone();
+    for (sparsity, scope) in [(0.5, Scope::Global), (0.9, Scope::Uniform)] {
+        apply(&weights(Criterion::Magnitude, sparsity, scope), &mut pruned, None, 0).unwrap();
+        for (name, mask) in &first {
+            assert!(
+                mask.iter().zip(&pruned.masks[name]).all(|(before, now)| *before || !now),
+                "{name}: a weight came back"
+            );
+        }
     }
 }
 

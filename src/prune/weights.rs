@@ -30,11 +30,13 @@ pub fn mask(model: &mut Model, criterion: Criterion, sparsity: f64, scope: Scope
     }
     for name in &names {
         let length = model.tensors[name].data.len();
-        model.masks.insert(name.clone(), vec![true; length]);
+        model.masks.entry(name.clone()).or_insert_with(|| vec![true; length]);
     }
     for mut group in scored {
         group.sort_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
-        let gone = (sparsity * group.len() as f64).round() as usize;
+        // What was masked before stays so, even where that is more than is asked for now.
+        let masked = group.iter().filter(|(score, ..)| *score < 0.0).count();
+        let gone = ((sparsity * group.len() as f64).round() as usize).max(masked);
         for (_, tensor, index) in &group[..gone] {
             let name = &names[*tensor];
             model.masks.get_mut(name).expect("just made")[*index] = false;

@@ -54,7 +54,8 @@ pub fn evaluations(manifest: &Manifest, records: &[Option<Record>], store: &Stor
         let output = record.outputs.get("metrics").ok_or_else(|| broken("has no metrics"))?;
         let bytes = store.get(&output.digest)?.ok_or_else(|| broken("is gone").hint("run the pipeline again"))?;
         let metrics: Metrics = serde_json::from_slice(&bytes).map_err(|_| broken("cannot be read"))?;
-        let timings: Vec<Timing> = serde_json::from_value(record.provenance["measured"].clone()).unwrap_or_default();
+        let timings: Vec<Timing> = serde_json::from_value(record.provenance["measured"].clone())
+            .map_err(|_| broken("has no timings that can be read"))?;
         let names = stage.inputs.values().map(|reference| reference.stage.clone());
         let models = names
             .zip(metrics.models)
@@ -64,11 +65,7 @@ pub fn evaluations(manifest: &Manifest, records: &[Option<Record>], store: &Stor
         all.push(Evaluation {
             stage: name.clone(),
             data: stage.data.clone().unwrap_or_default(),
-            split: match split {
-                crate::stage::Split::Train => "train",
-                crate::stage::Split::Validation => "validation",
-                crate::stage::Split::Test => "test",
-            },
+            split: split.name(),
             images: metrics.images,
             reference: reference.map(|r| r as usize),
             models,

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::outputs::Outputs;
 use super::{Context, Description, Failure, Split, inputs};
 use crate::data;
-use crate::error::Result;
+use crate::error::{Error, Kind};
 use crate::network::{Executor, Mode};
 use crate::tensor::{Backend, Cpu, NoneTape};
 use crate::train::evaluation;
@@ -68,6 +68,10 @@ const THROUGHPUT_RUNS: usize = 3;
 pub fn evaluate(description: &Description, split: Split, context: &Context) -> Result<Outputs, Failure> {
     let data = inputs::needed_data(description, context)?;
     let (images, indices) = data.split(split);
+    if indices.is_empty() {
+        let error = Error::new(Kind::Input, format!("the {} split has no image", split.name()));
+        return Err(error.hint("raise `validation` or `limit` of the data set").into());
+    }
     let labels: Vec<u32> = indices.iter().map(|i| images.labels[*i as usize]).collect();
     let device = Cpu::default();
     let mut metrics = Metrics { images: indices.len() as u64, models: Vec::new() };
@@ -78,10 +82,16 @@ pub fn evaluate(description: &Description, split: Split, context: &Context) -> R
         let stop = || context.check_cancelled().is_err();
         let logits = evaluation::logits(&network, images, &indices, &data.normalization, &device, &stop)?;
         context.check_cancelled()?;
+        let loss = evaluation::cross_entropy(&logits, &labels);
+        if !loss.is_finite() {
+            let message = format!("the loss of `{role}` on the {} split is {loss}", split.name());
+            let error = Error::new(Kind::Diverged, message).hint("its weights are finite, but too large to be of use");
+            return Err(Failure::Error(error));
+        }
         metrics.models.push(ModelMetrics {
             top1: evaluation::top(&logits, &labels, 1),
             top5: evaluation::top(&logits, &labels, 5),
-            loss: evaluation::cross_entropy(&logits, &labels),
+            loss,
             per_class: per_class(&logits, &labels, data.set.source.classes()),
             parameters: model.graph.parameter_count(),
             nonzeros: model.nonzero_count(),
@@ -91,7 +101,7 @@ pub fn evaluate(description: &Description, split: Split, context: &Context) -> R
         let one = data::batch(images, &indices[..1.min(indices.len())], &data.normalization, None);
         let many =
             data::batch(images, &indices[..data::EVALUATION_BATCH.min(indices.len())], &data.normalization, None);
-        timings.push(time(&network, &one, &many, &device)?);
+        timings.push(time(&network, &one, &many, context)?);
     }
     let mut outputs = Outputs::default().json("metrics", &metrics);
     outputs.measured = json!(timings);
@@ -108,16 +118,18 @@ fn per_class(logits: &[f32], labels: &[u32], classes: usize) -> Vec<Option<f64>>
     right.into_iter().map(|(hits, all)| (all > 0).then(|| hits as f64 / all as f64)).collect()
 }
 
-fn time(network: &Executor<Cpu>, one: &data::Batch, many: &data::Batch, device: &Cpu) -> Result<Timing> {
-    let run = |batch: &data::Batch| -> Result<f64> {
+fn time(network: &Executor<Cpu>, one: &data::Batch, many: &data::Batch, context: &Context) -> Result<Timing, Failure> {
+    let device = network.device();
+    let run = |batch: &data::Batch| -> Result<f64, Failure> {
+        context.check_cancelled()?;
         let pixels = device.upload(&batch.pixels)?;
         let begun = Instant::now();
         network.forward(pixels, batch.size, Mode::Evaluate, &[], &mut NoneTape)?;
         Ok(begun.elapsed().as_secs_f64())
     };
-    let median = |batch: &data::Batch, runs: usize| -> Result<f64> {
+    let median = |batch: &data::Batch, runs: usize| -> Result<f64, Failure> {
         run(batch)?;
-        let mut times = (0..runs).map(|_| run(batch)).collect::<Result<Vec<f64>>>()?;
+        let mut times = (0..runs).map(|_| run(batch)).collect::<Result<Vec<f64>, Failure>>()?;
         times.sort_by(f64::total_cmp);
         Ok(times[runs / 2])
     };

@@ -65,6 +65,17 @@ pub enum Split {
     Test,
 }
 
+impl Split {
+    /// The name as the manifest writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Split::Train => "train",
+            Split::Validation => "validation",
+            Split::Test => "test",
+        }
+    }
+}
+
 impl Parameters {
     /// The kind as the manifest writes it.
     pub fn kind(&self) -> &'static str {

@@ -4,15 +4,10 @@ use serde::Serialize;
 
 use super::outputs::Outputs;
 use super::{Context, Description, Failure, inputs};
-use crate::data::{self, EVALUATION_BATCH};
-use crate::error::{Error, Kind, Result};
-use crate::network::{Executor, Mode, Model};
-use crate::prune::{self, Method, Removed, units};
-use crate::tensor::{Backend, Cpu, NoneTape};
+use crate::network::{Executor, Model};
+use crate::prune::{self, Method, Removed, Watched};
+use crate::tensor::Cpu;
 use crate::train::Progress;
-
-/// The largest difference between the shrunk and the masked network, as a share of the largest logit.
-const TOLERANCE: f64 = 1e-4;
 
 /// What pruning did, as the output `report`.
 #[derive(Debug, Serialize)]
@@ -41,28 +36,31 @@ impl Size {
 /// Prunes, and hands over `network`, `weights`, `masks` and `report`.
 ///
 /// # Errors
-/// [`Kind::Stage`] when the smaller network computes something else than the masked one; see [`Failure`].
+/// [`crate::error::Kind::Stage`] when the smaller network computes something else than the masked one; see [`Failure`].
 pub fn prune(description: &Description, method: &Method, context: &Context) -> Result<Outputs, Failure> {
     let original = inputs::network(description, "from", context)?;
     let device = Cpu::default();
     let data = description.data.as_ref().map(|data| inputs::data(data, context)).transpose()?;
-    let activity = match &data {
-        Some(data) => {
+    let watched = data.as_ref().map(|data| Watched {
+        images: &data.set.train,
+        indices: &data.train,
+        normalization: &data.normalization,
+    });
+    let activity = match &watched {
+        Some(watched) => {
             let network = Executor::new(&original, &device)?;
-            prune::activity(method, &network, &data.set.train, &data.train, &data.normalization, &device)?
+            prune::activity(method, &network, watched, &device, &|| context.check_cancelled().is_err())?
         }
         None => None,
     };
     context.check_cancelled()?;
     let mut model = original.clone();
     let removed = prune::apply(method, &mut model, activity.as_ref(), description.seed)?;
+    if let Some(watched) = &watched {
+        prune::prove(&original, &model, &removed, watched, &device)?;
+    }
     let mut kept_of = None;
     if let Removed::Units { layer, keep, before } = &removed {
-        let mut masked = original.clone();
-        units::silence(&mut masked, layer, keep)?;
-        if let Some(data) = &data {
-            prove_equal(&masked, &model, data, &device)?;
-        }
         kept_of = Some([*before, keep.len()]);
         let least = match method {
             Method::Inactive { minimum, .. } => *minimum as usize,
@@ -76,27 +74,4 @@ pub fn prune(description: &Description, method: &Method, context: &Context) -> R
     }
     let report = Report { before: Size::of(&original), after: Size::of(&model), units: kept_of };
     Ok(Outputs::network(&model)?.json("report", &report))
-}
-
-/// Compares the logits of both networks on real images.
-fn prove_equal(masked: &Model, shrunk: &Model, data: &inputs::Prepared, device: &Cpu) -> Result<()> {
-    let images = &data.train[..data.train.len().min(EVALUATION_BATCH)];
-    let batch = data::batch(&data.set.train, images, &data.normalization, None);
-    let logits = |model: &Model| -> Result<Vec<f32>> {
-        let network = Executor::new(model, device)?;
-        let pixels = device.upload(&batch.pixels)?;
-        let forward = network.forward(pixels, batch.size, Mode::Evaluate, &[], &mut NoneTape)?;
-        Ok(Cpu::download(&forward.logits))
-    };
-    let (masked, shrunk) = (logits(masked)?, logits(shrunk)?);
-    let largest = masked.iter().fold(f64::MIN_POSITIVE, |largest, z| largest.max(z.abs() as f64));
-    let difference = masked.iter().zip(&shrunk).fold(0.0f64, |worst, (a, b)| worst.max((a - b).abs() as f64));
-    if difference / largest > TOLERANCE {
-        let message = format!(
-            "the pruned network computes something else than the masked one (off by {:.1e})",
-            difference / largest
-        );
-        return Err(Error::new(Kind::Stage, message).hint("this is a defect of pleach; please report it"));
-    }
-    Ok(())
 }

@@ -30,7 +30,7 @@ pub fn train(description: &Description, training: &Training, context: &Context) 
         normalization: &data.normalization,
         store: context.store,
         chain: key::chain(&fields),
-        family: key::family(&fields, description.inputs.keys()),
+        stage: key::key(&fields),
         resume: context.resume,
         cancelled: context.cancelled,
         progress: context.progress,

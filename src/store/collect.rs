@@ -90,27 +90,31 @@ impl Store {
             }
         };
         let mut collected = Collected::default();
-        let named = self.collect_records(policy, &mut collected)?;
-        self.collect_objects(policy, &named, &mut collected)?;
+        let (named, freed) = self.collect_records(policy, &mut collected)?;
+        self.collect_objects(policy, &named, &freed, &mut collected)?;
         self.collect_quarantine(policy, &mut collected)?;
         collected.temps = temps::sweep(&self.tree.temps(), policy.dry_run);
         collected.locks = self.sweep_locks(policy.dry_run)?;
         Ok(Some(collected))
     }
 
-    /// Removes records, and gives the objects that the rest name.
-    fn collect_records(&self, policy: &GcPolicy, collected: &mut Collected) -> Result<HashSet<Digest>> {
+    /// Removes records, and gives the objects that the rest name, and those that the removed ones named.
+    fn collect_records(
+        &self,
+        policy: &GcPolicy,
+        collected: &mut Collected,
+    ) -> Result<(HashSet<Digest>, HashSet<Digest>)> {
         let mut finished = HashSet::new();
         if !policy.keep_epochs {
             self.for_each_key(|key| {
                 match self.state(&self.tree, &key)? {
-                    State::Valid(record) if record.kind == "stage" => finished.insert(record.family),
+                    State::Valid(record) if record.kind == "stage" => finished.insert(record.key),
                     _ => false,
                 };
                 Ok(())
             })?;
         }
-        let mut named = HashSet::new();
+        let (mut named, mut freed) = (HashSet::new(), HashSet::new());
         let mut folders = HashSet::new();
         self.for_each_key(|key| {
             let path = self.tree.action(&key);
@@ -126,6 +130,7 @@ impl Store {
                         named.extend(record.outputs.values().map(|output| output.digest));
                         return Ok(());
                     }
+                    freed.extend(record.outputs.values().map(|output| output.digest));
                     checkpoint
                 }
             };
@@ -140,7 +145,7 @@ impl Store {
             // If a removal is lost in a power cut after all, its record comes back naming nothing: a miss.
             let _ = files::sync_directory(&folder);
         }
-        Ok(named)
+        Ok((named, freed))
     }
 
     /// Goes over all keys. Unlike [`Store::records`] it fails when a folder cannot be read: with a part of the records
@@ -154,12 +159,22 @@ impl Store {
         Ok(())
     }
 
-    fn collect_objects(&self, policy: &GcPolicy, named: &HashSet<Digest>, collected: &mut Collected) -> Result<()> {
+    /// Removes objects that no record names: those past the grace, and those whose record went just now. The latter are
+    /// no writer's, because nobody else uses the store meanwhile.
+    fn collect_objects(
+        &self,
+        policy: &GcPolicy,
+        named: &HashSet<Digest>,
+        freed: &HashSet<Digest>,
+        collected: &mut Collected,
+    ) -> Result<()> {
+        let none = GcPolicy { grace: Duration::ZERO, ..policy.clone() };
         for shard in shards(&self.tree.objects())? {
             for path in entries(&shard)? {
                 // What is not named like an object is for `verify` to judge.
                 let Some(digest) = tree::named(&path) else { continue };
-                let Some(size) = policy.expired(&path)?.filter(|_| !named.contains(&digest)) else { continue };
+                let due = if freed.contains(&digest) { &none } else { policy };
+                let Some(size) = due.expired(&path)?.filter(|_| !named.contains(&digest)) else { continue };
                 if !policy.dry_run {
                     remove(&path)?;
                 }

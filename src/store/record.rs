@@ -24,8 +24,9 @@ pub struct Record {
     pub kind: String,
     /// A name for people, such as the stage's. It decides nothing.
     pub label: String,
-    /// Groups the records of one undertaking. [`Store::gc`](super::Store::gc) takes an `"epoch"` record for a
-    /// checkpoint of a *finished* stage when a usable `"stage"` record of the same family exists.
+    /// What the record belongs to. Of an `"epoch"` record, the key of its stage: [`Store::gc`](super::Store::gc) takes it
+    /// for a checkpoint of a *finished* stage when there is a usable `"stage"` record under that key. Of a `"stage"`
+    /// record, whatever its maker groups results by.
     pub family: Digest,
     /// What the key was made of, in order, for explanations.
     pub fields: Vec<(String, String)>,

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::History;
 use super::optimizer::{self, Tensors};
 use super::parameters::Optimizer;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::network::{Model, weights};
 use crate::store::{Digest, Record, Store};
 
@@ -42,11 +42,12 @@ pub struct Checkpoint {
     pub best: Option<Model>,
 }
 
-/// Commits a checkpoint under `key`. `family` is the one that the stage's own record will have.
+/// Commits a checkpoint under `key`. `stage` is the key of the stage that trains; once that is done, a collection may
+/// drop the checkpoint.
 ///
 /// # Errors
 /// When the store cannot be written.
-pub fn commit(store: &Store, key: Digest, family: Digest, checkpoint: &Checkpoint, refresh: bool) -> Result<()> {
+pub fn commit(store: &Store, key: Digest, stage: Digest, checkpoint: &Checkpoint, refresh: bool) -> Result<()> {
     let mut outputs = BTreeMap::new();
     let mut put = |name: &str, bytes: Vec<u8>| outputs.insert(name.to_owned(), bytes);
     let history = serde_json::json!({ "steps": checkpoint.steps, "history": checkpoint.history });
@@ -64,7 +65,7 @@ pub fn commit(store: &Store, key: Digest, family: Digest, checkpoint: &Checkpoin
         key,
         kind: KIND.to_owned(),
         label: String::new(),
-        family,
+        family: stage,
         fields: Vec::new(),
         outputs: BTreeMap::new(),
         provenance: Value::Null,
@@ -73,40 +74,37 @@ pub fn commit(store: &Store, key: Digest, family: Digest, checkpoint: &Checkpoin
     store.put_and_commit(record, &outputs, refresh).map(|_| ())
 }
 
-/// Reads the checkpoint under `key`; `None` when it is not there whole.
+/// Reads the checkpoint under `key`; `None` when it is not there whole, or holds what no checkpoint can hold. It is then
+/// made again.
 ///
 /// # Errors
-/// When the store cannot be read, or a checkpoint holds what it cannot hold.
+/// When the store cannot be read.
 pub fn load(store: &Store, key: &Digest, optimizer: &Optimizer) -> Result<Option<Checkpoint>> {
     let Some(record) = store.lookup(key)? else { return Ok(None) };
-    let object = |name: &str| -> Result<Option<Vec<u8>>> {
-        match record.outputs.get(name) {
-            Some(output) => store.get(&output.digest),
-            None => Ok(None),
-        }
-    };
-    let (Some(history), Some(state)) = (object("history")?, object("optimizer")?) else { return Ok(None) };
-    let Some(model) = read_model("", &object)? else { return Ok(None) };
-    let has_best = record.outputs.contains_key("best-weights");
-    let best = if has_best { read_model("best-", &object)? } else { None };
-    if has_best && best.is_none() {
-        return Ok(None);
+    let mut objects = BTreeMap::new();
+    for (name, output) in &record.outputs {
+        match store.get(&output.digest)? {
+            Some(bytes) => objects.insert(name.as_str(), bytes),
+            None => return Ok(None),
+        };
     }
-    let malformed = || Error::new(Kind::Internal, format!("checkpoint {} has no readable history", key.short()));
-    let history: Value = serde_json::from_slice(&history).map_err(|_| malformed())?;
-    let specs = optimizer::specs(optimizer, &model.graph.parameters());
-    Ok(Some(Checkpoint {
-        model,
-        optimizer: weights::decode(&state, &specs)?,
-        steps: history["steps"].as_u64().ok_or_else(malformed)?,
-        history: serde_json::from_value(history["history"].clone()).map_err(|_| malformed())?,
-        best,
-    }))
+    Ok(decode(&objects, optimizer))
 }
 
-fn read_model(prefix: &str, object: &dyn Fn(&str) -> Result<Option<Vec<u8>>>) -> Result<Option<Model>> {
-    let (network, weights) = (object(&format!("{prefix}network"))?, object(&format!("{prefix}weights"))?);
-    let (Some(network), Some(weights)) = (network, weights) else { return Ok(None) };
-    let masks = object(&format!("{prefix}masks"))?;
-    Model::from_parts(&network, &weights, masks.as_deref()).map(Some)
+fn decode(objects: &BTreeMap<&str, Vec<u8>>, optimizer: &Optimizer) -> Option<Checkpoint> {
+    let model = |prefix: &str| {
+        let object = |name: &str| objects.get(format!("{prefix}{name}").as_str()).map(Vec::as_slice);
+        Model::from_parts(object("network")?, object("weights")?, object("masks")).ok()
+    };
+    let now = model("")?;
+    let best = if objects.contains_key("best-weights") { Some(model("best-")?) } else { None };
+    let specs = optimizer::specs(optimizer, &now.graph.parameters());
+    let history: Value = serde_json::from_slice(objects.get("history")?).ok()?;
+    Some(Checkpoint {
+        optimizer: weights::decode(objects.get("optimizer")?, &specs).ok()?,
+        model: now,
+        steps: history["steps"].as_u64()?,
+        history: serde_json::from_value(history["history"].clone()).ok()?,
+        best,
+    })
 }

@@ -88,6 +88,20 @@ impl<B: Backend> State<B> {
         tensors
     }
 
+    /// Fails with `Kind::Diverged` if a value is NaN or infinite: a moment overflows before a weight does.
+    ///
+    /// # Errors
+    /// Names the parameter.
+    pub fn check_finite(&self, network: &Executor<B>) -> Result<()> {
+        for (parameter, slots) in network.parameters().iter().zip(&self.slots) {
+            if slots.iter().any(|slot| B::download(slot).iter().any(|value| !value.is_finite())) {
+                let message = format!("the optimizer's state of `{}` is not finite", parameter.name);
+                return Err(Error::new(Kind::Diverged, message));
+            }
+        }
+        Ok(())
+    }
+
     /// One step over all trained parameters with learning rate `lr`. Norms and biases do not decay unless asked.
     ///
     /// # Errors

@@ -34,8 +34,8 @@ pub struct Task<'a> {
     pub store: &'a Store,
     /// The first link of the chain of checkpoint keys.
     pub chain: Digest,
-    /// What the finished stage's record will carry as its family, so that the store knows whose checkpoints these are.
-    pub family: Digest,
+    /// The key of the stage that trains, so that the store knows whose checkpoints these are.
+    pub stage: Digest,
     /// Whether checkpoints of earlier runs may be used; otherwise they are replaced.
     pub resume: bool,
     /// Set when the run is to stop.
@@ -70,10 +70,13 @@ pub fn train<B: Backend>(task: &Task, start: Model, teacher: Option<&Model>, dev
         let message = "there are no training images left after the validation split";
         return Err(Error::new(Kind::Input, message).hint("lower `validation`, or raise `limit`").into());
     }
-    let rates: Vec<Vec<f64>> = (0..training.epochs)
-        .map(|epoch| schedule::rates(&training.schedule, training.optimizer.lr(), training.epochs, steps, epoch))
-        .collect();
-    let keys = keys(&task.chain, &rates);
+    if task.validation.is_empty() && (training.select == Select::Best || training.early_stop.is_some()) {
+        let message = "`select = \"best\"` and `early-stop` choose on the validation split, and no image is in it";
+        return Err(Error::new(Kind::Input, message).hint("raise `validation`, or `limit`").into());
+    }
+    let rates =
+        |epoch| schedule::rates(&training.schedule, training.optimizer.lr(), training.epochs, steps, epoch as u64);
+    let keys = keys(task, &rates)?;
     let found = if task.resume { longest(task, &keys)? } else { None };
     let mut session = match found {
         Some(checkpoint) => {
@@ -84,13 +87,13 @@ pub fn train<B: Backend>(task: &Task, start: Model, teacher: Option<&Model>, dev
         None => Session::begin(training, start, device)?,
     };
     let last = training.early_stop.as_ref().and_then(|rule| session.history.stop(rule));
-    if last.is_none() && session.history.epochs.len() < rates.len() {
+    if last.is_none() && session.history.epochs.len() < keys.len() {
         let teacher = session.teacher(task, teacher, device)?;
-        for epoch in session.history.epochs.len()..rates.len() {
-            let passed = session.epoch(task, &teacher, epoch as u64, &rates[epoch], device);
+        for epoch in session.history.epochs.len()..keys.len() {
+            let passed = session.epoch(task, &teacher, epoch as u64, &rates(epoch), device);
             let images_per_second = passed.map_err(|stop| session.keep(stop))?;
             let refresh = !task.resume;
-            checkpoint::commit(task.store, keys[epoch], task.family, &session.checkpoint(training), refresh)?;
+            checkpoint::commit(task.store, keys[epoch], task.stage, &session.checkpoint(training), refresh)?;
             // Told only now, so that whoever hears of an epoch knows that it is kept.
             let (entry, epochs) = (session.history.epochs[epoch].clone(), training.epochs);
             (task.progress)(Progress::Epoch { entry, epochs, images_per_second });
@@ -103,18 +106,24 @@ pub fn train<B: Backend>(task: &Task, start: Model, teacher: Option<&Model>, dev
 }
 
 /// The key of every epoch's checkpoint.
-fn keys(chain: &Digest, rates: &[Vec<f64>]) -> Vec<Digest> {
-    let mut keys: Vec<Digest> = Vec::with_capacity(rates.len());
-    for rates in rates {
-        keys.push(checkpoint::next_key(keys.last().unwrap_or(chain), rates));
+fn keys(task: &Task, rates: &dyn Fn(usize) -> Vec<f64>) -> Result<Vec<Digest>, Stop> {
+    let mut keys: Vec<Digest> = Vec::new();
+    for epoch in 0..task.training.epochs as usize {
+        if task.is_cancelled() {
+            return Err(Stop::Cancelled);
+        }
+        keys.push(checkpoint::next_key(keys.last().unwrap_or(&task.chain), &rates(epoch)));
     }
-    keys
+    Ok(keys)
 }
 
 /// The latest checkpoint there is, but none after the epoch at which training would have stopped early.
-fn longest(task: &Task, keys: &[Digest]) -> Result<Option<Checkpoint>> {
+fn longest(task: &Task, keys: &[Digest]) -> Result<Option<Checkpoint>, Stop> {
     let mut epoch = keys.len();
     while epoch > 0 {
+        if task.is_cancelled() {
+            return Err(Stop::Cancelled);
+        }
         if let Some(checkpoint) = checkpoint::load(task.store, &keys[epoch - 1], &task.training.optimizer)? {
             let stop = task.training.early_stop.as_ref().and_then(|rule| checkpoint.history.stop(rule));
             match stop.map(|stop| stop as usize).filter(|stop| *stop < epoch) {
@@ -192,7 +201,8 @@ impl<B: Backend> Session<B> {
     fn epoch(&mut self, task: &Task, teacher: &Teacher<B>, epoch: u64, rates: &[f64], device: &B) -> Result<f64, Stop> {
         let training = task.training;
         let passed = pass(task, &mut self.network, &mut self.optimizer, &self.objective, teacher, epoch, rates)?;
-        if let Err(error) = self.network.download().check_finite() {
+        let finite = self.network.download().check_finite().and_then(|()| self.optimizer.check_finite(&self.network));
+        if let Err(error) = finite {
             let message = format!("{} after epoch {}", error.message, epoch + 1);
             return Err(Stop::Diverged { error: Error::new(Kind::Diverged, message), last_finite: None });
         }
@@ -224,8 +234,15 @@ impl<B: Backend> Session<B> {
     /// Prunes between epochs; the optimizer's state loses the same rows and columns. How many units went.
     fn prune(&mut self, task: &Task, method: &prune::Method, device: &B) -> Result<Option<u64>, Stop> {
         let mut model = self.network.download();
-        let activity = prune::activity(method, &self.network, task.images, task.train, task.normalization, device)?;
+        let stop = || task.is_cancelled();
+        let watched = prune::Watched { images: task.images, indices: task.train, normalization: task.normalization };
+        let activity = prune::activity(method, &self.network, &watched, device, &stop)?;
+        if task.is_cancelled() {
+            return Err(Stop::Cancelled);
+        }
+        let original = model.clone();
         let removed = prune::apply(method, &mut model, activity.as_ref(), task.seed)?;
+        prune::prove(&original, &model, &removed, &watched, device)?;
         let mut state = self.optimizer.save(&task.training.optimizer, &self.network);
         removed.remove_from_state(&self.network.graph().clone(), &mut state)?;
         self.network = Executor::new(&model, device)?;
@@ -247,7 +264,15 @@ impl<B: Backend> Session<B> {
             return Err(Stop::Cancelled);
         }
         let labels: Vec<u32> = task.validation.iter().map(|i| task.images.labels[*i as usize]).collect();
-        Ok(Some((evaluation::cross_entropy(&logits, &labels), evaluation::top(&logits, &labels, 1))))
+        let loss = evaluation::cross_entropy(&logits, &labels);
+        if !loss.is_finite() {
+            let message =
+                format!("the loss on the validation split is {loss} after epoch {}", self.history.epochs.len() + 1);
+            let error =
+                Error::new(Kind::Diverged, message).hint("lower `optimizer.lr`, warm up longer, or set `clip-norm`");
+            return Err(Stop::Diverged { error, last_finite: None });
+        }
+        Ok(Some((loss, evaluation::top(&logits, &labels, 1))))
     }
 
     /// Adds the last finite weights to a divergence.

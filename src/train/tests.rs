@@ -62,7 +62,7 @@ impl Fixture {
             normalization: &self.normalization,
             store: &store,
             chain: Digest::of(b"chain"),
-            family: Digest::of(b"family"),
+            stage: Digest::of(b"stage"),
             resume: true,
             cancelled: &AtomicBool::new(false),
             progress: &progress,
@@ -263,6 +263,48 @@ fn a_penalty_on_weights_makes_them_smaller() {
     let without = fixture.run("without", &l1(0.0), mlp(16), None).0.model;
     let with = fixture.run("with", &l1(1e-2), mlp(16), None).0.model;
     assert!(sum(&with) < 0.8 * sum(&without), "{} {}", sum(&with), sum(&without));
+}
+
+#[test]
+fn an_optimizer_that_overflows_is_a_divergence_before_its_checkpoint() {
+    let fixture = Fixture::new();
+    let adam = Optimizer::Adam { lr: 1e-3, betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 0.0, decay_all: false };
+    let losses = vec![Loss::CrossEntropy { smoothing: 0.0, weight: 1e25 }];
+    let steep = Training { optimizer: adam, losses, ..training(1) };
+    let Err(Stop::Diverged { error, .. }) = fixture.try_run("steep", &steep, mlp(16), None) else {
+        panic!("the second moment is finite")
+    };
+    assert!(error.message.contains("the optimizer's state of `"), "{}", error.message);
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_read_is_made_again() {
+    let fixture = Fixture::new();
+    let (whole, _) = fixture.run("whole", &training(3), mlp(16), None);
+    fixture.run("broken", &training(2), mlp(16), None);
+    // A record in good order that names the wrong objects.
+    let store = fixture.store("broken");
+    for mut record in store.records().collect::<Vec<_>>() {
+        let history = record.outputs["history"].clone();
+        record.outputs.insert("optimizer".to_owned(), history);
+        store.commit(record, true).unwrap();
+    }
+    drop(store);
+    let (again, from) = fixture.run("broken", &training(3), mlp(16), None);
+    assert_eq!(from, None);
+    assert!(again.model == whole.model);
+}
+
+#[test]
+fn choices_without_a_validation_split_are_refused() {
+    let mut fixture = Fixture::new();
+    fixture.validation.clear();
+    let Err(Stop::Error(error)) =
+        fixture.try_run("best", &Training { select: Select::Best, ..training(1) }, mlp(4), None)
+    else {
+        panic!("there is nothing to choose on")
+    };
+    assert_eq!(error.kind, Kind::Input);
 }
 
 #[test]

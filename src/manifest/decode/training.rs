@@ -8,7 +8,7 @@ use crate::train::parameters::{EarlyStop, Loss, Optimizer, Penalty, PeriodicPrun
 
 /// Reads them. With a teacher the default loss is distillation, without one cross entropy.
 pub fn training(reader: &mut Reader, teacher: bool) -> Training {
-    let epochs = reader.integer("epochs", 1..=1_000_000, None);
+    let epochs = reader.integer("epochs", 1..=100_000, None);
     let batch = reader.integer("batch", 1..=1 << 20, Some(64));
     let optimizer = reader.table("optimizer", OPTIMIZER, optimizer);
     let schedule = reader.table("schedule", SCHEDULE, schedule);

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 const AT_ONCE: GcPolicy =
     GcPolicy { wait: false, keep_epochs: false, older_than: None, grace: Duration::ZERO, dry_run: false };
 
-fn epoch(key: &str, family: &str, bytes: &[u8]) -> Record {
-    Record { kind: "epoch".into(), family: Digest::of(family.as_bytes()), ..record(key, &[("checkpoint", bytes)]) }
+fn epoch(key: &str, stage: &str, bytes: &[u8]) -> Record {
+    Record { kind: "epoch".into(), family: Digest::of(stage.as_bytes()), ..record(key, &[("checkpoint", bytes)]) }
 }
 
 fn filled() -> Place {
@@ -16,11 +16,11 @@ fn filled() -> Place {
     for bytes in [&b"network"[..], b"done 1", b"done 2", b"open 1", b"unnamed"] {
         store.put(bytes).unwrap();
     }
-    let finished = Record { family: Digest::of(b"done"), ..record("stage", &[("network", b"network")]) };
+    let finished = record("stage", &[("network", b"network")]);
     for record in [
         finished,
-        epoch("e1", "done", b"done 1"),
-        epoch("e2", "done", b"done 2"),
+        epoch("e1", "stage", b"done 1"),
+        epoch("e2", "stage", b"done 2"),
         epoch("e3", "interrupted", b"open 1"),
     ] {
         assert_eq!(store.commit(record, false).unwrap(), Commit::Stored);
@@ -56,6 +56,14 @@ fn a_stage_whose_result_is_lost_is_not_finished() {
     let collected = store.gc(&AT_ONCE).unwrap();
     assert_eq!((collected.epochs, collected.records, collected.objects), (0, 1, 1));
     assert_eq!(labels(&store), ["e1", "e2", "e3"]);
+}
+
+#[test]
+fn what_a_removed_record_named_goes_at_once_and_the_rest_after_its_grace() {
+    let store = filled();
+    let collected = store.gc(&GcPolicy::default()).unwrap();
+    assert_eq!(collected, Collected { epochs: 2, objects: 2, bytes: 12, ..Collected::default() });
+    assert!(store.get(&Digest::of(b"unnamed")).unwrap().is_some(), "somebody may be about to name it");
 }
 
 #[test]

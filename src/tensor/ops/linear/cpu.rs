@@ -32,7 +32,7 @@ pub(crate) fn linear<T: Tape<f32, Cpu>>(
     let biases = bias.map(values);
     // Turned round so that the product sums over inputs one after the other. With the weights as they are it sums them
     // in lanes, and then an input that is always zero changes the order of the others: removing a silent unit would
-    // change the last bits of every logit.
+    // change the last bits of every logit. (Above some thousand inputs the product is cut into blocks, and it does.)
     let turned = transposed(&weights, outputs, inputs);
     y.par_chunks_mut(ROWS * outputs).zip(x_values.par_chunks(ROWS * inputs)).for_each(|(y, x)| {
         if let Some(biases) = &biases {
