@@ -23,6 +23,9 @@ pub fn export(arguments: &arguments::Export, global: &Global) -> Result<(), Fail
                 .into());
         }
     };
+    if arguments.output.is_dir() {
+        return Err(Error::new(Kind::Usage, "this is a folder").at(&arguments.output).hint("name a file").into());
+    }
     let session = Session::open(&arguments.manifest)?;
     let stage = session.stage(&arguments.stage)?;
     let store = store(global)?;

@@ -14,6 +14,9 @@ pub fn init(arguments: &arguments::Init) -> Result<(), Failure> {
     if path.exists() {
         return Err(Error::new(Kind::Input, "the file is there already").at(&path).hint("name another folder").into());
     }
+    if directory.exists() && !directory.is_dir() {
+        return Err(Error::new(Kind::Usage, "this is not a folder").at(directory).hint("name a folder").into());
+    }
     std::fs::create_dir_all(directory)
         .map_err(|error| Error::new(Kind::Store, format!("cannot make the folder ({error})")).at(directory))?;
     export::write(&path, FIRST.as_bytes())?;

@@ -115,7 +115,12 @@ fn line(event: &Event, clocks: &Clocks) -> Option<String> {
         Event::StageCached { stage, .. } => format!("{} {stage}", good("cached")),
         Event::StageStarted { stage, kind, .. } => format!("{} {stage} ({kind})", good("running")),
         Event::StageWaiting { stage, pid } => {
-            let who = pid.map_or("another process".to_owned(), |pid| format!("process {pid}"));
+            let who = match pid {
+                // The same result under two names.
+                Some(pid) if *pid == std::process::id() => "another stage of this run".to_owned(),
+                Some(pid) => format!("process {pid}"),
+                None => "another process".to_owned(),
+            };
             format!("{} for stage {stage}, which {who} is making", mild("waiting"))
         }
         Event::StageResumed { stage, epoch, epochs } if epoch >= epochs => {

@@ -19,8 +19,8 @@ pub struct DataSet {
     pub test: Images,
     /// The name of each class.
     pub class_names: Vec<String>,
-    /// Of the set's content: for each file its role and its bytes, decompressed, and the class names. Never of paths
-    /// or file names.
+    /// Of the set's content: for each file its role and its bytes, decompressed. Never of paths or file names, nor of
+    /// what the classes are called, which changes no result.
     pub digest: blake3::Hash,
     /// Tells whether the files changed since.
     pub witness: Witness,
@@ -43,7 +43,7 @@ pub fn load(source: Source, path: Option<&Path>) -> Result<DataSet> {
         let class_names = owned(digits::CLASS_NAMES);
         digest.part(digits::ROLE, blake3::hash(&content));
         let (train, test) = digits::parse(&content)?;
-        let digest = digest.finish(&class_names);
+        let digest = digest.0.finalize();
         return Ok(DataSet { source, train, test, class_names, digest, witness });
     };
     let mut train = Images::empty(source.image_shape());
@@ -56,8 +56,8 @@ pub fn load(source: Source, path: Option<&Path>) -> Result<DataSet> {
         part.parse(&content.bytes, source, images).map_err(|error| layout.replace_file(error.at(&path)))?;
         witness.watch(content.watched);
     }
-    let class_names = read_class_names(layout, &folder, &mut witness)?;
-    let digest = digest.finish(&class_names);
+    let class_names = read_class_names(layout, &folder)?;
+    let digest = digest.0.finalize();
     Ok(DataSet { source, train, test, class_names, digest, witness })
 }
 
@@ -69,13 +69,13 @@ pub fn digest(source: Source, path: Option<&Path>) -> Result<blake3::Hash> {
     let mut digest = ContentDigest::default();
     let Some((layout, folder)) = locate(source, path)? else {
         digest.part(digits::ROLE, blake3::hash(&digits::content()?));
-        return Ok(digest.finish(&owned(digits::CLASS_NAMES)));
+        return Ok(digest.0.finalize());
     };
     for part in layout.parts {
         let hash = files::hash(&layout.find(&folder, part)?).map_err(|error| layout.replace_file(error))?;
         digest.part(part.role, hash);
     }
-    Ok(digest.finish(&read_class_names(layout, &folder, &mut Witness::default())?))
+    Ok(digest.0.finalize())
 }
 
 /// The files of a set and the folder they are in, or `None` if it is built in.
@@ -95,16 +95,14 @@ fn locate(source: Source, path: Option<&Path>) -> Result<Option<(&'static Layout
 }
 
 /// The class names from their file if there is one, else the well-known ones.
-fn read_class_names(layout: &Layout, folder: &Path, witness: &mut Witness) -> Result<Vec<String>> {
+fn read_class_names(layout: &Layout, folder: &Path) -> Result<Vec<String>> {
     let path = layout.class_names_file.map(|name| folder.join(name));
     let Some(path) = path.filter(|path| fs::symlink_metadata(path).is_ok()) else {
         return Ok(owned(layout.class_names));
     };
     let hint = |error: Error| error.hint("remove the file to use the well-known class names");
     let content = files::read(&path).map_err(hint)?;
-    let names = names::names(&content.bytes, layout.class_names.len()).map_err(|error| hint(error.at(&path)))?;
-    witness.watch(content.watched);
-    Ok(names)
+    names::names(&content.bytes, layout.class_names.len()).map_err(|error| hint(error.at(&path)))
 }
 
 fn owned(names: &[&str]) -> Vec<String> {
@@ -124,12 +122,6 @@ impl ContentDigest {
     fn part(&mut self, role: &str, content: blake3::Hash) {
         self.text(role);
         self.0.update(content.as_bytes());
-    }
-
-    fn finish(mut self, class_names: &[String]) -> blake3::Hash {
-        self.text("class-names");
-        class_names.iter().for_each(|name| self.text(name));
-        self.0.finalize()
     }
 
     /// With its length before it, so that no two sequences of texts read alike.

@@ -128,7 +128,6 @@ fn a_digest_is_of_content_whatever_holds_it() {
         fs::remove_file(plain).unwrap();
         assert_eq!(load_digest(Source::Mnist, elsewhere.path()), expected, "after packing {name}");
     }
-    assert_ne!(load_digest(Source::FashionMnist, folder.path()), expected, "the class names are others");
 }
 
 #[test]
@@ -178,7 +177,7 @@ fn cifar_10_is_read_from_its_folder_or_the_parent() {
 }
 
 #[test]
-fn class_names_count_by_what_they_are() {
+fn class_names_are_read_and_decide_nothing() {
     let folder = cifar_10();
     let original = load_digest(Source::Cifar10, folder.path());
     let file = folder.path().join("batches.meta.txt");
@@ -186,11 +185,11 @@ fn class_names_count_by_what_they_are() {
     fs::write(&file, format!("{names}\n\n")).unwrap();
     assert_eq!(load_digest(Source::Cifar10, folder.path()), original);
     fs::write(&file, names.replace("cat", "chat")).unwrap();
-    assert_ne!(load_digest(Source::Cifar10, folder.path()), original);
+    assert_eq!(load_digest(Source::Cifar10, folder.path()), original);
     let set = load(Source::Cifar10, Some(folder.path())).unwrap();
     assert_eq!(set.class_names[3], "chat");
     fs::write(&file, names.replace("cat", "kat")).unwrap();
-    set.witness.unchanged().unwrap_err();
+    set.witness.unchanged().unwrap();
     fs::write(&file, "cat").unwrap();
     insta::assert_snapshot!(message(&load(Source::Cifar10, Some(folder.path())).unwrap_err(), folder.path()), @r#"
     expected 10 class names, one a line, found 1: batches.meta.txt

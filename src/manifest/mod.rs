@@ -93,6 +93,14 @@ pub enum NetworkSource {
     Like(Reference),
 }
 
+impl Data {
+    /// Whether both have the same training split, and so the same normalisation.
+    pub fn normalises_like(&self, other: &Data) -> bool {
+        let split = |data: &Data| (data.source, data.path.clone(), data.limit, data.seed);
+        split(self) == split(other) && self.validation == other.validation
+    }
+}
+
 /// `[networks.NAME]`.
 #[derive(Debug, Clone)]
 pub struct NamedNetwork {

@@ -86,7 +86,13 @@ fn sections(table: &mut Table, diagnostics: &mut Diagnostics) {
 
 fn pipeline(reader: &mut Reader, stem: &str) -> Pipeline {
     Pipeline {
-        name: reader.optional_string("name").map_or_else(|| stem.to_owned(), |(name, _)| name),
+        name: match reader.optional_string("name") {
+            Some((name, span)) => {
+                check_name(&name, span, reader.diagnostics);
+                name
+            }
+            None => stem.to_owned(),
+        },
         description: reader.optional_string("description").map(|(text, _)| text).unwrap_or_default(),
         seed: reader.seed(Seed { value: 0, span: None }),
     }
@@ -127,16 +133,21 @@ fn named<T>(
     all
 }
 
+/// Names are labels of results and parts of file names.
+fn check_name(name: &str, span: Span, diagnostics: &mut Diagnostics) {
+    let good = (1..=64).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
+    if !good {
+        diagnostics
+            .error(span, format!("`{}` is not a name", printable(name)))
+            .hint("a name has 1 to 64 letters, digits, `_`, `.` or `-`");
+    }
+}
+
 fn check_names(section: &str, table: &Table, diagnostics: &mut Diagnostics) {
     let mut folded: IndexMap<String, &str> = IndexMap::new();
     for (name, (span, _)) in table {
-        let good = (1..=64).contains(&name.len())
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
-        if !good {
-            diagnostics
-                .error(*span, format!("`{}` is not a name", printable(name)))
-                .hint("a name has 1 to 64 letters, digits, `_`, `.` or `-`");
-        }
+        check_name(name, *span, diagnostics);
         if let Some(twin) = folded.insert(name.to_ascii_lowercase(), name) {
             diagnostics
                 .error(

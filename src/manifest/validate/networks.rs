@@ -8,10 +8,10 @@ use super::data_of;
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::scalar::printable;
 use crate::manifest::source::Span;
-use crate::manifest::{Manifest, NetworkSource, Stage};
+use crate::manifest::{Data, Manifest, NetworkSource, Stage};
 use crate::network::arch::Architecture;
-use crate::network::{Graph, pattern};
-use crate::prune::{Method, units};
+use crate::network::{Graph, Role, pattern};
+use crate::prune::{Method, Scope, units};
 use crate::stage::Parameters;
 use crate::train::parameters::Penalty;
 
@@ -41,16 +41,22 @@ type Built<'a> = HashMap<(&'a Architecture, [usize; 3], usize), Option<Rc<Known>
 pub fn check(manifest: &Manifest, order: &[&str], diagnostics: &mut Diagnostics) {
     let mut built = Built::new();
     let mut networks: HashMap<&str, Rc<Known>> = HashMap::new();
+    // The data that each network was trained on first, which decides how its images are normalised.
+    let mut trained_on: HashMap<&str, &Data> = HashMap::new();
     for name in order {
         let stage = &manifest.stages[*name];
         let Some(network) = network_of(manifest, stage, &networks, &mut built, diagnostics) else {
-            fits(manifest, stage, &networks, diagnostics);
+            fits(manifest, stage, &networks, &trained_on, diagnostics);
             continue;
         };
         layers(stage, &network, diagnostics);
         // What does not fit here is told here; stages that go on from it say nothing.
-        if fits(manifest, stage, &networks, diagnostics) {
+        if fits(manifest, stage, &networks, &trained_on, diagnostics) {
             networks.insert(name, network);
+            let from = stage.inputs.get("from").and_then(|from| trained_on.get(from.stage.as_str()).copied());
+            if let Some(data) = from.or_else(|| data_of(manifest, stage)) {
+                trained_on.insert(name, data);
+            }
         }
     }
 }
@@ -117,7 +123,18 @@ fn layers(stage: &Stage, network: &Known, diagnostics: &mut Diagnostics) {
     let graph = &network.graph;
     let names = || graph.layers.iter().map(|layer| layer.name.as_str());
     let mut method = |method: &Method, prefix: &str| {
-        let Method::Inactive { layer, .. } = method else { return };
+        let layer = match method {
+            Method::Inactive { layer, .. } => layer,
+            Method::Weights { sparsity, scope, .. } => {
+                if let Some(emptied) = emptied(graph, *sparsity, *scope) {
+                    let span = stage.span(&format!("{prefix}.sparsity"));
+                    diagnostics
+                        .error(span, format!("a sparsity of {sparsity} leaves {emptied} without a weight"))
+                        .hint("lower it");
+                }
+                return;
+            }
+        };
         let path = format!("{prefix}.layer");
         if !stage.spans.sound(&path) || !stage.spans.sound(&format!("{prefix}.kind")) {
             return;
@@ -164,11 +181,23 @@ fn layers(stage: &Stage, network: &Known, diagnostics: &mut Diagnostics) {
     }
 }
 
+/// What has no weight left when the share `sparsity` is masked.
+fn emptied(graph: &Graph, sparsity: f64, scope: Scope) -> Option<String> {
+    let weights = graph.parameters().into_iter().filter(|spec| spec.role == Role::Weight);
+    let sizes: Vec<(String, usize)> = weights.map(|spec| (spec.name, spec.dims.iter().product())).collect();
+    let all_go = |size: usize| (sparsity * size as f64).round() as usize >= size;
+    match scope {
+        Scope::Global => all_go(sizes.iter().map(|(_, size)| size).sum()).then(|| "the network".to_owned()),
+        Scope::Uniform => sizes.into_iter().find(|(_, size)| all_go(*size)).map(|(name, _)| format!("`{name}`")),
+    }
+}
+
 /// Networks that meet in one stage must take the images of its data and know the same classes. Whether they do.
 fn fits(
     manifest: &Manifest,
     stage: &Stage,
     networks: &HashMap<&str, Rc<Known>>,
+    trained_on: &HashMap<&str, &Data>,
     diagnostics: &mut Diagnostics,
 ) -> bool {
     let Some(data) = data_of(manifest, stage).filter(|data| data.spans.sound("data.source")) else { return true };
@@ -178,6 +207,21 @@ fn fits(
     for (role, reference) in &stage.inputs {
         let Some(network) = networks.get(reference.stage.as_str()) else { continue };
         if network.graph.input == shape && network.classes == classes {
+            let other = trained_on.get(reference.stage.as_str()).filter(|other| !data.normalises_like(other));
+            if let Some(other) = other.filter(|_| role != "like") {
+                all_fit = false;
+                let name = |data: &Data| {
+                    let named = manifest.data.iter().find(|(_, d)| std::ptr::eq(*d, data));
+                    named.map_or("", |(name, _)| name.as_str()).to_owned()
+                };
+                diagnostics
+                    .error(reference.span, format!("`{}` was trained on other images", reference.stage))
+                    .label(format!("on `{}`, and this stage reads `{}`", name(other), name(data)))
+                    .hint(
+                        "images are normalised by the training split, so what meets in a stage must have the same \
+                         `source`, `path`, `validation`, `limit` and `seed`",
+                    );
+            }
             continue;
         }
         all_fit = false;
