@@ -16,6 +16,7 @@ use crate::stage::key::{self, Fields};
 use crate::stage::outputs::Outputs;
 use crate::stage::{self, Context, Description, Failure};
 use crate::store::{Commit, Digest, Record, Store};
+use crate::tensor::{Backend, Cpu};
 use crate::train::Progress;
 
 /// One stage to carry out.
@@ -145,7 +146,7 @@ fn commit(
     let provenance = json!({
         "pleach": env!("CARGO_PKG_VERSION"),
         "platform": format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
-        "device": "cpu",
+        "device": Cpu::NAME,
         "threads": shared.threads,
         "seconds": seconds,
         "run": shared.run,
