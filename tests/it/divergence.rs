@@ -60,3 +60,34 @@ fn the_last_finite_weights_are_left_for_inspection() {
     let ran = project.run(&[]).expect(21);
     assert_eq!(ran.event("stage-resumed")["epoch"], 1);
 }
+
+#[test]
+fn a_metric_that_is_not_a_number_is_no_result() {
+    // One step of the whole split: the loss before it and the weights after it are finite, their logits are not.
+    let manifest = r#"
+[data.d]
+source = "digits"
+[stages.m]
+kind = "train"
+data = "d"
+network = { arch = "mlp", hidden = [16] }
+epochs = 1
+batch = 1350
+optimizer = { kind = "sgd", lr = 1e25 }
+[stages.s]
+kind = "evaluate"
+data = "d"
+models = ["m"]
+"#;
+    let project = Project::new(manifest);
+    for _ in 0..2 {
+        let ran = project.run(&[]).expect(21);
+        assert!(ran.event("stage-failed")["message"].as_str().unwrap().contains("on the test split is"));
+    }
+    // With a validation split, training itself sees it, and no epoch is kept.
+    let ran = project.run(&["m", "--set=data.d.validation=0.1", "--set=stages.m.batch=1215"]).expect(21);
+    assert!(ran.event("stage-failed")["message"].as_str().unwrap().contains("the loss on the validation split is"));
+    let status = project.succeed(&["cache", "status"]).stdout;
+    let epochs = status.lines().find(|line| line.trim_start().starts_with("epochs")).unwrap();
+    assert!(epochs.ends_with(" 1"), "only the first manifest's epoch was kept: {status}");
+}
