@@ -89,11 +89,11 @@ pub fn train<B: Backend>(task: &Task, start: Model, teacher: Option<&Model>, dev
     let last = training.early_stop.as_ref().and_then(|rule| session.history.stop(rule));
     if last.is_none() && session.history.epochs.len() < keys.len() {
         let teacher = session.teacher(task, teacher, device)?;
-        for epoch in session.history.epochs.len()..keys.len() {
+        for (epoch, key) in keys.iter().enumerate().skip(session.history.epochs.len()) {
             let passed = session.epoch(task, &teacher, epoch as u64, &rates(epoch), device);
             let images_per_second = passed.map_err(|stop| session.keep(stop))?;
             let refresh = !task.resume;
-            checkpoint::commit(task.store, keys[epoch], task.stage, &session.checkpoint(training), refresh)?;
+            checkpoint::commit(task.store, *key, task.stage, &session.checkpoint(training), refresh)?;
             // Told only now, so that whoever hears of an epoch knows that it is kept.
             let (entry, epochs) = (session.history.epochs[epoch].clone(), training.epochs);
             (task.progress)(Progress::Epoch { entry, epochs, images_per_second });

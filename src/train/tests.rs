@@ -285,7 +285,7 @@ fn a_checkpoint_that_cannot_be_read_is_made_again() {
     // A record in good order that names the wrong objects.
     let store = fixture.store("broken");
     for mut record in store.records().collect::<Vec<_>>() {
-        let history = record.outputs["history"].clone();
+        let history = record.outputs["history"];
         record.outputs.insert("optimizer".to_owned(), history);
         store.commit(record, true).unwrap();
     }
