@@ -287,7 +287,8 @@ fn a_collection_that_fails_anywhere_leaves_only_misses() {
         }
         let good = record("teacher", &[("network", b"weights")]);
         store.commit(good.clone(), false).unwrap();
-        let epoch = Record { kind: "epoch".into(), ..record("epoch", &[("checkpoint", b"old")]) };
+        let old = record("epoch", &[("checkpoint", b"old")]);
+        let epoch = Record { kind: "epoch".into(), family: good.key, ..old };
         store.commit(epoch, false).unwrap();
         let armed = arm_thread(all(Effect::FailFrom(5), at), None);
         let policy = GcPolicy { grace: std::time::Duration::ZERO, ..GcPolicy::default() };
