@@ -23,7 +23,7 @@ pub struct Coupling {
 /// # Errors
 /// A reason, when units of this layer cannot be removed.
 pub fn coupled(graph: &Graph, layer: &str) -> Result<Coupling, String> {
-    let start = index(graph, layer).ok_or_else(|| format!("there is no layer `{layer}`"))?;
+    let start = graph.index(layer).ok_or_else(|| format!("there is no layer `{layer}`"))?;
     if !matches!(graph.layers[start].op, Op::Linear { .. } | Op::Convolution { .. }) {
         return Err("only linear and convolution layers have units".to_owned());
     }
@@ -184,10 +184,6 @@ fn select(tensor: &mut HostTensor, axis: usize, indices: &[usize], name: &str) -
     tensor.data = data;
     tensor.dims[axis] = indices.len();
     Ok(())
-}
-
-fn index(graph: &Graph, layer: &str) -> Option<usize> {
-    graph.layers.iter().position(|l| l.name == layer)
 }
 
 fn refused(layer: &str, reason: &str) -> Error {

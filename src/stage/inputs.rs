@@ -29,9 +29,7 @@ impl DataSets {
         };
         slot.get_or_init(|| data::load(source, path.map(PathBuf::as_path)).map(Arc::new)).clone()
     }
-}
 
-impl DataSets {
     /// Whether the files of a set still hold what was read from them.
     ///
     /// # Errors
