@@ -254,8 +254,9 @@ fn operations() -> Vec<Operation> {
 }
 
 fn convolution(size: usize, from: usize, to: usize, stride: usize) -> Operation {
-    let window = Window { kernel: [3, 3], stride: [stride; 2], padding: [1, 1] };
-    let geometry = Convolution { batch: BATCH, input: [size; 2], in_channels: from, out_channels: to, window };
+    let window = Window { kernel: [3, 3], stride: [stride; 2], padding: [1, 1], dilation: [1, 1] };
+    let geometry =
+        Convolution { batch: BATCH, input: [size; 2], in_channels: from, out_channels: to, window, groups: 1 };
     let (x, weight) = (values(BATCH * size * size * from), values(to * from * 9));
     let first = from == 3;
     let flops = 2.0 * (BATCH * (size / stride) * (size / stride) * to * from * 9) as f64;
@@ -282,7 +283,7 @@ fn linear(from: usize, to: usize) -> Operation {
 fn pools() -> Vec<Operation> {
     let (size, channels) = (32, 16);
     let (count, quarter) = (BATCH * size * size * channels, BATCH * size * size * channels / 4);
-    let window = Window { kernel: [2, 2], stride: [2, 2], padding: [0, 0] };
+    let window = Window { kernel: [2, 2], stride: [2, 2], padding: [0, 0], dilation: [1, 1] };
     let pool = Pool { batch: BATCH, input: [size; 2], channels, window };
     let half = [count + quarter; 2];
     let x = values(count);
@@ -298,7 +299,8 @@ fn pools() -> Vec<Operation> {
     let all = memory("global average pool 8x8x64".to_owned(), [small + BATCH * 64; 2], move |tape| {
         Cpu::global_average_pool(&x, BATCH, 64, tape).expect("fits")
     });
-    let padding = ChannelPadding { batch: BATCH, input: [32; 2], in_channels: 16, out_channels: 32, stride: 2 };
+    let padding =
+        ChannelPadding { batch: BATCH, input: [32; 2], in_channels: 16, out_channels: 32, before: 8, stride: 2 };
     let x = values(count);
     let sizes = [quarter + 2 * quarter, quarter + count];
     let pad = memory("pad shortcut 32x32x16 to 32, stride 2".to_owned(), sizes, move |tape| {

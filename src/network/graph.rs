@@ -1,5 +1,7 @@
 //! The layer graph: what a network is, apart from its weights.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -36,7 +38,7 @@ pub struct Layer {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum Op {
-    /// Dense convolution.
+    /// Convolution: dense, grouped, or with as many groups as channels (depthwise).
     Convolution {
         /// Channels read.
         in_channels: usize,
@@ -48,6 +50,12 @@ pub enum Op {
         stride: [usize; 2],
         /// Rows and columns of zeros on each side.
         padding: [usize; 2],
+        /// Step between the taps of a window; 1 for a window without gaps.
+        #[serde(default = "dense", skip_serializing_if = "is_dense")]
+        dilation: [usize; 2],
+        /// Channels are cut into so many runs, and each run of the output reads one run of the input.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        groups: usize,
         /// Whether a bias is added.
         bias: bool,
     },
@@ -62,8 +70,32 @@ pub enum Op {
     },
     /// `max(x, 0)`.
     Relu,
+    /// `min(max(x, 0), 6)` (MobileNetV2).
+    Relu6,
+    /// `x / (1 + e^-x)`, also called swish.
+    Silu,
+    /// `x min(max(x + 3, 0), 6) / 6` (MobileNetV3).
+    HardSwish,
+    /// `1 / (1 + e^-x)`.
+    Sigmoid,
     /// The sum of two inputs of one shape.
     Add,
+    /// The first input times the second. The second has the first one's shape, or is one value a channel: a map of 1x1,
+    /// or a vector (squeeze and excitation).
+    Multiply,
+    /// The channels of all inputs, one after another; heights and widths are equal.
+    Concatenate,
+    /// In training, sets each value to 0 with probability `rate` and divides the others by `1 - rate`.
+    Dropout {
+        /// In [0, 1).
+        rate: f32,
+    },
+    /// In training, sets a whole image's values to 0 with probability `rate` and divides the others by `1 - rate`: a
+    /// residual block that is left out (Huang et al. 2016).
+    StochasticDepth {
+        /// In [0, 1).
+        rate: f32,
+    },
     /// The largest value of each window.
     MaxPool {
         /// Size of the window.
@@ -82,8 +114,14 @@ pub enum Op {
         /// Rows and columns of zeros on each side.
         padding: [usize; 2],
     },
-    /// The mean over all positions.
+    /// The mean over all positions, as a vector.
     GlobalAveragePool,
+    /// The mean over windows that are chosen so that the output has this size, as `torch.nn.AdaptiveAvgPool2d`: output i
+    /// of m reads the inputs from `⌊i n / m⌋` to before `⌈(i + 1) n / m⌉`.
+    AdaptiveAveragePool {
+        /// Height and width of the output.
+        output: [usize; 2],
+    },
     /// From an image to a vector, in the order channel, height, width.
     Flatten,
     /// Fully connected.
@@ -103,23 +141,54 @@ pub enum Op {
         in_channels: usize,
         /// Channels made, at least as many.
         out_channels: usize,
+        /// Channels of zeros before those read; (made - read) / 2 when absent. Pruning makes it other.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<usize>,
     },
+}
+
+fn dense() -> [usize; 2] {
+    [1, 1]
+}
+
+fn is_dense(dilation: &[usize; 2]) -> bool {
+    *dilation == [1, 1]
+}
+
+fn one() -> usize {
+    1
+}
+
+fn is_one(groups: &usize) -> bool {
+    *groups == 1
 }
 
 impl Op {
     /// The sliding window, of an operation that has one.
     pub fn window(&self) -> Option<Window> {
         match *self {
-            Op::Convolution { kernel, stride, padding, .. }
-            | Op::MaxPool { kernel, stride, padding }
-            | Op::AveragePool { kernel, stride, padding } => Some(Window { kernel, stride, padding }),
+            Op::Convolution { kernel, stride, padding, dilation, .. } => {
+                Some(Window { kernel, stride, padding, dilation })
+            }
+            Op::MaxPool { kernel, stride, padding } | Op::AveragePool { kernel, stride, padding } => {
+                Some(Window { kernel, stride, padding, dilation: [1, 1] })
+            }
             _ => None,
         }
     }
 
-    /// How many inputs the operation reads.
-    pub fn arity(&self) -> usize {
-        if matches!(self, Op::Add) { 2 } else { 1 }
+    /// How many inputs the operation reads, at least and at most.
+    pub fn arity(&self) -> RangeInclusive<usize> {
+        match self {
+            Op::Add | Op::Multiply => 2..=2,
+            Op::Concatenate => 1..=usize::MAX,
+            _ => 1..=1,
+        }
+    }
+
+    /// Whether it is a function of each value alone that keeps zero at zero.
+    pub fn is_activation(&self) -> bool {
+        matches!(self, Op::Relu | Op::Relu6 | Op::Silu | Op::HardSwish)
     }
 }
 
@@ -165,7 +234,7 @@ impl Graph {
     }
 
     /// The index of the layer whose output is the activation of the convolution or linear layer `name`: the end of the
-    /// chain of a normalization and a ReLU behind it, as far as each is the only reader of the one before; else the
+    /// chain of a normalization and an activation behind it, as far as each is the only reader of the one before; else the
     /// layer itself. None if there is no such layer, or it is of another kind.
     pub fn activation_of(&self, name: &str) -> Option<usize> {
         let mut index = self.index(name)?;
@@ -175,7 +244,7 @@ impl Graph {
         while let [next] = self.consumers(&self.layers[index].name)[..] {
             match self.layers[next].op {
                 Op::BatchNorm { .. } => index = next,
-                Op::Relu => return Some(next),
+                ref op if op.is_activation() => return Some(next),
                 _ => break,
             }
         }

@@ -6,7 +6,7 @@ use super::shapes::Shape;
 /// What a tensor is for, and thereby how it is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// Of a convolution (O, I, Kh, Kw) or linear layer (O, I).
+    /// Of a convolution (O, I / groups, Kh, Kw) or linear layer (O, I).
     Weight,
     /// Of a convolution or linear layer (O).
     Bias,
@@ -50,8 +50,8 @@ impl Op {
             tensors
         };
         match *self {
-            Op::Convolution { in_channels, out_channels, kernel: [height, width], bias, .. } => {
-                with_bias(vec![out_channels, in_channels, height, width], bias)
+            Op::Convolution { in_channels, out_channels, kernel: [height, width], groups, bias, .. } => {
+                with_bias(vec![out_channels, in_channels / groups.max(1), height, width], bias)
             }
             Op::Linear { in_features, out_features, bias } => with_bias(vec![out_features, in_features], bias),
             Op::BatchNorm { channels, .. } => [
@@ -89,8 +89,8 @@ impl Graph {
     pub fn macs(&self) -> u64 {
         let shapes = self.shapes().unwrap_or_default();
         let costs = self.layers.iter().zip(&shapes).map(|(layer, shape)| match (&layer.op, shape) {
-            (Op::Convolution { in_channels, out_channels, kernel, .. }, Shape::Map { height, width, .. }) => {
-                product(&[*in_channels, *out_channels, kernel[0], kernel[1], *height, *width])
+            (Op::Convolution { in_channels, out_channels, kernel, groups, .. }, Shape::Map { height, width, .. }) => {
+                product(&[in_channels / groups, *out_channels, kernel[0], kernel[1], *height, *width])
             }
             (Op::Linear { in_features, out_features, .. }, _) => product(&[*in_features, *out_features]),
             _ => 0,

@@ -107,8 +107,9 @@ fn layer_shape(layer: &Layer, known: &BTreeMap<&str, Shape>) -> Result<Shape, St
     if !(1..=64).contains(&layer.name.len()) || !layer.name.chars().all(valid) {
         return Err("a name is 1 to 64 letters, digits, `_`, `.` and `-`".into());
     }
-    if layer.inputs.len() != layer.op.arity() {
-        return Err(format!("reads {} inputs, but needs {}", layer.inputs.len(), layer.op.arity()));
+    let arity = layer.op.arity();
+    if !arity.contains(&layer.inputs.len()) {
+        return Err(format!("reads {} inputs, but needs {}", layer.inputs.len(), arity.start()));
     }
     let read =
         |name: &String| known.get(name.as_str()).copied().ok_or(format!("reads `{name}`, which is no earlier layer"));
@@ -136,9 +137,12 @@ fn output_shape(op: &Op, inputs: &[Shape]) -> Result<Shape, String> {
         Shape::Vector { .. } => Err(format!("reads a feature map, but its input is {input}")),
     };
     match *op {
-        Op::Convolution { in_channels, out_channels, .. } => {
+        Op::Convolution { in_channels, out_channels, groups, .. } => {
             let positions = window_positions(op, map()?)?;
             expect("channels", in_channels)?;
+            if groups == 0 || in_channels % groups != 0 || out_channels % groups != 0 {
+                return Err(format!("{groups} groups do not divide {in_channels} and {out_channels} channels"));
+            }
             Ok(Shape::Map { height: positions[0], width: positions[1], channels: out_channels })
         }
         Op::BatchNorm { channels, epsilon, momentum } => {
@@ -151,7 +155,38 @@ fn output_shape(op: &Op, inputs: &[Shape]) -> Result<Shape, String> {
             }
             Ok(input)
         }
-        Op::Relu => Ok(input),
+        Op::Relu | Op::Relu6 | Op::Silu | Op::HardSwish | Op::Sigmoid => Ok(input),
+        Op::Dropout { rate } | Op::StochasticDepth { rate } => {
+            if !(0.0..1.0).contains(&rate) {
+                return Err(format!("the rate is {rate}, but must be from 0 to below 1"));
+            }
+            Ok(input)
+        }
+        Op::Multiply => {
+            let gate = inputs[1];
+            let one_a_channel = gate.size() == gate.channels() && gate.channels() == input.channels();
+            if gate == input || one_a_channel { Ok(input) } else { Err(format!("multiplies {input} by {gate}")) }
+        }
+        Op::Concatenate => {
+            let sum = inputs.iter().try_fold(0_usize, |sum, shape| sum.checked_add(shape.channels()));
+            let sum = sum.ok_or("has more channels than can be counted")?;
+            for other in inputs {
+                let fits = match (input, *other) {
+                    (Shape::Map { height, width, .. }, Shape::Map { height: h, width: w, .. }) => {
+                        (height, width) == (h, w)
+                    }
+                    (Shape::Vector { .. }, Shape::Vector { .. }) => true,
+                    _ => false,
+                };
+                if !fits {
+                    return Err(format!("concatenates {input} and {other}"));
+                }
+            }
+            Ok(match input {
+                Shape::Map { height, width, .. } => Shape::Map { height, width, channels: sum },
+                Shape::Vector { .. } => Shape::Vector { features: sum },
+            })
+        }
         Op::Add if inputs[1] == input => Ok(input),
         Op::Add => Err(format!("adds {input} and {}", inputs[1])),
         Op::MaxPool { kernel, padding, .. } | Op::AveragePool { kernel, padding, .. } => {
@@ -163,6 +198,9 @@ fn output_shape(op: &Op, inputs: &[Shape]) -> Result<Shape, String> {
             Ok(Shape::Map { height, width, channels })
         }
         Op::GlobalAveragePool => map().map(|(_, _, channels)| Shape::Vector { features: channels }),
+        Op::AdaptiveAveragePool { output: [height, width] } => {
+            map().map(|(_, _, channels)| Shape::Map { height, width, channels })
+        }
         Op::Flatten => map().map(|_| Shape::Vector { features: input.size() }),
         Op::Linear { in_features, out_features, .. } => {
             if let Shape::Map { .. } = input {
@@ -171,10 +209,11 @@ fn output_shape(op: &Op, inputs: &[Shape]) -> Result<Shape, String> {
             expect("features", in_features)?;
             Ok(Shape::Vector { features: out_features })
         }
-        Op::PadShortcut { stride, in_channels, out_channels } => {
+        Op::PadShortcut { stride, in_channels, out_channels, before } => {
             let (height, width, _) = map()?;
             expect("channels", in_channels)?;
-            if stride == 0 || out_channels < in_channels {
+            let room = out_channels.checked_sub(in_channels);
+            if stride == 0 || room.is_none_or(|room| before.is_some_and(|before| before > room)) {
                 return Err(format!("cannot go from {in_channels} to {out_channels} channels with stride {stride}"));
             }
             Ok(Shape::Map { height: height.div_ceil(stride), width: width.div_ceil(stride), channels: out_channels })
@@ -185,8 +224,12 @@ fn output_shape(op: &Op, inputs: &[Shape]) -> Result<Shape, String> {
 fn window_positions(op: &Op, (height, width, _): (usize, usize, usize)) -> Result<[usize; 2], String> {
     let window = op.window().ok_or("has no window")?;
     window.positions([height, width]).ok_or_else(|| {
-        let [kernel, stride, padding] = [window.kernel, window.stride, window.padding].map(|[h, w]| format!("{h}x{w}"));
-        format!("a kernel of {kernel} with stride {stride} and padding {padding} does not fit {height}x{width}")
+        let [kernel, stride, padding, dilation] =
+            [window.kernel, window.stride, window.padding, window.dilation].map(|[h, w]| format!("{h}x{w}"));
+        let dilated = if window.dilation == [1, 1] { String::new() } else { format!(", dilation {dilation}") };
+        format!(
+            "a kernel of {kernel} with stride {stride}{dilated} and padding {padding} does not fit {height}x{width}"
+        )
     })
 }
 

@@ -1,6 +1,10 @@
 //! What a manifest says about pruning, after defaults.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+
+use super::Criterion;
 
 /// How a network is made smaller.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,8 +27,34 @@ pub enum Method {
         criterion: Criterion,
         /// The share of weights that are zero afterwards, in [0, 1).
         sparsity: f64,
-        /// Whether layers compete with each other.
-        scope: Scope,
+        /// How the zeros are shared out over layers.
+        scope: WeightScope,
+    },
+    /// Removes channels wherever they are: smaller tensors, the same function of the channels that stay. Exactly one of
+    /// `ratio`, `macs` and `parameters` is given.
+    Channels {
+        /// Which channels go.
+        criterion: Criterion,
+        /// The share of channels that go, in [0, 1).
+        ratio: Option<f64>,
+        /// The share of multiplications that stays, in (0, 1).
+        macs: Option<f64>,
+        /// The share of parameters that stays, in (0, 1).
+        parameters: Option<f64>,
+        /// Which channels are ranked together.
+        scope: ChannelScope,
+        /// The channels that stay in a layer are a multiple of this, where the layer is wide enough.
+        round_to: u64,
+        /// At least this share of each layer's channels stays, and always one.
+        minimum: f64,
+        /// Layers whose channels stay, as patterns.
+        ignore: Vec<String>,
+        /// Ratios of their own for layers that match a pattern.
+        layers: BTreeMap<String, f64>,
+        /// Scored and removed in so many steps; in a stage that trains, one step each time it prunes.
+        steps: u64,
+        /// Training images that the criterion looks at; all when absent.
+        images: Option<u64>,
     },
 }
 
@@ -40,22 +70,24 @@ pub enum Measure {
     Zeros,
 }
 
-/// The score by which weights are ranked; the lowest go.
+/// How zeros are shared out over layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Criterion {
-    /// |w| (Han 2015).
-    Magnitude,
-    /// Uniform random numbers: the control.
-    Random,
-}
-
-/// Over what weights are ranked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Scope {
-    /// All layers together.
+pub enum WeightScope {
+    /// All layers' weights are ranked together.
     Global,
     /// Each layer loses the same share.
     Uniform,
+}
+
+/// Which channels are ranked together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChannelScope {
+    /// All channels.
+    Global,
+    /// Each group of coupled layers loses the same share.
+    Uniform,
+    /// Groups of the same structure together (Fang 2024).
+    Isomorphic,
 }

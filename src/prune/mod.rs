@@ -8,6 +8,8 @@
 //! - `proof`: that the smaller network computes what the masked one computes.
 
 mod activity;
+mod criterion;
+pub mod groups;
 mod inactive;
 mod method;
 mod proof;
@@ -17,7 +19,8 @@ pub mod units;
 mod weights;
 
 pub use activity::Activity;
-pub use method::{Criterion, Measure, Method, Scope};
+pub use criterion::Criterion;
+pub use method::{ChannelScope, Measure, Method, WeightScope};
 pub use proof::prove;
 
 use std::collections::BTreeMap;
@@ -89,7 +92,7 @@ pub fn activity<B: Backend>(
 ) -> Result<Option<Activity>> {
     match method {
         Method::Inactive { layer, .. } => activity::observe(network, layer, watched, device, stop).map(Some),
-        Method::Weights { .. } => Ok(None),
+        Method::Weights { .. } | Method::Channels { .. } => Ok(None),
     }
 }
 
@@ -109,5 +112,6 @@ pub fn apply(method: &Method, model: &mut Model, activity: Option<&Activity>, se
             weights::mask(model, *criterion, *sparsity, *scope, seed);
             Ok(Removed::Weights)
         }
+        Method::Channels { .. } => Err(crate::error::Error::new(crate::error::Kind::Internal, "being written")),
     }
 }

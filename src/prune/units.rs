@@ -55,7 +55,7 @@ pub fn coupled(graph: &Graph, layer: &str) -> Result<Coupling, String> {
                     open.push((consumer, columns * positions));
                 }
                 Op::Linear { .. } | Op::Convolution { .. } => coupling.readers.push((consumer, columns)),
-                Op::Add | Op::PadShortcut { .. } => {
+                _ => {
                     let name = &graph.layers[consumer].name;
                     return Err(format!("`{name}` adds them to units of another layer"));
                 }

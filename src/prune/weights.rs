@@ -2,12 +2,12 @@
 
 use rand::RngExt;
 
-use super::{Criterion, Scope};
+use super::{Criterion, WeightScope};
 use crate::network::{Model, Role};
 use crate::random;
 
 /// Sets the share `sparsity` of weights to zero and masks them. Weights that were masked before count as the first to go.
-pub fn mask(model: &mut Model, criterion: Criterion, sparsity: f64, scope: Scope, seed: u64) {
+pub fn mask(model: &mut Model, criterion: Criterion, sparsity: f64, scope: WeightScope, seed: u64) {
     let names: Vec<String> =
         model.graph.parameters().into_iter().filter(|spec| spec.role == Role::Weight).map(|spec| spec.name).collect();
     // (score, tensor, index): ties go to the earlier weight, so the choice is the same everywhere.
@@ -17,15 +17,15 @@ pub fn mask(model: &mut Model, criterion: Criterion, sparsity: f64, scope: Scope
         let masked = model.masks.get(name);
         let score = |(index, weight): (usize, &f32)| {
             let score = match criterion {
-                Criterion::Magnitude => weight.abs(),
                 Criterion::Random => generator.random::<f32>(),
+                _ => weight.abs(),
             };
             let gone = masked.is_some_and(|mask| !mask[index]);
             (if gone { -1.0 } else { score }, number, index)
         };
         scored.push(model.tensors[name].data.iter().enumerate().map(score).collect());
     }
-    if scope == Scope::Global {
+    if scope == WeightScope::Global {
         scored = vec![scored.into_iter().flatten().collect()];
     }
     for name in &names {

@@ -64,7 +64,7 @@ pub fn prune(description: &Description, method: &Method, context: &Context) -> R
         kept_of = Some([*before, keep.len()]);
         let least = match method {
             Method::Inactive { minimum, .. } => *minimum as usize,
-            Method::Weights { .. } => 0,
+            Method::Weights { .. } | Method::Channels { .. } => 0,
         };
         let mut message = format!("{layer}: {before} → {} units", keep.len());
         if keep.len() == least && *before > least {

@@ -2,7 +2,8 @@
 
 use dfdx::prelude::{Backward, Device, HasShape, SplitTape, Trace};
 
-use super::geometry::{ChannelPadding, Convolution, Pool};
+use super::geometry::{AdaptivePool, ChannelPadding, Convolution, Pool};
+use super::ops::activation::Activation;
 use super::ops::batch_norm::{BatchStatistics, Normalization};
 use super::ops::optimizer::{AdamStep, SgdStep};
 use super::{Flat, Gradients, OwnedTape, Scalar, Tape};
@@ -32,7 +33,7 @@ pub trait Backend: Device<f32> {
     /// `tensor *= factors`, value by value and in place; how a mask is laid over weights.
     fn multiply(tensor: &mut Flat<Self>, factors: &Flat<Self>) -> Result<()>;
 
-    /// Dense convolution; see [`super::ops::convolution`]. `input_gradient` is false for a network's first layer.
+    /// Convolution, also grouped, depthwise and dilated; see [`super::ops::convolution`]. `input_gradient` is false for a network's first layer.
     fn convolution<T: Tape<f32, Self>>(
         x: &Flat<Self>,
         weight: &Flat<Self>,
@@ -74,6 +75,35 @@ pub trait Backend: Device<f32> {
 
     /// `max(x, 0)`; see [`super::ops::relu`].
     fn relu<T: Tape<f32, Self>>(x: &Flat<Self>, tape: &mut T) -> Result<Flat<Self>>;
+
+    /// One of the other activation functions; see [`super::ops::activation`].
+    fn activation<T: Tape<f32, Self>>(x: &Flat<Self>, function: Activation, tape: &mut T) -> Result<Flat<Self>>;
+
+    /// `a · b`, value by value; the same tensor may be given twice. See [`super::ops::product`].
+    fn product<T: Tape<f32, Self>>(a: &Flat<Self>, b: &Flat<Self>, tape: &mut T) -> Result<Flat<Self>>;
+
+    /// `x` (batch, positions, channels) times `gate` (batch, channels); see [`super::ops::product`].
+    fn gate<T: Tape<f32, Self>>(
+        x: &Flat<Self>,
+        gate: &Flat<Self>,
+        batch: usize,
+        channels: usize,
+        tape: &mut T,
+    ) -> Result<Flat<Self>>;
+
+    /// Value i times the constant `factors[i / run]`: dropout (`run` 1) and stochastic depth (`run` an image); see
+    /// [`super::ops::scale`].
+    fn scale<T: Tape<f32, Self>>(x: &Flat<Self>, factors: &Flat<Self>, run: usize, tape: &mut T) -> Result<Flat<Self>>;
+
+    /// Inputs (rows, channels of each), beside each other: (rows, all channels); see [`super::ops::concatenate`].
+    fn concatenate<T: Tape<f32, Self>>(inputs: &[&Flat<Self>], channels: &[usize], tape: &mut T) -> Result<Flat<Self>>;
+
+    /// The mean over windows that give an output of a set size; see [`super::ops::pool`].
+    fn adaptive_average_pool<T: Tape<f32, Self>>(
+        x: &Flat<Self>,
+        geometry: &AdaptivePool,
+        tape: &mut T,
+    ) -> Result<Flat<Self>>;
 
     /// `a + b`, then `max(·, 0)` if `relu`; the same tensor may be given twice. See [`super::ops::add`].
     fn add<T: Tape<f32, Self>>(a: &Flat<Self>, b: &Flat<Self>, relu: bool, tape: &mut T) -> Result<Flat<Self>>;

@@ -1,6 +1,7 @@
 //! The processor as a [`Backend`]: every method calls the kernel of its operation.
 
-use super::geometry::{ChannelPadding, Convolution, Pool};
+use super::geometry::{AdaptivePool, ChannelPadding, Convolution, Pool};
+use super::ops::activation::Activation;
 use super::ops::batch_norm::{BatchStatistics, Normalization};
 use super::ops::optimizer::{AdamStep, SgdStep};
 use super::ops::{
@@ -9,6 +10,10 @@ use super::ops::{
 };
 use super::{Backend, Cpu, Flat, Gradients, Scalar, Tape, recording};
 use crate::error::{Error, Kind, Result};
+
+fn missing<R>() -> Result<R> {
+    Err(Error::new(Kind::Internal, "the kernel is being written"))
+}
 
 impl Backend for Cpu {
     const NAME: &'static str = "cpu";
@@ -94,6 +99,30 @@ impl Backend for Cpu {
 
     fn relu<T: Tape<f32, Self>>(x: &Flat<Self>, tape: &mut T) -> Result<Flat<Self>> {
         relu::cpu::relu(x, tape)
+    }
+
+    fn activation<T: Tape<f32, Self>>(_: &Flat<Self>, _: Activation, _: &mut T) -> Result<Flat<Self>> {
+        missing()
+    }
+
+    fn product<T: Tape<f32, Self>>(_: &Flat<Self>, _: &Flat<Self>, _: &mut T) -> Result<Flat<Self>> {
+        missing()
+    }
+
+    fn gate<T: Tape<f32, Self>>(_: &Flat<Self>, _: &Flat<Self>, _: usize, _: usize, _: &mut T) -> Result<Flat<Self>> {
+        missing()
+    }
+
+    fn scale<T: Tape<f32, Self>>(_: &Flat<Self>, _: &Flat<Self>, _: usize, _: &mut T) -> Result<Flat<Self>> {
+        missing()
+    }
+
+    fn concatenate<T: Tape<f32, Self>>(_: &[&Flat<Self>], _: &[usize], _: &mut T) -> Result<Flat<Self>> {
+        missing()
+    }
+
+    fn adaptive_average_pool<T: Tape<f32, Self>>(_: &Flat<Self>, _: &AdaptivePool, _: &mut T) -> Result<Flat<Self>> {
+        missing()
     }
 
     fn add<T: Tape<f32, Self>>(a: &Flat<Self>, b: &Flat<Self>, relu: bool, tape: &mut T) -> Result<Flat<Self>> {

@@ -11,16 +11,21 @@ pub struct Window {
     pub stride: [usize; 2],
     /// Rows and columns added on each side.
     pub padding: [usize; 2],
+    /// Step between the taps of the window; 1 for a window without gaps.
+    pub dilation: [usize; 2],
 }
 
 impl Window {
-    /// The number of windows that fit along (height, width): `(n + 2p - k) / s + 1`. None if the kernel or the stride
-    /// is zero, the window does not fit, or the sizes overflow.
+    /// The number of windows that fit along (height, width): `(n + 2p - d (k - 1) - 1) / s + 1`. None if the kernel, the stride
+    /// or the dilation is zero, the window does not fit, or the sizes overflow.
     pub fn positions(&self, input: [usize; 2]) -> Option<[usize; 2]> {
         let along = |axis: usize| {
             let padded = self.padding[axis].checked_mul(2)?.checked_add(input[axis])?;
-            let room = padded.checked_sub(self.kernel[axis])?;
-            if self.kernel[axis] == 0 { None } else { room.checked_div(self.stride[axis])?.checked_add(1) }
+            if self.kernel[axis] == 0 || self.dilation[axis] == 0 {
+                return None;
+            }
+            let reach = (self.kernel[axis] - 1).checked_mul(self.dilation[axis])?.checked_add(1)?;
+            padded.checked_sub(reach)?.checked_div(self.stride[axis])?.checked_add(1)
         };
         Some([along(0)?, along(1)?])
     }
@@ -46,8 +51,10 @@ pub struct Convolution {
     pub in_channels: usize,
     /// Channels of the output.
     pub out_channels: usize,
-    /// Kernel, stride and padding.
+    /// Kernel, stride, padding and dilation.
     pub window: Window,
+    /// Runs that the channels are cut into; a divisor of both. Equal to `in_channels` for a depthwise convolution.
+    pub groups: usize,
 }
 
 /// The sizes of a pooling operation; every channel is pooled alone.
@@ -63,6 +70,19 @@ pub struct Pool {
     pub window: Window,
 }
 
+/// The sizes of an adaptive average pooling: output i of m reads the inputs from `⌊i n / m⌋` to before `⌈(i + 1) n / m⌉`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdaptivePool {
+    /// Images.
+    pub batch: usize,
+    /// Height and width of an input image.
+    pub input: [usize; 2],
+    /// Height and width of the output.
+    pub output: [usize; 2],
+    /// Channels of input and output.
+    pub channels: usize,
+}
+
 /// The sizes of a shortcut that drops positions and adds channels of zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChannelPadding {
@@ -74,6 +94,8 @@ pub struct ChannelPadding {
     pub in_channels: usize,
     /// Channels of the output, at least as many.
     pub out_channels: usize,
+    /// Channels of zeros before the input's.
+    pub before: usize,
     /// Every how many rows and columns one is kept.
     pub stride: usize,
 }
@@ -83,11 +105,6 @@ impl ChannelPadding {
     pub fn output(&self) -> [usize; 2] {
         self.input.map(|n| n.div_ceil(self.stride))
     }
-
-    /// How many channels of zeros come before the input's.
-    pub fn before(&self) -> usize {
-        (self.out_channels - self.in_channels) / 2
-    }
 }
 
 #[cfg(test)]
@@ -95,7 +112,7 @@ mod tests {
     use super::*;
 
     fn window(kernel: usize, stride: usize, padding: usize) -> Window {
-        Window { kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2] }
+        Window { kernel: [kernel; 2], stride: [stride; 2], padding: [padding; 2], dilation: [1, 1] }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::session::Task;
 use super::{Progress, Stop, evaluation};
 use crate::data;
 use crate::error::{Error, Kind};
-use crate::network::{Executor, Forward, Mode};
+use crate::network::{Draws, Executor, Forward, Mode};
 use crate::tensor::{self, Backend, Flat, NoneTape};
 
 /// How often the gradient's norm is looked at when nothing clips it. The loss is looked at every step.
@@ -103,8 +103,9 @@ pub fn pass<B: Backend>(
                 Some(forward.logits)
             }
         };
+        let draws = Draws { seed: task.seed, epoch, samples: indices };
         let mut tape = tensor::tape(device, network.alloc_gradients()?)?;
-        let forward = network.forward(pixels, batch.size, Mode::Train, &keep, &mut tape)?;
+        let forward = network.forward(pixels, batch.size, Mode::Train(Some(draws)), &keep, &mut tape)?;
         observe(&forward, network, &mut activity);
         let loss = objective.sum(network, &forward, &batch.labels, hints.as_ref(), device, tape)?;
         let value = loss.as_vec()[0] as f64;

@@ -9,7 +9,7 @@ use crate::data::{self, Augmentation, DataSet, Normalization, Source};
 use crate::error::Kind;
 use crate::network::Model;
 use crate::network::arch::{Architecture, Shortcut};
-use crate::prune::{Criterion, Measure, Method, Scope};
+use crate::prune::{Criterion, Measure, Method, WeightScope};
 use crate::store::{Digest, Options, Store};
 use crate::tensor::Cpu;
 
@@ -181,7 +181,7 @@ fn the_best_epoch_and_an_early_stop_survive_resuming() {
 fn masked_weights_stay_zero_whatever_the_optimizer_does() {
     let fixture = Fixture::new();
     let mut start = mlp(16);
-    let method = Method::Weights { criterion: Criterion::Magnitude, sparsity: 0.8, scope: Scope::Global };
+    let method = Method::Weights { criterion: Criterion::Magnitude, sparsity: 0.8, scope: WeightScope::Global };
     crate::prune::apply(&method, &mut start, None, 0).unwrap();
     let adamw = Optimizer::Adamw { lr: 1e-2, betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 0.1, decay_all: true };
     for (name, optimizer) in [("sgd", sgd(0.1, 1e-2)), ("adamw", adamw)] {

@@ -2,12 +2,13 @@
 
 use crate::manifest::reader::{Reader, Shape};
 use crate::manifest::scalar::Limits;
-use crate::prune::{Criterion, Measure, Method, Scope};
+use crate::prune::{ChannelScope, Criterion, Measure, Method, WeightScope};
 
 #[derive(Clone, Copy)]
 enum Name {
     Inactive,
     Weights,
+    Channels,
 }
 
 /// Reads `method` of a table that needs one.
@@ -16,12 +17,13 @@ pub fn needed(reader: &mut Reader) -> Method {
     if !reader.has("method") {
         reader.missing("method", shape.example);
     }
-    let stand_in = Method::Weights { criterion: Criterion::Magnitude, sparsity: 0.0, scope: Scope::Global };
+    let stand_in = Method::Weights { criterion: Criterion::Magnitude, sparsity: 0.0, scope: WeightScope::Global };
     reader.table("method", shape, method).unwrap_or(stand_in)
 }
 
 fn method(reader: &mut Reader) -> Method {
-    match reader.kind("kind", &[("inactive", Name::Inactive), ("weights", Name::Weights)]) {
+    match reader.kind("kind", &[("inactive", Name::Inactive), ("weights", Name::Weights), ("channels", Name::Channels)])
+    {
         Name::Inactive => {
             let measures = [("maximum", Measure::Maximum), ("mean", Measure::Mean), ("zeros", Measure::Zeros)];
             let measure = reader.choice("measure", &measures, Some(Measure::Maximum));
@@ -42,9 +44,30 @@ fn method(reader: &mut Reader) -> Method {
             sparsity: reader.number("sparsity", Limits::BELOW_ONE, None),
             scope: reader.choice(
                 "scope",
-                &[("global", Scope::Global), ("uniform", Scope::Uniform)],
-                Some(Scope::Global),
+                &[("global", WeightScope::Global), ("uniform", WeightScope::Uniform)],
+                Some(WeightScope::Global),
             ),
+        },
+        Name::Channels => Method::Channels {
+            criterion: reader.choice("criterion", &Criterion::ALL, Some(Criterion::L1)),
+            ratio: reader.optional_number("ratio", Limits::BELOW_ONE),
+            macs: reader.optional_number("macs", Limits::SHARE),
+            parameters: reader.optional_number("parameters", Limits::SHARE),
+            scope: reader.choice(
+                "scope",
+                &[
+                    ("global", ChannelScope::Global),
+                    ("uniform", ChannelScope::Uniform),
+                    ("isomorphic", ChannelScope::Isomorphic),
+                ],
+                Some(ChannelScope::Global),
+            ),
+            round_to: reader.integer("round-to", 1..=1024, Some(1)),
+            minimum: reader.number("minimum", Limits::SHARE, Some(0.0)),
+            ignore: Vec::new(),
+            layers: Default::default(),
+            steps: reader.integer("steps", 1..=1000, Some(1)),
+            images: reader.optional_integer("images", 1..=1 << 32),
         },
     }
 }

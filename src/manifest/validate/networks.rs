@@ -11,7 +11,7 @@ use crate::manifest::source::Span;
 use crate::manifest::{Data, Manifest, NetworkSource, Stage};
 use crate::network::arch::Architecture;
 use crate::network::{Graph, Role, pattern};
-use crate::prune::{Method, Scope, units};
+use crate::prune::{Method, WeightScope, units};
 use crate::stage::Parameters;
 use crate::train::parameters::Penalty;
 
@@ -125,6 +125,7 @@ fn layers(stage: &Stage, network: &Known, diagnostics: &mut Diagnostics) {
     let mut method = |method: &Method, prefix: &str| {
         let layer = match method {
             Method::Inactive { layer, .. } => layer,
+            Method::Channels { .. } => return,
             Method::Weights { sparsity, scope, .. } => {
                 if let Some(emptied) = emptied(graph, *sparsity, *scope) {
                     let span = stage.span(&format!("{prefix}.sparsity"));
@@ -182,13 +183,13 @@ fn layers(stage: &Stage, network: &Known, diagnostics: &mut Diagnostics) {
 }
 
 /// What has no weight left when the share `sparsity` is masked.
-fn emptied(graph: &Graph, sparsity: f64, scope: Scope) -> Option<String> {
+fn emptied(graph: &Graph, sparsity: f64, scope: WeightScope) -> Option<String> {
     let weights = graph.parameters().into_iter().filter(|spec| spec.role == Role::Weight);
     let sizes: Vec<(String, usize)> = weights.map(|spec| (spec.name, spec.dims.iter().product())).collect();
     let all_go = |size: usize| (sparsity * size as f64).round() as usize >= size;
     match scope {
-        Scope::Global => all_go(sizes.iter().map(|(_, size)| size).sum()).then(|| "the network".to_owned()),
-        Scope::Uniform => sizes.into_iter().find(|(_, size)| all_go(*size)).map(|(name, _)| format!("`{name}`")),
+        WeightScope::Global => all_go(sizes.iter().map(|(_, size)| size).sum()).then(|| "the network".to_owned()),
+        WeightScope::Uniform => sizes.into_iter().find(|(_, size)| all_go(*size)).map(|(name, _)| format!("`{name}`")),
     }
 }
 

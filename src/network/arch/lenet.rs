@@ -34,6 +34,8 @@ pub(super) fn build(builder: &mut Builder, channels: [usize; 2], hidden: &[usize
         kernel: [5, 5],
         stride: [1, 1],
         padding: [padding; 2],
+        dilation: [1, 1],
+        groups: 1,
         bias: true,
     };
     let pool = Op::MaxPool { kernel: [2, 2], stride: [2, 2], padding: [0, 0] };

@@ -74,7 +74,7 @@ fn add_block(builder: &mut Builder, name: &str, channels: [usize; 2], stride: us
     if stride != 1 || in_channels != out_channels {
         match shortcut {
             Shortcut::Pad => {
-                let op = Op::PadShortcut { stride, in_channels, out_channels };
+                let op = Op::PadShortcut { stride, in_channels, out_channels, before: None };
                 builder.push_from(format!("{name}.downsample"), op, vec![input]);
             }
             Shortcut::Projection => {
@@ -96,6 +96,8 @@ fn convolution(in_channels: usize, out_channels: usize, kernel: usize, stride: u
         kernel: [kernel; 2],
         stride: [stride; 2],
         padding: [kernel / 2; 2],
+        dilation: [1, 1],
+        groups: 1,
         bias: false,
     }
 }

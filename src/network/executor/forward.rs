@@ -1,21 +1,50 @@
 //! The pass through the layers.
 
+use rand::RngExt;
+use rayon::prelude::*;
+
 use super::{Executor, Parameter};
 use crate::error::{Error, Kind, Result};
 use crate::network::graph::Op;
 use crate::network::shapes::Shape;
 use crate::tensor::backend::length;
-use crate::tensor::geometry::{ChannelPadding, Convolution, Pool};
+use crate::tensor::geometry::{AdaptivePool, ChannelPadding, Convolution, Pool};
+use crate::tensor::ops::activation::Activation;
 use crate::tensor::ops::batch_norm::{BatchStatistics, Normalization};
 use crate::tensor::{Backend, Flat, NoneTape, Tape};
 
-/// Where normalizations take their statistics from.
+/// Where normalizations take their statistics from, and what random layers do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// From the batch, and they are handed out for the running averages.
-    Train,
-    /// From the running averages. Gradients flow all the same if there is a tape.
+pub enum Mode<'a> {
+    /// From the batch, and they are handed out for the running averages. Random layers draw from what is given, and
+    /// pass everything on when nothing is.
+    Train(Option<Draws<'a>>),
+    /// From the running averages; random layers pass everything on. Gradients flow all the same if there is a tape.
     Evaluate,
+}
+
+/// What decides the draws of random layers: every image has its own, whatever batch it is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Draws<'a> {
+    /// Of the stage.
+    pub seed: u64,
+    /// From 0.
+    pub epoch: u64,
+    /// The index of every image of the batch in its set.
+    pub samples: &'a [u32],
+}
+
+impl Draws<'_> {
+    /// For each image `count` factors, 0 with probability `rate` and else `1 / (1 - rate)`.
+    fn factors(&self, layer: &str, rate: f32, count: usize) -> Vec<f32> {
+        let kept = 1.0 / (1.0 - rate);
+        let purpose = format!("drop {layer}");
+        let of_image = |sample: &u32| {
+            let mut random = crate::random::generator(self.seed, &purpose, self.epoch, u64::from(*sample));
+            (0..count).map(|_| if random.random::<f32>() < rate { 0.0 } else { kept }).collect::<Vec<f32>>()
+        };
+        self.samples.par_iter().flat_map_iter(of_image).collect()
+    }
 }
 
 /// What a pass gave.
@@ -46,7 +75,7 @@ impl<B: Backend> Executor<B> {
         &self,
         pixels: Flat<B>,
         batch: usize,
-        mode: Mode,
+        mode: Mode<'_>,
         keep: &[usize],
         tape: &mut T,
     ) -> Result<Forward<B>> {
@@ -88,7 +117,7 @@ impl<B: Backend> Executor<B> {
         index: usize,
         inputs: &[&Flat<B>],
         batch: usize,
-        mode: Mode,
+        mode: Mode<'_>,
         relu: bool,
         tape: &mut T,
     ) -> Result<(Flat<B>, Option<BatchStatistics>)> {
@@ -100,23 +129,48 @@ impl<B: Backend> Executor<B> {
         let biased = |bias: bool| bias.then(|| &parameter(1).tensor);
         let channels = shape.channels();
         let output = match *op {
-            Op::Convolution { in_channels, out_channels, bias, .. } => {
+            Op::Convolution { in_channels, out_channels, groups, bias, .. } => {
                 let (input, window) = (image_size(shape), op.window());
                 let window = window.ok_or_else(|| Error::new(Kind::Internal, "a convolution without a window"))?;
-                let geometry = Convolution { batch, input, in_channels, out_channels, window };
+                let geometry = Convolution { batch, input, in_channels, out_channels, window, groups };
                 B::convolution(x, &parameter(0).tensor, biased(bias), &geometry, input_gradient, tape)?
             }
             Op::Linear { bias, .. } => B::linear(x, &parameter(0).tensor, biased(bias), batch, input_gradient, tape)?,
             Op::BatchNorm { channels, epsilon, .. } => {
                 let settings = Normalization { channels, epsilon, relu };
                 let [weight, bias, mean, variance] = [0, 1, 2, 3].map(|offset| &parameter(offset).tensor);
-                if mode == Mode::Train {
+                if let Mode::Train(_) = mode {
                     let (y, statistics) = B::batch_norm(x, weight, bias, &settings, tape)?;
                     return Ok((y, Some(statistics)));
                 }
                 B::batch_norm_frozen(x, weight, bias, mean, variance, &settings, tape)?
             }
             Op::Relu => B::relu(x, tape)?,
+            Op::Relu6 => B::activation(x, Activation::Relu6, tape)?,
+            Op::Silu => B::activation(x, Activation::Silu, tape)?,
+            Op::HardSwish => B::activation(x, Activation::HardSwish, tape)?,
+            Op::Sigmoid => B::activation(x, Activation::Sigmoid, tape)?,
+            Op::Dropout { rate } | Op::StochasticDepth { rate } => match mode {
+                Mode::Train(Some(draws)) if rate > 0.0 => {
+                    let whole = matches!(op, Op::StochasticDepth { .. });
+                    let run = if whole { shape.size() } else { 1 };
+                    let factors = draws.factors(&self.graph.layers[index].name, rate, shape.size() / run);
+                    B::scale(x, &self.device.upload(&factors)?, run, tape)?
+                }
+                _ => x.clone(),
+            },
+            Op::Multiply if length(x) == length(inputs[1]) => B::product(x, inputs[1], tape)?,
+            Op::Multiply => B::gate(x, inputs[1], batch, channels, tape)?,
+            Op::Concatenate => {
+                let shapes =
+                    node.inputs.iter().map(|input| input.map_or(self.plan.image, |i| self.plan.nodes[i].shape));
+                let channels: Vec<usize> = shapes.map(|shape| shape.channels()).collect();
+                B::concatenate(inputs, &channels, tape)?
+            }
+            Op::AdaptiveAveragePool { output } => {
+                let geometry = AdaptivePool { batch, input: image_size(shape), output, channels };
+                B::adaptive_average_pool(x, &geometry, tape)?
+            }
             Op::Add => B::add(x, inputs[1], relu, tape)?,
             Op::MaxPool { .. } | Op::AveragePool { .. } => {
                 let (input, window) = (image_size(shape), op.window());
@@ -127,8 +181,10 @@ impl<B: Backend> Executor<B> {
             }
             Op::GlobalAveragePool => B::global_average_pool(x, batch, channels, tape)?,
             Op::Flatten => B::flatten(x, batch, channels, tape)?,
-            Op::PadShortcut { stride, in_channels, out_channels } => {
-                let geometry = ChannelPadding { batch, input: image_size(shape), in_channels, out_channels, stride };
+            Op::PadShortcut { stride, in_channels, out_channels, before } => {
+                let before = before.unwrap_or((out_channels - in_channels) / 2);
+                let input = image_size(shape);
+                let geometry = ChannelPadding { batch, input, in_channels, out_channels, before, stride };
                 B::pad_shortcut(x, &geometry, tape)?
             }
         };

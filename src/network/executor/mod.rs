@@ -19,7 +19,7 @@ use super::parameters::Role;
 use super::shapes::Shape;
 use crate::error::{Error, Kind, Result};
 use crate::tensor::{Backend, Flat, Gradients};
-pub use forward::{Forward, Mode};
+pub use forward::{Draws, Forward, Mode};
 use plan::Plan;
 
 /// A tensor of the network on its device.

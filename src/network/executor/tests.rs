@@ -29,7 +29,7 @@ fn pixels(batch: usize) -> Flat<Cpu> {
 #[test]
 fn gradients_of_whole_networks_are_right() {
     for architecture in [MLP, LENET, RESNET, PROJECTED] {
-        for mode in [Mode::Train, Mode::Evaluate] {
+        for mode in [Mode::Train(None), Mode::Evaluate] {
             let model = model(architecture);
             let projection = normal("logits", 5 * 4);
             let run = |model: &Model| {
@@ -65,7 +65,7 @@ fn gradients_of_whole_networks_are_right() {
 /// One step of training on three images, and the network after it.
 fn step(executor: &mut Executor<Cpu>, gradients: Gradients<f32, Cpu>) -> (f32, Gradients<f32, Cpu>) {
     let mut tape = tape(executor.device(), gradients).unwrap();
-    let forward = executor.forward(pixels(3), 3, Mode::Train, &[], &mut tape).unwrap();
+    let forward = executor.forward(pixels(3), 3, Mode::Train(None), &[], &mut tape).unwrap();
     let loss = Cpu::cross_entropy(&forward.logits, &[0, 1, 2], 0.0, &mut tape).unwrap();
     let value = Cpu::download(&loss)[0];
     let gradients = backward(executor.device().weighted_sum(&[(1.0, loss)], tape).unwrap()).unwrap();
@@ -126,7 +126,7 @@ fn what_is_kept_is_on_the_tape_and_keeping_changes_no_result() {
     let executor = Executor::new(&model(RESNET), &Cpu::default()).unwrap();
     let graph = executor.graph();
     let all: Vec<usize> = (0..graph.layers.len()).collect();
-    for mode in [Mode::Train, Mode::Evaluate] {
+    for mode in [Mode::Train(None), Mode::Evaluate] {
         let plain = executor.forward(pixels(3), 3, mode, &[], &mut NoneTape).unwrap();
         let kept = executor.forward(pixels(3), 3, mode, &all, &mut NoneTape).unwrap();
         assert_eq!(bits(&Cpu::download(&plain.logits)), bits(&Cpu::download(&kept.logits)));
@@ -139,7 +139,7 @@ fn what_is_kept_is_on_the_tape_and_keeping_changes_no_result() {
     // A penalty on an activation reaches the weights before it, and no others.
     let index = graph.activation_of("layer1.0.conv1").unwrap();
     let mut tape = tape(executor.device(), executor.alloc_gradients().unwrap()).unwrap();
-    let forward = executor.forward(pixels(3), 3, Mode::Train, &[index], &mut tape).unwrap();
+    let forward = executor.forward(pixels(3), 3, Mode::Train(None), &[index], &mut tape).unwrap();
     let penalty = Cpu::absolute_sum(&forward.kept[0].1, 1.0, &mut tape).unwrap();
     let gradients = backward(executor.device().weighted_sum(&[(0.1, penalty)], tape).unwrap()).unwrap();
     for (name, reached) in [("conv1.weight", true), ("layer1.0.conv1.weight", true), ("fc.weight", false)] {
@@ -153,10 +153,10 @@ fn what_is_kept_is_on_the_tape_and_keeping_changes_no_result() {
 fn running_statistics_make_evaluation_agree_with_training() {
     let mut executor = Executor::new(&model(RESNET), &Cpu::default()).unwrap();
     for _ in 0..200 {
-        let forward = executor.forward(pixels(64), 64, Mode::Train, &[], &mut NoneTape).unwrap();
+        let forward = executor.forward(pixels(64), 64, Mode::Train(None), &[], &mut NoneTape).unwrap();
         executor.update_statistics(&forward).unwrap();
     }
-    let [train, evaluate] = [Mode::Train, Mode::Evaluate]
+    let [train, evaluate] = [Mode::Train(None), Mode::Evaluate]
         .map(|mode| Cpu::download(&executor.forward(pixels(64), 64, mode, &[], &mut NoneTape).unwrap().logits));
     assert_close(&train, &evaluate, 1e-2);
 }
@@ -183,8 +183,8 @@ fn masks_hold_weights_and_gradients_at_zero() {
 #[test]
 fn what_does_not_fit_is_an_error() {
     let executor = Executor::new(&model(MLP), &Cpu::default()).unwrap();
-    assert!(executor.forward(pixels(3), 2, Mode::Train, &[], &mut TestTape::default()).is_err());
-    assert!(executor.forward(pixels(3), 3, Mode::Train, &[99], &mut TestTape::default()).is_err());
+    assert!(executor.forward(pixels(3), 2, Mode::Train(None), &[], &mut TestTape::default()).is_err());
+    assert!(executor.forward(pixels(3), 3, Mode::Train(None), &[99], &mut TestTape::default()).is_err());
     let mut broken = model(MLP);
     broken.tensors.remove("classifier.bias");
     assert!(Executor::new(&broken, &Cpu::default()).unwrap_err().message.contains("classifier.bias"));

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::*;
 use crate::data::{Augmentation, Source};
 use crate::network::arch::{Architecture, Shortcut};
-use crate::prune::{Criterion, Measure, Method, Scope};
+use crate::prune::{Criterion, Measure, Method, WeightScope};
 use crate::stage::{DataInput, NetworkInput, Parameters, Split};
 use crate::train::parameters::{EarlyStop, Loss, Optimizer, Penalty, PeriodicPruning, Schedule, Select, Training};
 
@@ -17,7 +17,7 @@ fn inactive() -> Method {
 }
 
 fn weights() -> Method {
-    Method::Weights { criterion: Criterion::Random, sparsity: 0.5, scope: Scope::Uniform }
+    Method::Weights { criterion: Criterion::Random, sparsity: 0.5, scope: WeightScope::Uniform }
 }
 
 fn training(optimizer: Optimizer, schedule: Schedule, method: Method) -> Training {
@@ -247,6 +247,7 @@ fn every_variant_is_among_the_descriptions() {
     let mut method = |method: &Method| match method {
         Method::Inactive { .. } => seen.insert("inactive"),
         Method::Weights { .. } => seen.insert("weights"),
+        Method::Channels { .. } => seen.insert("channels"),
     };
     for description in descriptions() {
         if let Parameters::Prune { method: m } = &description.parameters {

@@ -10,6 +10,7 @@
 //! - [`gradient`]: gradients read and changed in place; [`optimizer`]: steps of SGD and Adam
 
 pub mod absolute_sum;
+pub mod activation;
 pub mod add;
 pub mod batch_norm;
 pub mod convolution;

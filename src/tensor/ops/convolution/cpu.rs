@@ -79,7 +79,7 @@ pub(crate) fn convolution<T: Tape<f32, Cpu>>(
     tape: &mut T,
 ) -> Result<Flat<Cpu>> {
     let geometry = *geometry;
-    let Convolution { batch, input: [height, width], in_channels, out_channels, window } = geometry;
+    let Convolution { batch, input: [height, width], in_channels, out_channels, window, groups: _ } = geometry;
     expect_length("a convolution's input", x, &[batch, height, width, in_channels])?;
     expect_length("a convolution's weight", weight, &[out_channels, in_channels, window.kernel[0], window.kernel[1]])?;
     if let Some(bias) = bias {

@@ -5,11 +5,18 @@ use crate::tensor::{Backend, Cpu, NoneTape, backward, tape};
 fn geometry(batch: usize, input: [usize; 2], channels: [usize; 2], window: [[usize; 2]; 3]) -> Convolution {
     let [kernel, stride, padding] = window;
     let [in_channels, out_channels] = channels;
-    Convolution { batch, input, in_channels, out_channels, window: Window { kernel, stride, padding } }
+    Convolution {
+        batch,
+        input,
+        in_channels,
+        out_channels,
+        window: Window { kernel, stride, padding, dilation: [1, 1] },
+        groups: 1,
+    }
 }
 
 fn naive(x: &[f32], weight: &[f32], bias: &[f32], geometry: &Convolution) -> Vec<f32> {
-    let Convolution { batch, input: [height, width], in_channels, out_channels, window } = *geometry;
+    let Convolution { batch, input: [height, width], in_channels, out_channels, window, .. } = *geometry;
     let [lines, positions] = window.positions(geometry.input).unwrap();
     let mut y = Vec::new();
     for index in 0..batch * lines * positions * out_channels {
@@ -52,7 +59,7 @@ fn convolution_is_the_naive_loop_and_its_gradients_are_right() {
     .into_iter()
     .enumerate()
     {
-        let Convolution { batch, input, in_channels, out_channels, window } = geometry;
+        let Convolution { batch, input, in_channels, out_channels, window, .. } = geometry;
         let x = normal(&format!("x {case}"), batch * input[0] * input[1] * in_channels);
         let weight = normal("weight", out_channels * in_channels * window.kernel[0] * window.kernel[1]);
         let bias = normal("bias", out_channels);

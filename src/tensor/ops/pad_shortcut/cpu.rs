@@ -14,9 +14,9 @@ pub(crate) fn pad_shortcut<T: Tape<f32, Cpu>>(
     tape: &mut T,
 ) -> Result<Flat<Cpu>> {
     let geometry = *geometry;
-    let ChannelPadding { batch, input: [height, width], in_channels, out_channels, stride } = geometry;
+    let ChannelPadding { batch, input: [height, width], in_channels, out_channels, before, stride } = geometry;
     expect_length("a shortcut's input", x, &[batch, height, width, in_channels])?;
-    if stride == 0 || out_channels < in_channels {
+    if stride == 0 || before.checked_add(in_channels).is_none_or(|last| last > out_channels) {
         return Err(Error::new(Kind::Internal, format!("a shortcut that cannot be: {geometry:?}")));
     }
     let [out_height, out_width] = geometry.output();
@@ -40,7 +40,7 @@ fn each_pixel(geometry: &ChannelPadding, mut visit: impl FnMut(usize, usize)) {
     for line in 0..out_height {
         for column in 0..out_width {
             let from = (line * geometry.input[1] + column) * geometry.stride * geometry.in_channels;
-            visit(from, (line * out_width + column) * geometry.out_channels + geometry.before());
+            visit(from, (line * out_width + column) * geometry.out_channels + geometry.before);
         }
     }
 }

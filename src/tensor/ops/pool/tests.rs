@@ -7,7 +7,7 @@ fn cases() -> Vec<Pool> {
         batch,
         input,
         channels,
-        window: Window { kernel, stride, padding },
+        window: Window { kernel, stride, padding, dilation: [1, 1] },
     };
     vec![
         pool(3, [6, 8], 4, [2, 2], [2, 2], [0, 0]),
@@ -73,7 +73,7 @@ fn of_equal_values_the_first_gets_the_gradient_and_a_nan_is_seen() {
         batch: 1,
         input: [2, 2],
         channels: 1,
-        window: Window { kernel: [2, 2], stride: [2, 2], padding: [0, 0] },
+        window: Window { kernel: [2, 2], stride: [2, 2], padding: [0, 0], dilation: [1, 1] },
     };
     let x = device.upload(&[0.5, 2.0, 2.0, 2.0]).unwrap();
     let mut tape = tape(&device, dfdx::tensor::Gradients::leaky()).unwrap();
@@ -86,7 +86,7 @@ fn of_equal_values_the_first_gets_the_gradient_and_a_nan_is_seen() {
 
 #[test]
 fn a_window_that_may_hold_only_padding_is_an_error() {
-    let window = Window { kernel: [2, 2], stride: [1, 1], padding: [2, 2] };
+    let window = Window { kernel: [2, 2], stride: [1, 1], padding: [2, 2], dilation: [1, 1] };
     let x = Cpu::default().upload(&[0.0; 16]).unwrap();
     let geometry = Pool { batch: 1, input: [4, 4], channels: 1, window };
     assert!(Cpu::max_pool(&x, &geometry, &mut NoneTape).is_err());
