@@ -1,4 +1,4 @@
-//! Dense two-dimensional convolution.
+//! Two-dimensional convolution: dense, in groups, depthwise, dilated.
 //!
 //! With x (B, H, W, I), weight (O, I, Kh, Kw), stride s, padding p and an optional bias (O), the output (B, H', W', O) is
 //!
