@@ -94,15 +94,15 @@ pub(super) fn build(layers: &[WrittenLayer], input: [usize; 3], classes: usize) 
     };
     let mut layers: Vec<Layer> = layers.iter().map(|written| written.0.clone()).collect();
     let [height, width, channels] = input;
-    let mut known = BTreeMap::from([(INPUT.to_owned(), Shape::Map { height, width, channels })]);
-    for layer in &mut layers {
-        if let Some(shape) = layer.inputs.first().and_then(|name| known.get(name)) {
+    let names: Vec<String> = layers.iter().map(|layer| layer.name.clone()).collect();
+    let mut known = BTreeMap::from([(INPUT, Shape::Map { height, width, channels })]);
+    for (layer, name) in layers.iter_mut().zip(&names) {
+        if let Some(shape) = layer.inputs.first().and_then(|name| known.get(name.as_str())) {
             set_input_size(&mut layer.op, shape.channels());
         }
-        let of_layer = known.iter().map(|(name, shape)| (name.as_str(), *shape)).collect();
         // The first mistake stops this; the check of the whole graph tells it.
-        let Ok(shape) = layer_shape(layer, &of_layer) else { break };
-        known.insert(layer.name.clone(), shape);
+        let Ok(shape) = layer_shape(layer, &known) else { break };
+        known.insert(name, shape);
     }
     let graph = Graph { input, layers };
     let shapes = graph.located_shapes().map_err(|(layer, message)| fail(layer, message))?;
