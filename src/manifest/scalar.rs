@@ -29,6 +29,10 @@ impl Limits {
     pub const SHARE: Self = Self { low: 0.0, high: 1.0, low_included: true, high_included: true, example: 0.5 };
     /// From 0 to below 1.
     pub const BELOW_ONE: Self = Self { low: 0.0, high: 1.0, low_included: true, high_included: false, example: 0.5 };
+    /// More than 0, at most 1.
+    pub const PORTION: Self = Self { low: 0.0, high: 1.0, low_included: false, high_included: true, example: 0.5 };
+    /// A multiplier of a network's widths or depths: more than 0, at most 16.
+    pub const MULTIPLIER: Self = Self { low: 0.0, high: 16.0, low_included: false, high_included: true, example: 1.0 };
 
     fn contains(&self, x: f64) -> bool {
         let above = if self.low_included { x >= self.low } else { x > self.low };

@@ -9,7 +9,7 @@ use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::scalar::printable;
 use crate::manifest::source::Span;
 use crate::manifest::{Data, Manifest, NetworkSource, Stage};
-use crate::network::arch::Architecture;
+use crate::network::arch::{Architecture, Unbuildable};
 use crate::network::{Graph, Role, pattern};
 use crate::prune::{Method, WeightScope, units};
 use crate::stage::Parameters;
@@ -34,8 +34,9 @@ impl Known {
     }
 }
 
-/// An architecture for images of one shape in so many classes, with what came of building it. Many stages share one.
-type Built<'a> = HashMap<(&'a Architecture, [usize; 3], usize), Option<Rc<Known>>>;
+/// An architecture (as JSON) for images of one shape in so many classes, with what came of building it. Many stages share
+/// one.
+type Built = HashMap<(String, [usize; 3], usize), Option<Rc<Known>>>;
 
 /// Checks all stages; `order` has their names, inputs first.
 pub fn check(manifest: &Manifest, order: &[&str], diagnostics: &mut Diagnostics) {
@@ -61,11 +62,11 @@ pub fn check(manifest: &Manifest, order: &[&str], diagnostics: &mut Diagnostics)
     }
 }
 
-fn network_of<'a>(
-    manifest: &'a Manifest,
-    stage: &'a Stage,
+fn network_of(
+    manifest: &Manifest,
+    stage: &Stage,
     networks: &HashMap<&str, Rc<Known>>,
-    built: &mut Built<'a>,
+    built: &mut Built,
     diagnostics: &mut Diagnostics,
 ) -> Option<Rc<Known>> {
     let like = |role: &str| networks.get(stage.inputs.get(role)?.stage.as_str()).cloned();
@@ -76,8 +77,9 @@ fn network_of<'a>(
             Some(architecture) => {
                 let data = data_of(manifest, stage).filter(|data| data.spans.sound("data.source"))?;
                 let (shape, classes) = (data.source.image_shape(), data.source.classes());
-                let build = || build(architecture, shape, classes, place(manifest, stage), diagnostics).map(Rc::new);
-                built.entry((architecture, shape, classes)).or_insert_with(build).clone()
+                let build = || build(architecture, shape, classes, manifest, stage, diagnostics).map(Rc::new);
+                let json = serde_json::to_string(architecture).expect("an architecture is plain data");
+                built.entry((json, shape, classes)).or_insert_with(build).clone()
             }
         },
         Parameters::Regularize { .. } | Parameters::FineTune { .. } | Parameters::Prune { .. } => like("from"),
@@ -85,8 +87,11 @@ fn network_of<'a>(
     }
 }
 
-/// Where the network of a stage is described: its own section if it has one.
-fn place(manifest: &Manifest, stage: &Stage) -> Span {
+/// Where the network of a stage is described: the written layer concerned, else the network's own section if it has one.
+fn place(manifest: &Manifest, stage: &Stage, layer: Option<usize>) -> Span {
+    if let Some(span) = layer.and_then(|layer| stage.spans.get(&format!("network.layers.{layer}"))) {
+        return span;
+    }
     let named = stage.network.as_ref().and_then(|name| manifest.networks.get(name));
     named
         .filter(|named| matches!(named.network, NetworkSource::Architecture(_)))
@@ -97,20 +102,21 @@ fn build(
     architecture: &Architecture,
     shape: [usize; 3],
     classes: usize,
-    span: Span,
+    manifest: &Manifest,
+    stage: &Stage,
     diagnostics: &mut Diagnostics,
 ) -> Option<Known> {
-    let graph = match architecture.build(shape, classes) {
+    let graph = match architecture.located_build(shape, classes) {
         Ok(graph) => graph,
-        Err(error) => {
-            diagnostics.error(span, error.message).hints.extend(error.hints);
+        Err(Unbuildable { layer, error }) => {
+            diagnostics.error(place(manifest, stage, layer), error.message).hints.extend(error.hints);
             return None;
         }
     };
     let parameters = graph.parameter_count();
     if parameters > MAXIMUM_PARAMETERS {
         diagnostics
-            .error(span, format!("the network has {parameters} parameters"))
+            .error(place(manifest, stage, None), format!("the network has {parameters} parameters"))
             .label(format!("more than {MAXIMUM_PARAMETERS}"))
             .hint("make its layers smaller");
         return None;
