@@ -30,7 +30,8 @@ pub trait Backend: Device<f32> {
     fn download(tensor: &Flat<Self>) -> Vec<f32>;
     /// Overwrites a tensor's values in place; it stays the same tensor for tape, gradients and optimizer.
     fn overwrite(tensor: &mut Flat<Self>, values: &[f32]) -> Result<()>;
-    /// `tensor *= factors`, value by value and in place; how a mask is laid over weights.
+    /// `tensor *= factors`, value by value and in place; how a mask is laid over weights. A factor of 0 gives +0 whatever
+    /// the value.
     fn multiply(tensor: &mut Flat<Self>, factors: &Flat<Self>) -> Result<()>;
 
     /// Convolution, also grouped, depthwise and dilated; see [`super::ops::convolution`]. `input_gradient` is false for a

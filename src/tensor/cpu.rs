@@ -43,7 +43,8 @@ impl Backend for Cpu {
         let mut values = recording::values(tensor);
         recording::expect_length("the factors", factors, &[values.len()])?;
         for (value, factor) in values.iter_mut().zip(recording::values(factors)) {
-            *value *= factor;
+            // Not -0, and not NaN where the value is infinite.
+            *value = if factor == 0.0 { 0.0 } else { *value * factor };
         }
         tensor.copy_from(&values);
         Ok(())

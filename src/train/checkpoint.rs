@@ -57,9 +57,6 @@ pub fn commit(store: &Store, key: Digest, stage: Digest, checkpoint: &Checkpoint
         let Some(model) = model else { continue };
         put(&format!("{prefix}network"), model.description()?);
         put(&format!("{prefix}weights"), model.weights()?);
-        if let Some(masks) = model.masks_bytes() {
-            put(&format!("{prefix}masks"), masks);
-        }
     }
     let record = Record {
         key,

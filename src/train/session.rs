@@ -283,7 +283,7 @@ impl<B: Backend> Session<B> {
     fn keep(&self, stop: Stop) -> Stop {
         match stop {
             Stop::Diverged { error, .. } => {
-                let last_finite = self.finite.as_ref().and_then(|model| model.weights().ok());
+                let last_finite = self.finite.as_ref().and_then(|model| model.safetensors().ok());
                 Stop::Diverged { error, last_finite }
             }
             other => other,
