@@ -7,6 +7,7 @@
 //! - [`relu`], [`add`]: elementwise
 //! - [`pool`], [`flatten`], [`pad_shortcut`]: change the shape of an image
 //! - [`cross_entropy`], [`distillation`], [`absolute_sum`]: losses, one number each; [`weighted_sum`] joins them
+//! - [`rows`], [`polarization`]: penalties on parameters, and a proximal step
 //! - [`gradient`]: gradients read and changed in place; [`optimizer`]: steps of SGD and Adam
 
 pub mod absolute_sum;
@@ -21,6 +22,8 @@ pub mod gradient;
 pub mod linear;
 pub mod optimizer;
 pub mod pad_shortcut;
+pub mod polarization;
 pub mod pool;
 pub mod relu;
+pub mod rows;
 pub mod weighted_sum;
