@@ -1,8 +1,8 @@
 //! Which channels go by a criterion, in the whole network.
 
 use super::allocation::{Amount, Request, allocate};
-use super::coupling::Coupling;
 use super::cost::Measure;
+use super::coupling::Coupling;
 use super::stand_in as criteria;
 use super::{Choice, Criterion, Method, Surroundings};
 use crate::error::{Error, Kind, Result};
@@ -21,8 +21,9 @@ pub(super) fn choose<B: Backend>(
     share: f64,
     surroundings: &Surroundings<B>,
 ) -> Result<Option<Choice>> {
-    let Method::Channels { criterion, ratio, macs, parameters, scope, round_to, minimum, ignore, layers, images, .. } =
-        method
+    let Method::Channels {
+        criterion, ratio, macs, parameters, scope, round_to, minimum, ignore, layers, images, ..
+    } = method
     else {
         return Err(Error::new(Kind::Internal, "a method that removes no channels"));
     };
@@ -32,7 +33,8 @@ pub(super) fn choose<B: Backend>(
         return Err(Error::new(Kind::Stage, "no channel of this network can be removed"));
     }
     let evidence = if criterion.needs_data() {
-        let missing = || Error::new(Kind::Stage, format!("`{}` looks at training images, and there are none", criterion.name()));
+        let missing =
+            || Error::new(Kind::Stage, format!("`{}` looks at training images, and there are none", criterion.name()));
         let watched = watched.as_ref().ok_or_else(missing)?;
         let network = Executor::new(model, *device)?;
         criteria::observe(*criterion, model, &network, Some(watched), *images, *seed, *device, *stop)?

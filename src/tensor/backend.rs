@@ -150,6 +150,19 @@ pub trait Backend: Device<f32> {
     /// `scale · Σ |x|`, one number; see [`super::ops::absolute_sum`].
     fn absolute_sum<T: Tape<f32, Self>>(x: &Flat<Self>, scale: f32, tape: &mut T) -> Result<Flat<Self>>;
 
+    /// `scale · Σ_g ‖x_g‖₂` over the rows of `x`, one number; see [`super::ops::rows`].
+    fn row_norm_sum<T: Tape<f32, Self>>(x: &Flat<Self>, rows: usize, scale: f32, tape: &mut T) -> Result<Flat<Self>>;
+
+    /// `½ Σ_g strengths[g] ‖x_g‖²` over the rows of `x`, one number; see [`super::ops::rows`].
+    fn row_square_sum<T: Tape<f32, Self>>(x: &Flat<Self>, strengths: &[f32], tape: &mut T) -> Result<Flat<Self>>;
+
+    /// `x_g ← x_g · max(0, 1 − threshold / ‖x_g‖₂)` for every row of `x`, in place; see [`super::ops::rows`].
+    fn shrink_rows(x: &mut Flat<Self>, rows: usize, threshold: f32) -> Result<()>;
+
+    /// `scale · (t Σ |γ| − Σ |γ − mean γ|)` over all values of `inputs`, one number; see [`super::ops::polarization`].
+    fn polarization<T: Tape<f32, Self>>(inputs: &[&Flat<Self>], scale: f32, t: f32, tape: &mut T)
+    -> Result<Flat<Self>>;
+
     /// `Σ weight · term` over terms of length 1, with the tape put on; see [`super::ops::weighted_sum`].
     fn weighted_sum<T: Tape<f32, Self>>(&self, terms: &[(f32, Flat<Self>)], tape: T) -> Result<Scalar<Self, T>>;
 

@@ -6,7 +6,8 @@ use super::ops::batch_norm::{BatchStatistics, Normalization};
 use super::ops::optimizer::{AdamStep, SgdStep};
 use super::ops::{
     absolute_sum, activation, adaptive_pool, add, batch_norm, concatenate, convolution, cross_entropy, distillation,
-    flatten, gate, gradient, linear, optimizer, pad_shortcut, pool, product, relu, scale, weighted_sum,
+    flatten, gate, gradient, linear, optimizer, pad_shortcut, polarization, pool, product, relu, rows, scale,
+    weighted_sum,
 };
 use super::{Backend, Cpu, Flat, Gradients, Scalar, Tape, recording};
 use crate::error::{Error, Kind, Result};
@@ -182,6 +183,27 @@ impl Backend for Cpu {
 
     fn absolute_sum<T: Tape<f32, Self>>(x: &Flat<Self>, scale: f32, tape: &mut T) -> Result<Flat<Self>> {
         absolute_sum::cpu::absolute_sum(x, scale, tape)
+    }
+
+    fn row_norm_sum<T: Tape<f32, Self>>(x: &Flat<Self>, rows: usize, scale: f32, tape: &mut T) -> Result<Flat<Self>> {
+        rows::cpu::row_norm_sum(x, rows, scale, tape)
+    }
+
+    fn row_square_sum<T: Tape<f32, Self>>(x: &Flat<Self>, strengths: &[f32], tape: &mut T) -> Result<Flat<Self>> {
+        rows::cpu::row_square_sum(x, strengths, tape)
+    }
+
+    fn shrink_rows(x: &mut Flat<Self>, rows: usize, threshold: f32) -> Result<()> {
+        rows::cpu::shrink_rows(x, rows, threshold)
+    }
+
+    fn polarization<T: Tape<f32, Self>>(
+        inputs: &[&Flat<Self>],
+        scale: f32,
+        t: f32,
+        tape: &mut T,
+    ) -> Result<Flat<Self>> {
+        polarization::cpu::polarization(inputs, scale, t, tape)
     }
 
     fn weighted_sum<T: Tape<f32, Self>>(&self, terms: &[(f32, Flat<Self>)], tape: T) -> Result<Scalar<Self, T>> {

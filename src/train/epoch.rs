@@ -72,7 +72,7 @@ pub fn pass<B: Backend>(
     task: &Task,
     network: &mut Executor<B>,
     optimizer: &mut State<B>,
-    objective: &Objective,
+    objective: &mut Objective,
     teacher: &Teacher<B>,
     epoch: u64,
     rates: &[f64],
@@ -82,6 +82,7 @@ pub fn pass<B: Backend>(
     let training = task.training;
     let classes = network.graph().classes();
     let keep = objective.keep();
+    objective.penalties.begin_epoch(network);
     let mut activity: Vec<Vec<f32>> = vec![Vec::new(); keep.len()];
     let (mut loss_sum, mut right, mut seen) = (0.0f64, 0usize, 0usize);
     let mut last_finite_loss = None;
@@ -141,6 +142,7 @@ pub fn pass<B: Backend>(
         }
         optimizer.step(&training.optimizer, lr, network, &mut gradients)?;
         network.apply_masks()?;
+        objective.penalties.after_step(network, lr)?;
         network.update_statistics(&forward)?;
 
         let logits = B::download(&forward.logits);

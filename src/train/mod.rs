@@ -4,6 +4,7 @@
 //! - `session`: a network being trained, from its first epoch or from a checkpoint to its last;
 //! - `epoch`: one pass over the training split;
 //! - `objective`: losses and penalties, summed to the number that is made small;
+//! - `penalties/`: the terms that look inside the network, one file each;
 //! - `optimizer`, `schedule`: how weights change, and how fast;
 //! - `checkpoint`: an epoch as an action of its own in the store;
 //! - `history`: what every epoch came to, and what is decided from it;
@@ -16,6 +17,7 @@ mod history;
 mod objective;
 mod optimizer;
 pub mod parameters;
+mod penalties;
 mod schedule;
 mod session;
 #[cfg(test)]

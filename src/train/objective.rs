@@ -1,44 +1,29 @@
 //! Losses and penalties of one step, summed to the number that is made small.
 
-use super::parameters::{Loss, Penalty, Training};
+use super::parameters::{Loss, Training};
+use super::penalties::Penalties;
 use crate::error::Result;
-use crate::network::{Executor, Forward, Graph, pattern};
+use crate::network::{Executor, Forward, Graph};
 use crate::tensor::{Backend, Flat, OwnedTape, Scalar};
 
 /// The terms of a training stage, resolved for one network.
 pub struct Objective {
     losses: Vec<Loss>,
-    /// Indices of parameters, with λ.
-    weights: Vec<(usize, f64)>,
-    /// Indices of layers whose activation is penalised, with λ.
-    activations: Vec<(usize, f64)>,
+    /// The terms that look inside the network.
+    pub penalties: Penalties,
     classes: usize,
 }
 
 impl Objective {
-    /// Resolves the patterns of `training` in `graph`. `parameters` are the executor's names, in its order.
-    pub fn new(training: &Training, graph: &Graph, parameters: &[&str]) -> Self {
-        let mut weights = Vec::new();
-        let mut activations = Vec::new();
-        for penalty in &training.penalties {
-            match penalty {
-                Penalty::L1 { layer, strength } => {
-                    let names: Vec<String> = pattern::weights(graph, layer).collect();
-                    let found = parameters.iter().enumerate().filter(|(_, name)| names.iter().any(|n| n == *name));
-                    weights.extend(found.map(|(index, _)| (index, *strength)));
-                }
-                Penalty::ActivationL1 { layer, strength } => {
-                    let found = pattern::layers(graph, layer).filter_map(|name| graph.activation_of(name));
-                    activations.extend(found.map(|index| (index, *strength)));
-                }
-            }
-        }
-        Self { losses: training.losses.clone(), weights, activations, classes: graph.classes() }
+    /// Resolves the patterns of `training` in `graph`.
+    pub fn new(training: &Training, graph: &Graph) -> Self {
+        let penalties = Penalties::new(&training.penalties, graph);
+        Self { losses: training.losses.clone(), penalties, classes: graph.classes() }
     }
 
     /// Layers whose values the forward pass must keep, each once.
     pub fn keep(&self) -> Vec<usize> {
-        let mut keep: Vec<usize> = self.activations.iter().map(|(index, _)| *index).collect();
+        let mut keep: Vec<usize> = self.penalties.keep().collect();
         keep.sort_unstable();
         keep.dedup();
         keep
@@ -77,16 +62,8 @@ impl Objective {
                 }
             }
         }
-        for (index, strength) in &self.weights {
-            let term = B::absolute_sum(&network.parameters()[*index].tensor, *strength as f32, &mut tape)?;
-            terms.push((1.0, term));
-        }
-        for (index, strength) in &self.activations {
-            // The mean over the batch of the sum over units.
-            let (_, value) = forward.kept.iter().find(|(layer, _)| layer == index).expect("asked to be kept");
-            let scale = *strength as f32 / labels.len() as f32;
-            terms.push((1.0, B::absolute_sum(value, scale, &mut tape)?));
-        }
+        let penalties = self.penalties.terms(network, forward, labels.len(), &mut tape)?;
+        terms.extend(penalties.into_iter().map(|term| (1.0, term)));
         device.weighted_sum(&terms, tape)
     }
 }

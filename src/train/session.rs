@@ -124,7 +124,7 @@ fn longest(task: &Task, keys: &[Digest]) -> Result<Option<Checkpoint>, Stop> {
         if task.is_cancelled() {
             return Err(Stop::Cancelled);
         }
-        if let Some(checkpoint) = checkpoint::load(task.store, &keys[epoch - 1], &task.training.optimizer)? {
+        if let Some(checkpoint) = checkpoint::load(task.store, &keys[epoch - 1], task.training)? {
             let stop = task.training.early_stop.as_ref().and_then(|rule| checkpoint.history.stop(rule));
             match stop.map(|stop| stop as usize).filter(|stop| *stop < epoch) {
                 Some(stop) => {
@@ -155,7 +155,7 @@ impl<B: Backend> Session<B> {
     fn begin(training: &Training, model: Model, device: &B) -> Result<Self> {
         let network = Executor::new(&model, device)?;
         let optimizer = State::new(&training.optimizer, &network, device)?;
-        let objective = objective(training, &network);
+        let objective = Objective::new(training, network.graph());
         let (before, history) = (model.graph, History::default());
         Ok(Self { before, network, optimizer, objective, history, best: None, finite: None })
     }
@@ -164,7 +164,8 @@ impl<B: Backend> Session<B> {
         let network = Executor::new(&checkpoint.model, device)?;
         let (steps, tensors) = (checkpoint.steps, &checkpoint.optimizer);
         let optimizer = State::restore(&training.optimizer, &network, device, steps, tensors)?;
-        let objective = objective(training, &network);
+        let mut objective = Objective::new(training, network.graph());
+        objective.penalties.restore(&checkpoint.penalties)?;
         Ok(Self {
             before,
             network,
@@ -181,6 +182,7 @@ impl<B: Backend> Session<B> {
             model: self.network.download(),
             optimizer: self.optimizer.save(&training.optimizer, &self.network),
             steps: self.optimizer.steps,
+            penalties: self.objective.penalties.save(),
             history: self.history.clone(),
             best: self.best.clone(),
         }
@@ -204,7 +206,7 @@ impl<B: Backend> Session<B> {
     /// Trains for one epoch (from 0) and looks at the validation split. The training images a second.
     fn epoch(&mut self, task: &Task, teacher: &Teacher<B>, epoch: u64, rates: &[f64], device: &B) -> Result<f64, Stop> {
         let training = task.training;
-        let passed = pass(task, &mut self.network, &mut self.optimizer, &self.objective, teacher, epoch, rates)?;
+        let passed = pass(task, &mut self.network, &mut self.optimizer, &mut self.objective, teacher, epoch, rates)?;
         let finite = self.network.download().check_finite().and_then(|()| self.optimizer.check_finite(&self.network));
         if let Err(error) = finite {
             let message = format!("{} after epoch {}", error.message, epoch + 1);
@@ -252,7 +254,9 @@ impl<B: Backend> Session<B> {
         self.network = Executor::new(&model, device)?;
         let (optimizer, steps) = (&task.training.optimizer, self.optimizer.steps);
         self.optimizer = State::restore(optimizer, &self.network, device, steps, &state)?;
-        self.objective = objective(task.training, &self.network);
+        let penalties = self.objective.penalties.save();
+        self.objective = Objective::new(task.training, self.network.graph());
+        self.objective.penalties.restore(&penalties)?;
         Ok(removed.units)
     }
 
@@ -304,9 +308,4 @@ impl<B: Backend> Session<B> {
         };
         Ok(Trained { model, history: self.history })
     }
-}
-
-fn objective<B: Backend>(training: &Training, network: &Executor<B>) -> Objective {
-    let names: Vec<&str> = network.parameters().iter().map(|parameter| parameter.name.as_str()).collect();
-    Objective::new(training, network.graph(), &names)
 }

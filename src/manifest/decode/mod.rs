@@ -1,10 +1,11 @@
-//! Turns the tables of a manifest into what stages are made of. One file a section; `training` and `method` are shared
-//! by the stage kinds.
+//! Turns the tables of a manifest into what stages are made of. One file a section; `training`,
+//! `penalties` and `method` are shared by the stage kinds.
 
 mod data;
 mod layers;
 mod method;
 mod network;
+mod penalties;
 mod stage;
 mod training;
 

@@ -191,14 +191,35 @@ fn layers(stage: &Stage, network: &Known, diagnostics: &mut Diagnostics) {
             continue;
         }
         let layer = penalty.layer();
-        let matches = match penalty {
-            Penalty::L1 { .. } => pattern::weights(graph, layer).next().is_some(),
-            Penalty::ActivationL1 { .. } => pattern::layers(graph, layer).next().is_some(),
-        };
-        if !matches {
-            let message = format!("no layer of the network matches `{}`", printable(layer));
-            let weighted: Vec<&str> = pattern::layers(graph, "*").collect();
-            diagnostics.unknown(stage.span(&path), message, layer, weighted.iter().copied());
+        let (matches, candidates, what) = penalised(graph, penalty);
+        if matches {
+            continue;
+        }
+        if candidates.is_empty() {
+            diagnostics.error(stage.span(&path), format!("the network has no {what}")).hint("choose another penalty");
+        } else {
+            let message = format!("no {what} of the network matches `{}`", printable(layer));
+            diagnostics.unknown(stage.span(&path), message, layer, candidates.iter().copied());
+        }
+    }
+}
+
+/// Whether a penalty finds what it looks at, the names of all that it can look at, and what these are.
+fn penalised<'a>(graph: &'a Graph, penalty: &'a Penalty) -> (bool, Vec<&'a str>, &'static str) {
+    let layer = penalty.layer();
+    let weighted = || pattern::layers(graph, "*").collect();
+    match penalty {
+        Penalty::L1 { .. } | Penalty::ActivationL1 { .. } => {
+            (pattern::layers(graph, layer).next().is_some(), weighted(), "layer")
+        }
+        Penalty::BnL1 { .. } | Penalty::Polarization { .. } => {
+            (pattern::norms(graph, layer).next().is_some(), pattern::norms(graph, "*").collect(), "normalization")
+        }
+        Penalty::GroupLasso { .. } | Penalty::SparseGroupLasso { .. } | Penalty::Growing { .. } => {
+            let mut candidates: Vec<&str> = weighted();
+            candidates.retain(|name| graph.layers.last().is_none_or(|logits| logits.name != **name));
+            let found = pattern::channel_weights(graph, layer).next().is_some();
+            (found, candidates, "layer before the logits")
         }
     }
 }

@@ -50,7 +50,11 @@ fn special_values_and_masks_come_back() {
     let special = [-0.0, f32::NAN, f32::INFINITY, f32::MIN_POSITIVE / 2.0, 0.0];
     let bits: Vec<u32> = special.iter().map(|value| value.to_bits()).collect();
     for mask in [[true; 5], [true, false, true, false, false], [false; 5]] {
-        assert_eq!(there_and_back(&special, &mask), (bits.clone(), Some(mask.to_vec())), "masked values that are not 0");
+        assert_eq!(
+            there_and_back(&special, &mask),
+            (bits.clone(), Some(mask.to_vec())),
+            "masked values that are not 0"
+        );
     }
     assert_eq!(there_and_back(&[-0.0, 0.0, f32::NAN], &[true, false, true]).0, [1 << 31, 0, f32::NAN.to_bits()]);
     // A gap of three bytes, and each way of writing positions.

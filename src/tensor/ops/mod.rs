@@ -8,6 +8,7 @@
 //! - [`add`], [`product`]: two tensors of one shape; [`gate`], [`scale`]: every channel, or run of values, times a number
 //! - [`pool`], [`adaptive_pool`], [`flatten`], [`pad_shortcut`], [`concatenate`]: change the shape of an image
 //! - [`cross_entropy`], [`distillation`], [`absolute_sum`]: losses, one number each; [`weighted_sum`] joins them
+//! - [`rows`], [`polarization`]: penalties on parameters, and a proximal step
 //! - [`gradient`]: gradients read and changed in place; [`optimizer`]: steps of SGD and Adam
 
 pub mod absolute_sum;
@@ -25,8 +26,10 @@ pub mod gradient;
 pub mod linear;
 pub mod optimizer;
 pub mod pad_shortcut;
+pub mod polarization;
 pub mod pool;
 pub mod product;
 pub mod relu;
+pub mod rows;
 pub mod scale;
 pub mod weighted_sum;
