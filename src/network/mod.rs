@@ -20,7 +20,7 @@ pub mod pattern;
 pub mod shapes;
 pub mod weights;
 
-pub use executor::{Draws, Executor, Forward, Mode, Parameter};
+pub use executor::{Draws, Executor, Forward, Mode, Parameter, add_leaves};
 pub use graph::{Graph, Layer, Op};
 pub use model::{HostTensor, Model};
 pub use parameters::{ParameterSpec, Role};

@@ -9,10 +9,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use super::History;
+use super::losses::connectors;
 use super::optimizer::{self, Tensors};
-use super::parameters::Optimizer;
+use super::parameters::Training;
+use super::peer;
 use crate::error::Result;
-use crate::network::{Model, weights};
+use crate::network::{Model, ParameterSpec, weights};
 use crate::store::{Digest, Record, Store};
 
 /// The kind of record that a checkpoint is.
@@ -36,6 +38,10 @@ pub struct Checkpoint {
     pub optimizer: Tensors,
     /// Steps the optimizer has done.
     pub steps: u64,
+    /// The connectors of losses on features, with the optimizer's tensors of them; mostly nothing.
+    pub connectors: Tensors,
+    /// The network that learns beside it, with the optimizer's tensors of it.
+    pub peer: Option<(Model, Tensors)>,
     /// All epochs so far.
     pub history: History,
     /// The network after the best epoch so far, if there is a validation split.
@@ -53,7 +59,14 @@ pub fn commit(store: &Store, key: Digest, stage: Digest, checkpoint: &Checkpoint
     let history = serde_json::json!({ "steps": checkpoint.steps, "history": checkpoint.history });
     put("history", history.to_string().into_bytes());
     put("optimizer", weights::encode(&checkpoint.optimizer)?);
-    for (prefix, model) in [("", Some(&checkpoint.model)), ("best-", checkpoint.best.as_ref())] {
+    if !checkpoint.connectors.is_empty() {
+        put("connectors", weights::encode(&checkpoint.connectors)?);
+    }
+    if let Some((_, tensors)) = &checkpoint.peer {
+        put("peer-optimizer", weights::encode(tensors)?);
+    }
+    let peer = checkpoint.peer.as_ref().map(|(model, _)| model);
+    for (prefix, model) in [("", Some(&checkpoint.model)), ("best-", checkpoint.best.as_ref()), ("peer-", peer)] {
         let Some(model) = model else { continue };
         put(&format!("{prefix}network"), model.description()?);
         put(&format!("{prefix}weights"), model.weights()?);
@@ -75,11 +88,16 @@ pub fn commit(store: &Store, key: Digest, stage: Digest, checkpoint: &Checkpoint
 }
 
 /// Reads the checkpoint under `key`; `None` when it is not there whole, or holds what no checkpoint can hold. It is then
-/// made again.
+/// made again. `connectors` are the parameters of those of the stage.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn load(store: &Store, key: &Digest, optimizer: &Optimizer) -> Result<Option<Checkpoint>> {
+pub fn load(
+    store: &Store,
+    key: &Digest,
+    training: &Training,
+    connectors: &[ParameterSpec],
+) -> Result<Option<Checkpoint>> {
     let Some(record) = store.lookup(key)? else { return Ok(None) };
     let mut objects = BTreeMap::new();
     for (name, output) in &record.outputs {
@@ -88,21 +106,40 @@ pub fn load(store: &Store, key: &Digest, optimizer: &Optimizer) -> Result<Option
             None => return Ok(None),
         };
     }
-    Ok(decode(&objects, optimizer))
+    Ok(decode(&objects, training, connectors))
 }
 
-fn decode(objects: &BTreeMap<&str, Vec<u8>>, optimizer: &Optimizer) -> Option<Checkpoint> {
+fn decode(objects: &BTreeMap<&str, Vec<u8>>, training: &Training, connectors: &[ParameterSpec]) -> Option<Checkpoint> {
     let model = |prefix: &str| {
         let object = |name: &str| objects.get(format!("{prefix}{name}").as_str()).map(Vec::as_slice);
         Model::from_parts(object("network")?, object("weights")?, object("masks")).ok()
     };
     let now = model("")?;
     let best = if objects.contains_key("best-weights") { Some(model("best-")?) } else { None };
-    let specs = optimizer::specs(optimizer, &now.graph.parameters());
+    let state = |object: &str, model: &Model| {
+        let specs = optimizer::specs(&training.optimizer, &model.graph.parameters());
+        weights::decode(objects.get(object)?, &specs).ok()
+    };
+    let peer = match peer::is_wanted(training) {
+        true => Some(model("peer-")?),
+        false => None,
+    };
+    let connectors = match connectors.is_empty() {
+        true => Tensors::new(),
+        false => {
+            let specs = connectors::saved_specs(connectors, &training.optimizer);
+            weights::decode(objects.get("connectors")?, &specs).ok()?
+        }
+    };
     let history: Value = serde_json::from_slice(objects.get("history")?).ok()?;
     Some(Checkpoint {
-        optimizer: weights::decode(objects.get("optimizer")?, &specs).ok()?,
+        optimizer: state("optimizer", &now)?,
         model: now,
+        connectors,
+        peer: match peer {
+            Some(peer) => Some((peer.clone(), state("peer-optimizer", &peer)?)),
+            None => None,
+        },
         steps: history["steps"].as_u64()?,
         history: serde_json::from_value(history["history"].clone()).ok()?,
         best,

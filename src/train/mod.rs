@@ -4,6 +4,8 @@
 //! - `session`: a network being trained, from its first epoch or from a checkpoint to its last;
 //! - `epoch`: one pass over the training split;
 //! - `objective`: losses and penalties, summed to the number that is made small;
+//! - `losses/`: the terms that compare the network with labels, a teacher or a peer; connectors between features;
+//! - `peer`: the second network of mutual learning;
 //! - `optimizer`, `schedule`: how weights change, and how fast;
 //! - `checkpoint`: an epoch as an action of its own in the store;
 //! - `history`: what every epoch came to, and what is decided from it;
@@ -13,9 +15,11 @@ pub mod checkpoint;
 mod epoch;
 pub mod evaluation;
 mod history;
+pub mod losses;
 mod objective;
 mod optimizer;
 pub mod parameters;
+mod peer;
 mod schedule;
 mod session;
 #[cfg(test)]

@@ -1,23 +1,29 @@
 //! Losses and penalties of one step, summed to the number that is made small.
 
-use super::parameters::{Loss, Penalty, Training};
+use super::losses::{Given, Losses};
+use super::parameters::{Penalty, Training};
 use crate::error::Result;
-use crate::network::{Executor, Forward, Graph, pattern};
-use crate::tensor::{Backend, Flat, OwnedTape, Scalar};
+use crate::network::{Executor, Forward, Graph, Parameter, pattern};
+use crate::tensor::{Backend, OwnedTape, Scalar};
 
 /// The terms of a training stage, resolved for one network.
 pub struct Objective {
-    losses: Vec<Loss>,
+    /// The terms that compare the network with something.
+    pub losses: Losses,
     /// Indices of parameters, with λ.
     weights: Vec<(usize, f64)>,
     /// Indices of layers whose activation is penalised, with λ.
     activations: Vec<(usize, f64)>,
-    classes: usize,
 }
 
 impl Objective {
-    /// Resolves the patterns of `training` in `graph`. `parameters` are the executor's names, in its order.
-    pub fn new(training: &Training, graph: &Graph, parameters: &[&str]) -> Self {
+    /// Resolves the patterns of `training` in `graph` and that of the teacher. `parameters` are the executor's names, in its
+    /// order.
+    ///
+    /// # Errors
+    /// When a loss names layers that are not there or do not meet.
+    pub fn new(training: &Training, graph: &Graph, teacher: Option<&Graph>, parameters: &[&str]) -> Result<Self> {
+        let losses = Losses::new(&training.losses, graph, teacher)?;
         let mut weights = Vec::new();
         let mut activations = Vec::new();
         for penalty in &training.penalties {
@@ -33,18 +39,27 @@ impl Objective {
                 }
             }
         }
-        Self { losses: training.losses.clone(), weights, activations, classes: graph.classes() }
+        Ok(Self { losses, weights, activations })
+    }
+
+    /// Layers whose activation is penalised, each once.
+    pub fn penalised(&self) -> Vec<usize> {
+        let mut layers: Vec<usize> = self.activations.iter().map(|(index, _)| *index).collect();
+        layers.sort_unstable();
+        layers.dedup();
+        layers
     }
 
     /// Layers whose values the forward pass must keep, each once.
     pub fn keep(&self) -> Vec<usize> {
-        let mut keep: Vec<usize> = self.activations.iter().map(|(index, _)| *index).collect();
+        let mut keep = self.penalised();
+        keep.extend(self.losses.student_layers());
         keep.sort_unstable();
         keep.dedup();
         keep
     }
 
-    /// The weighted sum of all terms, ready to be run backwards.
+    /// The weighted sum of all terms, ready to be run backwards. `connectors` are those of [`Losses::connectors`].
     ///
     /// # Errors
     /// When the device fails.
@@ -52,31 +67,11 @@ impl Objective {
         &self,
         network: &Executor<B>,
         forward: &Forward<B>,
-        labels: &[u32],
-        teacher: Option<&Flat<B>>,
-        device: &B,
+        given: &Given<B>,
+        connectors: &[Parameter<B>],
         mut tape: OwnedTape<f32, B>,
     ) -> Result<Scalar<B, OwnedTape<f32, B>>> {
-        let mut terms: Vec<(f32, Flat<B>)> = Vec::new();
-        for loss in &self.losses {
-            match loss {
-                Loss::CrossEntropy { smoothing, weight } => {
-                    let term = B::cross_entropy(&forward.logits, labels, *smoothing as f32, &mut tape)?;
-                    terms.push((*weight as f32, term));
-                }
-                Loss::Kd { temperature, alpha, smoothing, weight } => {
-                    if let (Some(teacher), true) = (teacher, *alpha > 0.0) {
-                        let (student, t) = (&forward.logits, *temperature as f32);
-                        let term = B::distillation(student, teacher, self.classes, t, &mut tape)?;
-                        terms.push(((weight * alpha) as f32, term));
-                    }
-                    if *alpha < 1.0 {
-                        let term = B::cross_entropy(&forward.logits, labels, *smoothing as f32, &mut tape)?;
-                        terms.push(((weight * (1.0 - alpha)) as f32, term));
-                    }
-                }
-            }
-        }
+        let mut terms = self.losses.terms(forward, given, connectors, &mut tape)?;
         for (index, strength) in &self.weights {
             let term = B::absolute_sum(&network.parameters()[*index].tensor, *strength as f32, &mut tape)?;
             terms.push((1.0, term));
@@ -84,9 +79,9 @@ impl Objective {
         for (index, strength) in &self.activations {
             // The mean over the batch of the sum over units.
             let (_, value) = forward.kept.iter().find(|(layer, _)| layer == index).expect("asked to be kept");
-            let scale = *strength as f32 / labels.len() as f32;
+            let scale = *strength as f32 / given.targets.len() as f32;
             terms.push((1.0, B::absolute_sum(value, scale, &mut tape)?));
         }
-        device.weighted_sum(&terms, tape)
+        network.device().weighted_sum(&terms, tape)
     }
 }

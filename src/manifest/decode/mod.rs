@@ -2,6 +2,7 @@
 //! by the stage kinds.
 
 mod data;
+mod losses;
 mod method;
 mod network;
 mod stage;

@@ -1,5 +1,6 @@
 //! What the keys of a training stage mean to each other and to the data.
 
+use super::losses;
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::{Data, Stage};
 use crate::train::parameters::{Loss, Optimizer, Schedule, Select, Training};
@@ -13,6 +14,7 @@ pub fn check(name: &str, stage: &Stage, training: &Training, data: Option<&Data>
         diagnostics.error(stage.span("optimizer.nesterov"), "`nesterov` needs a momentum").hint("add `momentum = 0.9`");
     }
     teacher(stage, training, diagnostics);
+    losses::pruning(stage, training, diagnostics);
     let Some(data) = data else { return };
     if training.select == Select::Best {
         needs_validation(stage, "select", "`select = \"best\"`", data, diagnostics);
@@ -97,7 +99,8 @@ fn teacher(stage: &Stage, training: &Training, diagnostics: &mut Diagnostics) {
     let uses = training.losses.iter().position(Loss::needs_teacher);
     match (uses, stage.inputs.get("teacher")) {
         (Some(index), None) => {
-            diagnostics.error(stage.span(&format!("losses.{index}.kind")), "`kd` needs a teacher").hint(
+            let message = format!("`{}` needs a teacher", training.losses[index].name());
+            diagnostics.error(stage.span(&format!("losses.{index}.kind")), message).hint(
                 match stage.parameters.kind() {
                     "train" => "make the stage a `distill` stage with `teacher = \"a stage\"`, or use `cross-entropy`",
                     _ => "add `teacher = \"a stage\"`, or use `cross-entropy`",
