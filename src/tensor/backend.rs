@@ -5,7 +5,10 @@ use dfdx::prelude::{Backward, Device, HasShape, SplitTape, Trace};
 use super::geometry::{AdaptivePool, ChannelPadding, Convolution, Pool};
 use super::ops::activation::Activation;
 use super::ops::batch_norm::{BatchStatistics, Normalization};
+use super::ops::correlation::Correlation;
+use super::ops::decoupled::Decoupled;
 use super::ops::optimizer::{AdamStep, SgdStep};
+use super::ops::relations::RelationWeights;
 use super::{Flat, Gradients, OwnedTape, Scalar, Tape};
 use crate::error::{Error, Result};
 
@@ -144,6 +147,82 @@ pub trait Backend: Device<f32> {
         teacher: &Flat<Self>,
         classes: usize,
         temperature: f32,
+        tape: &mut T,
+    ) -> Result<Flat<Self>>;
+
+    /// Each row less its mean and divided by its standard deviation; see [`super::ops::standardize`].
+    fn standardize<T: Tape<f32, Self>>(logits: &Flat<Self>, classes: usize, tape: &mut T) -> Result<Flat<Self>>;
+
+    /// The mean of `(student − teacher)²`, one number; see [`super::ops::squared_error`].
+    fn squared_error<T: Tape<f32, Self>>(
+        student: &Flat<Self>,
+        teacher: &Flat<Self>,
+        tape: &mut T,
+    ) -> Result<Flat<Self>>;
+
+    /// How far two attention maps are apart, for features (batch, positions, channels) of any two numbers of channels; one
+    /// number. See [`super::ops::attention`].
+    fn attention<T: Tape<f32, Self>>(
+        student: &Flat<Self>,
+        teacher: &Flat<Self>,
+        batch: usize,
+        positions: usize,
+        tape: &mut T,
+    ) -> Result<Flat<Self>>;
+
+    /// How far the flow from one layer to another differs, for features (batch, positions, `channels`) of two layers on each
+    /// side; one number. See [`super::ops::flow`].
+    fn flow<T: Tape<f32, Self>>(
+        student: [&Flat<Self>; 2],
+        teacher: [&Flat<Self>; 2],
+        batch: usize,
+        channels: [usize; 2],
+        tape: &mut T,
+    ) -> Result<Flat<Self>>;
+
+    /// How far the similarities between the images of a batch differ, for features (batch, anything); one number. See
+    /// [`super::ops::similarity`].
+    fn similarity<T: Tape<f32, Self>>(
+        student: &Flat<Self>,
+        teacher: &Flat<Self>,
+        batch: usize,
+        tape: &mut T,
+    ) -> Result<Flat<Self>>;
+
+    /// The negative log likelihood of the teacher's feature under a normal distribution, one number: `mean` and `teacher`
+    /// (anything, channels), `scale` (channels). See [`super::ops::variational`].
+    fn variational<T: Tape<f32, Self>>(
+        mean: &Flat<Self>,
+        scale: &Flat<Self>,
+        teacher: &Flat<Self>,
+        tape: &mut T,
+    ) -> Result<Flat<Self>>;
+
+    /// How far the distances and angles between the images of a batch differ, for features (batch, anything), weighted;
+    /// one number. See [`super::ops::relations`].
+    fn relations<T: Tape<f32, Self>>(
+        student: &Flat<Self>,
+        teacher: &Flat<Self>,
+        batch: usize,
+        weights: &RelationWeights,
+        tape: &mut T,
+    ) -> Result<Flat<Self>>;
+
+    /// Distillation with the right class apart from the others, one number; see [`super::ops::decoupled`].
+    fn decoupled<T: Tape<f32, Self>>(
+        student: &Flat<Self>,
+        teacher: &Flat<Self>,
+        labels: &[u32],
+        settings: &Decoupled,
+        tape: &mut T,
+    ) -> Result<Flat<Self>>;
+
+    /// Distillation by correlation within images and within classes, one number; see [`super::ops::correlation`].
+    fn correlation<T: Tape<f32, Self>>(
+        student: &Flat<Self>,
+        teacher: &Flat<Self>,
+        classes: usize,
+        settings: &Correlation,
         tape: &mut T,
     ) -> Result<Flat<Self>>;
 

@@ -63,6 +63,41 @@ pub(crate) fn check(
     output
 }
 
+/// Holds `operation`, one number of the inputs of the case `name` of `tests/fixtures/losses.json`, and its gradients against
+/// what NumPy made of the same inputs, and against central differences as [`check`] does. `differentiable` says which
+/// inputs have a gradient, in the order of the case's; the operation gets all inputs as tensors.
+pub(crate) fn check_against_numpy(
+    name: &str,
+    differentiable: &[usize],
+    operation: impl Fn(&[Flat<Cpu>], &mut TestTape) -> Result<Flat<Cpu>> + Sync,
+) {
+    let text = include_str!("../../tests/fixtures/losses.json");
+    let cases: serde_json::Value = serde_json::from_str(text).unwrap();
+    let numbers = |value: &serde_json::Value| -> Vec<f32> {
+        value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap() as f32).collect()
+    };
+    let all = |key: &str| -> Vec<Vec<f32>> { cases[name][key].as_array().unwrap().iter().map(numbers).collect() };
+    let (inputs, expected) = (all("inputs"), all("gradients"));
+    assert_eq!(expected.len(), differentiable.len(), "{name}");
+    let device = Cpu::default();
+    let tensors: Vec<_> = inputs.iter().map(|x| device.upload(x).unwrap()).collect();
+    let mut tape = TestTape::default();
+    let loss = operation(&tensors, &mut tape).unwrap();
+    assert_close(&Cpu::download(&loss), &numbers(&serde_json::json!([cases[name]["loss"]])), 1e-6);
+    let gradients = super::backward(device.weighted_sum(&[(1.0, loss)], tape).unwrap()).unwrap();
+    for (which, expected) in differentiable.iter().zip(expected) {
+        assert_close(&Cpu::gradient(&gradients, &tensors[*which]), &expected, 1e-5);
+    }
+    let trained: Vec<Vec<f32>> = differentiable.iter().map(|which| inputs[*which].clone()).collect();
+    check(&trained, |moved, tape| {
+        let mut tensors = tensors.clone();
+        for (which, moved) in differentiable.iter().zip(moved) {
+            tensors[*which] = moved.clone();
+        }
+        operation(&tensors, tape)
+    });
+}
+
 /// Holds `gradient` against central differences of `loss(index, ±step)`, for about 40 of its values; `middle` is the loss
 /// where nothing is moved. Where the function has a kink within a step, the difference of the two one-sided slopes
 /// bounds the error that is allowed.

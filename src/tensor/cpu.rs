@@ -3,11 +3,17 @@
 use super::geometry::{AdaptivePool, ChannelPadding, Convolution, Pool};
 use super::ops::activation::Activation;
 use super::ops::batch_norm::{BatchStatistics, Normalization};
+use super::ops::correlation::Correlation;
+use super::ops::decoupled::Decoupled;
 use super::ops::optimizer::{AdamStep, SgdStep};
+use super::ops::relations::RelationWeights;
 use super::ops::{
     absolute_sum, activation, adaptive_pool, add, batch_norm, concatenate, convolution, cross_entropy, distillation,
     flatten, gate, gradient, linear, optimizer, pad_shortcut, polarization, pool, product, relu, rows, scale,
     weighted_sum,
+};
+use super::ops::{
+    attention, correlation, decoupled, flow, relations, similarity, squared_error, standardize, variational,
 };
 use super::{Backend, Cpu, Flat, Gradients, Scalar, Tape, recording};
 use crate::error::{Error, Kind, Result};
@@ -179,6 +185,86 @@ impl Backend for Cpu {
         tape: &mut T,
     ) -> Result<Flat<Self>> {
         distillation::cpu::distillation(student, teacher, classes, temperature, tape)
+    }
+
+    fn standardize<T: Tape<f32, Self>>(logits: &Flat<Self>, classes: usize, tape: &mut T) -> Result<Flat<Self>> {
+        standardize::cpu::standardize(logits, classes, tape)
+    }
+
+    fn squared_error<T: Tape<f32, Self>>(
+        student: &Flat<Self>,
+        teacher: &Flat<Self>,
+        tape: &mut T,
+    ) -> Result<Flat<Self>> {
+        squared_error::cpu::squared_error(student, teacher, tape)
+    }
+
+    fn attention<T: Tape<f32, Self>>(
+        student: &Flat<Self>,
+        teacher: &Flat<Self>,
+        batch: usize,
+        positions: usize,
+        tape: &mut T,
+    ) -> Result<Flat<Self>> {
+        attention::cpu::attention(student, teacher, batch, positions, tape)
+    }
+
+    fn flow<T: Tape<f32, Self>>(
+        student: [&Flat<Self>; 2],
+        teacher: [&Flat<Self>; 2],
+        batch: usize,
+        channels: [usize; 2],
+        tape: &mut T,
+    ) -> Result<Flat<Self>> {
+        flow::cpu::flow(student, teacher, batch, channels, tape)
+    }
+
+    fn similarity<T: Tape<f32, Self>>(
+        student: &Flat<Self>,
+        teacher: &Flat<Self>,
+        batch: usize,
+        tape: &mut T,
+    ) -> Result<Flat<Self>> {
+        similarity::cpu::similarity(student, teacher, batch, tape)
+    }
+
+    fn variational<T: Tape<f32, Self>>(
+        mean: &Flat<Self>,
+        scale: &Flat<Self>,
+        teacher: &Flat<Self>,
+        tape: &mut T,
+    ) -> Result<Flat<Self>> {
+        variational::cpu::variational(mean, scale, teacher, tape)
+    }
+
+    fn relations<T: Tape<f32, Self>>(
+        student: &Flat<Self>,
+        teacher: &Flat<Self>,
+        batch: usize,
+        weights: &RelationWeights,
+        tape: &mut T,
+    ) -> Result<Flat<Self>> {
+        relations::cpu::relations(student, teacher, batch, weights, tape)
+    }
+
+    fn decoupled<T: Tape<f32, Self>>(
+        student: &Flat<Self>,
+        teacher: &Flat<Self>,
+        labels: &[u32],
+        settings: &Decoupled,
+        tape: &mut T,
+    ) -> Result<Flat<Self>> {
+        decoupled::cpu::decoupled(student, teacher, labels, settings, tape)
+    }
+
+    fn correlation<T: Tape<f32, Self>>(
+        student: &Flat<Self>,
+        teacher: &Flat<Self>,
+        classes: usize,
+        settings: &Correlation,
+        tape: &mut T,
+    ) -> Result<Flat<Self>> {
+        correlation::cpu::correlation(student, teacher, classes, settings, tape)
     }
 
     fn absolute_sum<T: Tape<f32, Self>>(x: &Flat<Self>, scale: f32, tape: &mut T) -> Result<Flat<Self>> {

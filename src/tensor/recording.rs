@@ -87,3 +87,19 @@ pub(super) fn record_all<T: Tape<f32, Cpu>>(
         Ok(())
     });
 }
+
+/// A loss of `value`, where `gradients` are those of the inputs for an outgoing gradient of 1.
+pub(super) fn loss<const N: usize, T: Tape<f32, Cpu>>(
+    inputs: [&Flat<Cpu>; N],
+    value: f64,
+    gradients: [Vec<f32>; N],
+    tape: &mut T,
+) -> Result<Flat<Cpu>> {
+    let loss = tensor(&inputs[0].device().clone(), vec![value as f32])?;
+    record(tape, inputs.map(Some), &loss, move |dloss, totals| {
+        for (total, gradient) in totals.into_iter().zip(gradients) {
+            total.iter_mut().zip(gradient).for_each(|(total, gradient)| *total += dloss[0] * gradient);
+        }
+    });
+    Ok(loss)
+}

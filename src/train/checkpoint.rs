@@ -9,11 +9,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use super::History;
+use super::losses::connectors;
 use super::optimizer::{self, Tensors};
 use super::parameters::Training;
+use super::peer;
 use super::penalties;
 use crate::error::Result;
-use crate::network::{Model, weights};
+use crate::network::{Model, ParameterSpec, weights};
 use crate::store::{Digest, Record, Store};
 
 /// The kind of record that a checkpoint is.
@@ -39,6 +41,10 @@ pub struct Checkpoint {
     pub steps: u64,
     /// What penalties have come to; mostly nothing.
     pub penalties: Tensors,
+    /// The connectors of losses on features, with the optimizer's tensors of them; mostly nothing.
+    pub connectors: Tensors,
+    /// The network that learns beside it, with the optimizer's tensors of it.
+    pub peer: Option<(Model, Tensors)>,
     /// All epochs so far.
     pub history: History,
     /// The network after the best epoch so far, if there is a validation split.
@@ -59,7 +65,14 @@ pub fn commit(store: &Store, key: Digest, stage: Digest, checkpoint: &Checkpoint
     if !checkpoint.penalties.is_empty() {
         put("penalties", weights::encode(&checkpoint.penalties)?);
     }
-    for (prefix, model) in [("", Some(&checkpoint.model)), ("best-", checkpoint.best.as_ref())] {
+    if !checkpoint.connectors.is_empty() {
+        put("connectors", weights::encode(&checkpoint.connectors)?);
+    }
+    if let Some((_, tensors)) = &checkpoint.peer {
+        put("peer-optimizer", weights::encode(tensors)?);
+    }
+    let peer = checkpoint.peer.as_ref().map(|(model, _)| model);
+    for (prefix, model) in [("", Some(&checkpoint.model)), ("best-", checkpoint.best.as_ref()), ("peer-", peer)] {
         let Some(model) = model else { continue };
         put(&format!("{prefix}network"), model.description()?);
         put(&format!("{prefix}weights"), model.weights()?);
@@ -78,11 +91,16 @@ pub fn commit(store: &Store, key: Digest, stage: Digest, checkpoint: &Checkpoint
 }
 
 /// Reads the checkpoint under `key`; `None` when it is not there whole, or holds what no checkpoint can hold. It is then
-/// made again.
+/// made again. `connectors` are the parameters of those of the stage.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn load(store: &Store, key: &Digest, training: &Training) -> Result<Option<Checkpoint>> {
+pub fn load(
+    store: &Store,
+    key: &Digest,
+    training: &Training,
+    connectors: &[ParameterSpec],
+) -> Result<Option<Checkpoint>> {
     let Some(record) = store.lookup(key)? else { return Ok(None) };
     let mut objects = BTreeMap::new();
     for (name, output) in &record.outputs {
@@ -91,27 +109,46 @@ pub fn load(store: &Store, key: &Digest, training: &Training) -> Result<Option<C
             None => return Ok(None),
         };
     }
-    Ok(decode(&objects, training))
+    Ok(decode(&objects, training, connectors))
 }
 
-fn decode(objects: &BTreeMap<&str, Vec<u8>>, training: &Training) -> Option<Checkpoint> {
+fn decode(objects: &BTreeMap<&str, Vec<u8>>, training: &Training, connectors: &[ParameterSpec]) -> Option<Checkpoint> {
     let model = |prefix: &str| {
         let object = |name: &str| objects.get(format!("{prefix}{name}").as_str()).map(Vec::as_slice);
         Model::from_parts(object("network")?, object("weights")?, object("masks")).ok()
     };
     let now = model("")?;
     let best = if objects.contains_key("best-weights") { Some(model("best-")?) } else { None };
-    let specs = optimizer::specs(&training.optimizer, &now.graph.parameters());
     let of_penalties = penalties::specs(&training.penalties, &now.graph);
     let penalties = match objects.get("penalties") {
         Some(bytes) => weights::decode(bytes, &of_penalties).ok()?,
         None if of_penalties.is_empty() => Tensors::new(),
         None => return None,
     };
+    let state = |object: &str, model: &Model| {
+        let specs = optimizer::specs(&training.optimizer, &model.graph.parameters());
+        weights::decode(objects.get(object)?, &specs).ok()
+    };
+    let peer = match peer::is_wanted(training) {
+        true => Some(model("peer-")?),
+        false => None,
+    };
+    let connectors = match connectors.is_empty() {
+        true => Tensors::new(),
+        false => {
+            let specs = connectors::saved_specs(connectors, &training.optimizer);
+            weights::decode(objects.get("connectors")?, &specs).ok()?
+        }
+    };
     let history: Value = serde_json::from_slice(objects.get("history")?).ok()?;
     Some(Checkpoint {
-        optimizer: weights::decode(objects.get("optimizer")?, &specs).ok()?,
+        optimizer: state("optimizer", &now)?,
         model: now,
+        connectors,
+        peer: match peer {
+            Some(peer) => Some((peer.clone(), state("peer-optimizer", &peer)?)),
+            None => None,
+        },
         steps: history["steps"].as_u64()?,
         penalties,
         history: serde_json::from_value(history["history"].clone()).ok()?,

@@ -2,14 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use super::losses::{Answer, Connectors, Given, Targets};
 use super::objective::Objective;
 use super::optimizer::State;
+use super::peer::Peer;
 use super::session::Task;
 use super::{Progress, Stop, evaluation};
 use crate::data;
-use crate::error::{Error, Kind};
-use crate::network::{Draws, Executor, Forward, Mode};
-use crate::tensor::{self, Backend, Flat, NoneTape};
+use crate::error::{Error, Kind, Result};
+use crate::network::{Draws, Executor, Forward, Mode, add_leaves};
+use crate::tensor::{self, Backend, Flat, Gradients, NoneTape};
 
 /// How often the gradient's norm is looked at when nothing clips it. The loss is looked at every step.
 const GRADIENT_CHECK: usize = 16;
@@ -33,9 +35,9 @@ pub struct Passed {
 pub enum Teacher<B: Backend> {
     /// No loss asks for one.
     None,
-    /// Its logits on the images that are trained on, because these are always the same.
+    /// Its logits on the images that are trained on, because these are always the same and no loss asks for more.
     Logits(KnownLogits),
-    /// It looks at every batch itself, because images are augmented.
+    /// It looks at every batch itself, because images are augmented or losses ask for its features.
     Network(Executor<B>),
 }
 
@@ -64,26 +66,39 @@ impl KnownLogits {
     }
 }
 
+/// What changes in a pass.
+pub struct Trainee<'a, B: Backend> {
+    /// The network.
+    pub network: &'a mut Executor<B>,
+    /// Its optimizer's state.
+    pub optimizer: &'a mut State<B>,
+    /// What losses on features train beside it.
+    pub connectors: &'a mut Connectors<B>,
+    /// The network that learns beside it, if any.
+    pub peer: Option<&'a mut Peer<B>>,
+}
+
 /// Trains for one epoch (from 0), one learning rate a step.
 ///
 /// # Errors
 /// [`Stop::Diverged`] at the first loss, gradient or weight that is not finite.
 pub fn pass<B: Backend>(
     task: &Task,
-    network: &mut Executor<B>,
-    optimizer: &mut State<B>,
+    trainee: Trainee<B>,
     objective: &mut Objective,
     teacher: &Teacher<B>,
     epoch: u64,
     rates: &[f64],
 ) -> Result<Passed, Stop> {
+    let Trainee { network, optimizer, connectors, mut peer } = trainee;
     let device = &network.device().clone();
     let order = data::epoch_order(task.train, task.seed, epoch);
     let training = task.training;
     let classes = network.graph().classes();
-    let keep = objective.keep();
+    let (keep, penalised) = (objective.keep(), objective.penalised());
     objective.penalties.begin_epoch(network);
-    let mut activity: Vec<Vec<f32>> = vec![Vec::new(); keep.len()];
+    let teacher_layers = objective.losses.teacher_layers();
+    let mut activity: Vec<Vec<f32>> = vec![Vec::new(); penalised.len()];
     let (mut loss_sum, mut right, mut seen) = (0.0f64, 0usize, 0usize);
     let mut last_finite_loss = None;
     let begun = Instant::now();
@@ -96,19 +111,30 @@ pub fn pass<B: Backend>(
         let augment = (!training.augment.is_empty()).then_some((&training.augment[..], task.seed, epoch));
         let batch = data::batch(task.images, indices, task.normalization, augment);
         let pixels = device.upload(&batch.pixels)?;
-        let hints = match teacher {
+        let answer = match teacher {
             Teacher::None => None,
-            Teacher::Logits(known) => Some(device.upload(&known.of(indices))?),
+            Teacher::Logits(known) => Some(Answer { logits: device.upload(&known.of(indices))?, kept: Vec::new() }),
             Teacher::Network(teacher) => {
-                let forward = teacher.forward(pixels.clone(), batch.size, Mode::Evaluate, &[], &mut NoneTape)?;
-                Some(forward.logits)
+                let (size, mode) = (batch.size, Mode::Evaluate);
+                let forward = teacher.forward(pixels.clone(), size, mode, &teacher_layers, &mut NoneTape)?;
+                Some(Answer { logits: forward.logits, kept: forward.kept })
             }
         };
+        let others = peer.as_ref().map(|peer| peer.forward(pixels.clone(), epoch, indices)).transpose()?;
         let draws = Draws { seed: task.seed, epoch, samples: indices };
-        let mut tape = tensor::tape(device, network.alloc_gradients()?)?;
+        let mut gradients = network.alloc_gradients()?;
+        add_leaves(&mut gradients, connectors.parameters())?;
+        let mut tape = tensor::tape(device, gradients)?;
         let forward = network.forward(pixels, batch.size, Mode::Train(Some(draws)), &keep, &mut tape)?;
-        observe(&forward, network, &mut activity);
-        let loss = objective.sum(network, &forward, &batch.labels, hints.as_ref(), device, tape)?;
+        observe(&forward, network, &penalised, &mut activity);
+        let targets = Targets::new(&batch.labels);
+        let given = Given {
+            targets,
+            teacher: answer.as_ref(),
+            peer: others.as_ref().map(|(forward, _)| &forward.logits),
+            epoch,
+        };
+        let loss = objective.sum(network, &forward, &given, connectors.parameters(), tape)?;
         let value = loss.as_vec()[0] as f64;
         let before: Option<f64> = last_finite_loss;
         let diverged = |what: &str| {
@@ -127,20 +153,20 @@ pub fn pass<B: Backend>(
         let mut gradients = tensor::backward(loss)?;
         network.mask_gradients(&mut gradients)?;
         if training.clip_norm.is_some() || step % GRADIENT_CHECK == 0 {
-            let trained: Vec<&Flat<B>> = network.trainable().map(|parameter| &parameter.tensor).collect();
-            let norm = tensor::global_norm::<B>(&mut gradients, trained.iter().copied())?;
+            let trained = network.trainable().chain(connectors.parameters()).map(|parameter| &parameter.tensor);
+            let norm = clip(&mut gradients, &trained.collect::<Vec<_>>(), training.clip_norm)?;
             if !norm.is_finite() {
                 return Err(diverged("the gradient"));
             }
-            if let Some(limit) = training.clip_norm
-                && norm > limit
-            {
-                for parameter in trained {
-                    B::scale_gradient(&mut gradients, parameter, (limit / norm) as f32)?;
-                }
+        }
+        if let (Some(peer), Some(others)) = (&mut peer, others) {
+            let given = Given { targets, teacher: answer.as_ref(), peer: Some(&forward.logits), epoch };
+            if !peer.learn(training, lr, others, &given)?.is_finite() {
+                return Err(diverged("the peer's loss"));
             }
         }
-        optimizer.step(&training.optimizer, lr, network, &mut gradients)?;
+        optimizer.step(&training.optimizer, lr, network.parameters_mut(), &mut gradients)?;
+        connectors.step(&training.optimizer, lr, &mut gradients)?;
         network.apply_masks()?;
         objective.penalties.after_step(network, lr)?;
         network.update_statistics(&forward)?;
@@ -167,14 +193,31 @@ pub fn pass<B: Backend>(
     Ok(Passed {
         loss: loss_sum / seen as f64,
         accuracy: right as f64 / seen as f64,
-        inactive_units: (!keep.is_empty()).then_some(inactive),
+        inactive_units: (!penalised.is_empty()).then_some(inactive),
         images_per_second: seen as f64 / begun.elapsed().as_secs_f64(),
     })
 }
 
-/// Notes the largest absolute activation of every unit of the layers that were kept.
-fn observe<B: Backend>(forward: &Forward<B>, network: &Executor<B>, activity: &mut [Vec<f32>]) {
-    for ((layer, value), largest) in forward.kept.iter().zip(activity) {
+/// The norm of all gradients of `trained` taken together; they are scaled down to `limit` if it is above.
+///
+/// # Errors
+/// When the device fails.
+pub fn clip<B: Backend>(gradients: &mut Gradients<f32, B>, trained: &[&Flat<B>], limit: Option<f64>) -> Result<f64> {
+    let norm = tensor::global_norm::<B>(gradients, trained.iter().copied())?;
+    if let Some(limit) = limit
+        && norm > limit
+    {
+        for parameter in trained {
+            B::scale_gradient(gradients, parameter, (limit / norm) as f32)?;
+        }
+    }
+    Ok(norm)
+}
+
+/// Notes the largest absolute activation of every unit of the layers `penalised`, which were kept.
+fn observe<B: Backend>(forward: &Forward<B>, network: &Executor<B>, penalised: &[usize], activity: &mut [Vec<f32>]) {
+    let kept = forward.kept.iter().filter(|(layer, _)| penalised.contains(layer));
+    for ((layer, value), largest) in kept.zip(activity) {
         let units = network.shape(*layer).channels();
         largest.resize(units, 0.0);
         for row in B::download(value).chunks(units) {

@@ -1,35 +1,48 @@
 //! Losses and penalties of one step, summed to the number that is made small.
 
-use super::parameters::{Loss, Training};
+use super::losses::{Given, Losses};
+use super::parameters::Training;
 use super::penalties::Penalties;
 use crate::error::Result;
-use crate::network::{Executor, Forward, Graph};
-use crate::tensor::{Backend, Flat, OwnedTape, Scalar};
+use crate::network::{Executor, Forward, Graph, Parameter};
+use crate::tensor::{Backend, OwnedTape, Scalar};
 
 /// The terms of a training stage, resolved for one network.
 pub struct Objective {
-    losses: Vec<Loss>,
+    /// The terms that compare the network with something.
+    pub losses: Losses,
     /// The terms that look inside the network.
     pub penalties: Penalties,
-    classes: usize,
 }
 
 impl Objective {
-    /// Resolves the patterns of `training` in `graph`.
-    pub fn new(training: &Training, graph: &Graph) -> Self {
-        let penalties = Penalties::new(&training.penalties, graph);
-        Self { losses: training.losses.clone(), penalties, classes: graph.classes() }
+    /// Resolves the patterns of `training` in `graph` and that of the teacher.
+    ///
+    /// # Errors
+    /// When a loss names layers that are not there or do not meet.
+    pub fn new(training: &Training, graph: &Graph, teacher: Option<&Graph>) -> Result<Self> {
+        let losses = Losses::new(&training.losses, graph, teacher)?;
+        Ok(Self { losses, penalties: Penalties::new(&training.penalties, graph) })
+    }
+
+    /// Layers whose activation is penalised, each once.
+    pub fn penalised(&self) -> Vec<usize> {
+        let mut layers: Vec<usize> = self.penalties.keep().collect();
+        layers.sort_unstable();
+        layers.dedup();
+        layers
     }
 
     /// Layers whose values the forward pass must keep, each once.
     pub fn keep(&self) -> Vec<usize> {
-        let mut keep: Vec<usize> = self.penalties.keep().collect();
+        let mut keep = self.penalised();
+        keep.extend(self.losses.student_layers());
         keep.sort_unstable();
         keep.dedup();
         keep
     }
 
-    /// The weighted sum of all terms, ready to be run backwards.
+    /// The weighted sum of all terms, ready to be run backwards. `connectors` are those of [`Losses::connectors`].
     ///
     /// # Errors
     /// When the device fails.
@@ -37,33 +50,13 @@ impl Objective {
         &self,
         network: &Executor<B>,
         forward: &Forward<B>,
-        labels: &[u32],
-        teacher: Option<&Flat<B>>,
-        device: &B,
+        given: &Given<B>,
+        connectors: &[Parameter<B>],
         mut tape: OwnedTape<f32, B>,
     ) -> Result<Scalar<B, OwnedTape<f32, B>>> {
-        let mut terms: Vec<(f32, Flat<B>)> = Vec::new();
-        for loss in &self.losses {
-            match loss {
-                Loss::CrossEntropy { smoothing, weight } => {
-                    let term = B::cross_entropy(&forward.logits, labels, *smoothing as f32, &mut tape)?;
-                    terms.push((*weight as f32, term));
-                }
-                Loss::Kd { temperature, alpha, smoothing, weight } => {
-                    if let (Some(teacher), true) = (teacher, *alpha > 0.0) {
-                        let (student, t) = (&forward.logits, *temperature as f32);
-                        let term = B::distillation(student, teacher, self.classes, t, &mut tape)?;
-                        terms.push(((weight * alpha) as f32, term));
-                    }
-                    if *alpha < 1.0 {
-                        let term = B::cross_entropy(&forward.logits, labels, *smoothing as f32, &mut tape)?;
-                        terms.push(((weight * (1.0 - alpha)) as f32, term));
-                    }
-                }
-            }
-        }
-        let penalties = self.penalties.terms(network, forward, labels.len(), &mut tape)?;
+        let mut terms = self.losses.terms(forward, given, connectors, &mut tape)?;
+        let penalties = self.penalties.terms(network, forward, given.targets.len(), &mut tape)?;
         terms.extend(penalties.into_iter().map(|term| (1.0, term)));
-        device.weighted_sum(&terms, tape)
+        network.device().weighted_sum(&terms, tape)
     }
 }

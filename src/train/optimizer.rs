@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::parameters::Optimizer;
 use crate::error::{Error, Kind, Result};
-use crate::network::{Executor, HostTensor, ParameterSpec, Role};
+use crate::network::{HostTensor, Parameter, ParameterSpec, Role};
 use crate::tensor::ops::optimizer::{AdamStep, SgdStep};
 use crate::tensor::{Backend, Flat, Gradients};
 
@@ -15,7 +15,7 @@ pub type Tensors = BTreeMap<String, HostTensor>;
 pub struct State<B: Backend> {
     /// Steps done.
     pub steps: u64,
-    /// By the executor's parameter index; empty for parameters that are not trained.
+    /// By the parameter's index; empty for parameters that are not trained.
     slots: Vec<Vec<Flat<B>>>,
 }
 
@@ -37,13 +37,13 @@ pub fn specs(optimizer: &Optimizer, parameters: &[ParameterSpec]) -> Vec<Paramet
 }
 
 impl<B: Backend> State<B> {
-    /// All zeros.
+    /// All zeros, for these parameters; all other methods are to be given the same ones.
     ///
     /// # Errors
     /// When the device has no room.
-    pub fn new(optimizer: &Optimizer, network: &Executor<B>, device: &B) -> Result<Self> {
+    pub fn new(optimizer: &Optimizer, parameters: &[Parameter<B>], device: &B) -> Result<Self> {
         let mut slots = Vec::new();
-        for spec in network.parameters() {
+        for spec in parameters {
             let count = if spec.role.trainable() { slot_names(optimizer).len() } else { 0 };
             let zeros = vec![0.0; spec.dims.iter().product()];
             slots.push((0..count).map(|_| device.upload(&zeros)).collect::<Result<Vec<_>>>()?);
@@ -57,13 +57,13 @@ impl<B: Backend> State<B> {
     /// When a tensor is missing or has the wrong size, and when the device has no room.
     pub fn restore(
         optimizer: &Optimizer,
-        network: &Executor<B>,
+        parameters: &[Parameter<B>],
         device: &B,
         steps: u64,
         tensors: &Tensors,
     ) -> Result<Self> {
-        let mut state = Self::new(optimizer, network, device)?;
-        for (spec, slots) in network.parameters().iter().zip(&mut state.slots) {
+        let mut state = Self::new(optimizer, parameters, device)?;
+        for (spec, slots) in parameters.iter().zip(&mut state.slots) {
             for (name, slot) in slot_names(optimizer).iter().zip(slots) {
                 let key = format!("{name}/{}", spec.name);
                 match tensors.get(&key) {
@@ -77,9 +77,9 @@ impl<B: Backend> State<B> {
     }
 
     /// The state as host tensors named `velocity/PARAMETER` and so on, with the parameters' dimensions.
-    pub fn save(&self, optimizer: &Optimizer, network: &Executor<B>) -> Tensors {
+    pub fn save(&self, optimizer: &Optimizer, parameters: &[Parameter<B>]) -> Tensors {
         let mut tensors = Tensors::new();
-        for (spec, slots) in network.parameters().iter().zip(&self.slots) {
+        for (spec, slots) in parameters.iter().zip(&self.slots) {
             for (name, slot) in slot_names(optimizer).iter().zip(slots) {
                 let tensor = HostTensor { dims: spec.dims.clone(), data: B::download(slot) };
                 tensors.insert(format!("{name}/{}", spec.name), tensor);
@@ -92,8 +92,8 @@ impl<B: Backend> State<B> {
     ///
     /// # Errors
     /// Names the parameter.
-    pub fn check_finite(&self, network: &Executor<B>) -> Result<()> {
-        for (parameter, slots) in network.parameters().iter().zip(&self.slots) {
+    pub fn check_finite(&self, parameters: &[Parameter<B>]) -> Result<()> {
+        for (parameter, slots) in parameters.iter().zip(&self.slots) {
             if slots.iter().any(|slot| B::download(slot).iter().any(|value| !value.is_finite())) {
                 let message = format!("the optimizer's state of `{}` is not finite", parameter.name);
                 return Err(Error::new(Kind::Diverged, message));
@@ -110,13 +110,12 @@ impl<B: Backend> State<B> {
         &mut self,
         optimizer: &Optimizer,
         lr: f64,
-        network: &mut Executor<B>,
+        parameters: &mut [Parameter<B>],
         gradients: &mut Gradients<f32, B>,
     ) -> Result<()> {
         self.steps += 1;
         let (strength, decay_all) = optimizer.decay();
-        for (index, slots) in self.slots.iter_mut().enumerate() {
-            let parameter = &mut network.parameters_mut()[index];
+        for (parameter, slots) in parameters.iter_mut().zip(&mut self.slots) {
             if !parameter.role.trainable() {
                 continue;
             }

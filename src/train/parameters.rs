@@ -124,7 +124,8 @@ pub enum Schedule {
     },
 }
 
-/// A term of the loss over the network's output.
+/// A term of the loss over the network's output, or over what comes before it. Losses on features name layers of student and
+/// teacher; the terms of several pairs of layers are added.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Loss {
@@ -145,13 +146,152 @@ pub enum Loss {
         smoothing: f64,
         /// Factor of the term.
         weight: f64,
+        /// Whether the logits of both are standardized first, row by row (Sun et al. 2024).
+        #[serde(default, skip_serializing_if = "is_false")]
+        standardize: bool,
+    },
+    /// The mean squared error of logits (Ba & Caruana 2014).
+    LogitsMse {
+        /// Factor of the term.
+        weight: f64,
+    },
+    /// The mean squared error of features, the student's seen through a 1x1 convolution (FitNets, Romero et al. 2015).
+    Fitnet {
+        /// Which meets which.
+        layers: Vec<LayerPair>,
+        /// Factor of the term.
+        weight: f64,
+    },
+    /// Attention transfer (Zagoruyko & Komodakis 2017): where a layer looks.
+    Attention {
+        /// Which meets which.
+        layers: Vec<LayerPair>,
+        /// Factor of the term.
+        weight: f64,
+    },
+    /// The flow between two layers (Yim et al. 2017): the first pair with the second, the third with the fourth.
+    Fsp {
+        /// Which meets which, an even number.
+        layers: Vec<LayerPair>,
+        /// Factor of the term.
+        weight: f64,
+    },
+    /// Similarity preserving distillation (Tung & Mori 2019): which images of a batch are alike.
+    Sp {
+        /// Which meets which.
+        layers: Vec<LayerPair>,
+        /// Factor of the term.
+        weight: f64,
+    },
+    /// Variational information distillation (Ahn et al. 2019): how likely the teacher's feature is, given the student's.
+    Vid {
+        /// Which meets which.
+        layers: Vec<LayerPair>,
+        /// Factor of the term.
+        weight: f64,
+    },
+    /// Relational distillation (Park et al. 2019): distances and angles between the images of a batch.
+    Rkd {
+        /// Which meets which.
+        layers: Vec<LayerPair>,
+        /// Factor of the distances.
+        distance: f64,
+        /// Factor of the angles.
+        angle: f64,
+        /// Factor of the term.
+        weight: f64,
+    },
+    /// Decoupled distillation (Zhao et al. 2022): α TCKD + β NCKD, times T².
+    Dkd {
+        /// T.
+        temperature: f64,
+        /// α, of the right class against all others.
+        alpha: f64,
+        /// β, of the others among themselves.
+        beta: f64,
+        /// The term's factor rises over so many epochs: min(epoch / warm-up, 1), epochs counted from 1.
+        warmup: u64,
+        /// Factor of the term.
+        weight: f64,
+    },
+    /// Distillation by correlation (DIST, Huang et al. 2022), times T².
+    Dist {
+        /// T.
+        temperature: f64,
+        /// β, of the correlation within an image.
+        beta: f64,
+        /// γ, of the correlation within a class.
+        gamma: f64,
+        /// Factor of the term.
+        weight: f64,
+    },
+    /// Deep mutual learning (Zhang et al. 2018): a peer, a second network of the same layers with other fresh weights, learns
+    /// beside this one by the same losses on logits, and each learns from the other: KL(p_other ‖ p_own), T = 1.
+    Mutual {
+        /// Factor of the term.
+        weight: f64,
     },
 }
 
+/// A layer of the student and the layer of the teacher that it is to be like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LayerPair {
+    /// A layer's name, in which `*` stands for anything; it matches one layer.
+    pub student: String,
+    /// The same, of the teacher.
+    pub teacher: String,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 impl Loss {
-    /// Whether the term needs a teacher's logits.
+    /// The kind as the manifest writes it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Loss::CrossEntropy { .. } => "cross-entropy",
+            Loss::Kd { .. } => "kd",
+            Loss::LogitsMse { .. } => "logits-mse",
+            Loss::Fitnet { .. } => "fitnet",
+            Loss::Attention { .. } => "attention",
+            Loss::Fsp { .. } => "fsp",
+            Loss::Sp { .. } => "sp",
+            Loss::Vid { .. } => "vid",
+            Loss::Rkd { .. } => "rkd",
+            Loss::Dkd { .. } => "dkd",
+            Loss::Dist { .. } => "dist",
+            Loss::Mutual { .. } => "mutual",
+        }
+    }
+
+    /// Whether the term needs a teacher.
     pub fn needs_teacher(&self) -> bool {
-        matches!(self, Loss::Kd { .. })
+        !matches!(self, Loss::CrossEntropy { .. } | Loss::Mutual { .. })
+    }
+
+    /// The layers that a loss on features compares; none for a loss on logits.
+    pub fn layers(&self) -> &[LayerPair] {
+        match self {
+            Loss::Fitnet { layers, .. }
+            | Loss::Attention { layers, .. }
+            | Loss::Fsp { layers, .. }
+            | Loss::Sp { layers, .. }
+            | Loss::Vid { layers, .. }
+            | Loss::Rkd { layers, .. } => layers,
+            Loss::CrossEntropy { .. }
+            | Loss::Kd { .. }
+            | Loss::LogitsMse { .. }
+            | Loss::Dkd { .. }
+            | Loss::Dist { .. }
+            | Loss::Mutual { .. } => &[],
+        }
+    }
+
+    /// Whether the term is only defined as long as the student keeps its channels.
+    pub fn needs_channels(&self) -> bool {
+        matches!(self, Loss::Fitnet { .. } | Loss::Vid { .. } | Loss::Fsp { .. })
     }
 }
 

@@ -3,15 +3,17 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::checkpoint::{self, Checkpoint};
-use super::epoch::{KnownLogits, Teacher, pass};
+use super::epoch::{KnownLogits, Teacher, Trainee, pass};
 use super::evaluation;
+use super::losses::{Connectors, Losses};
 use super::objective::Objective;
 use super::optimizer::State;
 use super::parameters::{Select, Training};
+use super::peer::{self, Peer};
 use super::{Entry, History, Progress, Stop, schedule};
 use crate::data::{Images, Normalization};
 use crate::error::{Error, Kind, Result};
-use crate::network::{Executor, Graph, Model};
+use crate::network::{Executor, Graph, Model, ParameterSpec};
 use crate::prune;
 use crate::store::{Digest, Store};
 use crate::tensor::Backend;
@@ -77,14 +79,16 @@ pub fn train<B: Backend>(task: &Task, start: Model, teacher: Option<&Model>, dev
     let rates =
         |epoch| schedule::rates(&training.schedule, training.optimizer.lr(), training.epochs, steps, epoch as u64);
     let keys = keys(task, &rates)?;
-    let found = if task.resume { longest(task, &keys)? } else { None };
+    let taught_by = teacher.map(|teacher| teacher.graph.clone());
+    let connectors = Losses::new(&training.losses, &start.graph, taught_by.as_ref())?.connectors();
+    let found = if task.resume { longest(task, &keys, &connectors)? } else { None };
     let mut session = match found {
         Some(checkpoint) => {
             let (epoch, epochs) = (checkpoint.history.epochs.len() as u64, training.epochs);
             (task.progress)(Progress::Resumed { epoch, epochs });
-            Session::restore(training, start.graph, checkpoint, device)?
+            Session::restore(task, start.graph, checkpoint, taught_by, &connectors, device)?
         }
-        None => Session::begin(training, start, device)?,
+        None => Session::begin(task, start, taught_by, &connectors, device)?,
     };
     let last = training.early_stop.as_ref().and_then(|rule| session.history.stop(rule));
     if last.is_none() && session.history.epochs.len() < keys.len() {
@@ -118,13 +122,13 @@ fn keys(task: &Task, rates: &dyn Fn(usize) -> Vec<f64>) -> Result<Vec<Digest>, S
 }
 
 /// The latest checkpoint there is, but none after the epoch at which training would have stopped early.
-fn longest(task: &Task, keys: &[Digest]) -> Result<Option<Checkpoint>, Stop> {
+fn longest(task: &Task, keys: &[Digest], connectors: &[ParameterSpec]) -> Result<Option<Checkpoint>, Stop> {
     let mut epoch = keys.len();
     while epoch > 0 {
         if task.is_cancelled() {
             return Err(Stop::Cancelled);
         }
-        if let Some(checkpoint) = checkpoint::load(task.store, &keys[epoch - 1], task.training)? {
+        if let Some(checkpoint) = checkpoint::load(task.store, &keys[epoch - 1], task.training, connectors)? {
             let stop = task.training.early_stop.as_ref().and_then(|rule| checkpoint.history.stop(rule));
             match stop.map(|stop| stop as usize).filter(|stop| *stop < epoch) {
                 Some(stop) => {
@@ -144,6 +148,10 @@ struct Session<B: Backend> {
     before: Graph,
     network: Executor<B>,
     optimizer: State<B>,
+    connectors: Connectors<B>,
+    peer: Option<Peer<B>>,
+    /// The layers of the teacher, if there is one.
+    taught_by: Option<Graph>,
     objective: Objective,
     history: History,
     best: Option<Model>,
@@ -152,24 +160,59 @@ struct Session<B: Backend> {
 }
 
 impl<B: Backend> Session<B> {
-    fn begin(training: &Training, model: Model, device: &B) -> Result<Self> {
+    fn begin(
+        task: &Task,
+        model: Model,
+        taught_by: Option<Graph>,
+        connectors: &[ParameterSpec],
+        device: &B,
+    ) -> Result<Self> {
+        let training = task.training;
         let network = Executor::new(&model, device)?;
-        let optimizer = State::new(&training.optimizer, &network, device)?;
-        let objective = Objective::new(training, network.graph());
+        let optimizer = State::new(&training.optimizer, network.parameters(), device)?;
+        let connectors = Connectors::new(connectors, &training.optimizer, task.seed, device)?;
+        let peer = || Peer::new(training, &model.graph, task.seed, device);
+        let peer = peer::is_wanted(training).then(peer).transpose()?;
+        let objective = Objective::new(training, network.graph(), taught_by.as_ref())?;
         let (before, history) = (model.graph, History::default());
-        Ok(Self { before, network, optimizer, objective, history, best: None, finite: None })
+        Ok(Self {
+            before,
+            network,
+            optimizer,
+            connectors,
+            peer,
+            taught_by,
+            objective,
+            history,
+            best: None,
+            finite: None,
+        })
     }
 
-    fn restore(training: &Training, before: Graph, checkpoint: Checkpoint, device: &B) -> Result<Self> {
+    fn restore(
+        task: &Task,
+        before: Graph,
+        checkpoint: Checkpoint,
+        taught_by: Option<Graph>,
+        connectors: &[ParameterSpec],
+        device: &B,
+    ) -> Result<Self> {
+        let training = task.training;
         let network = Executor::new(&checkpoint.model, device)?;
         let (steps, tensors) = (checkpoint.steps, &checkpoint.optimizer);
-        let optimizer = State::restore(&training.optimizer, &network, device, steps, tensors)?;
-        let mut objective = Objective::new(training, network.graph());
+        let optimizer = State::restore(&training.optimizer, network.parameters(), device, steps, tensors)?;
+        let tensors = &checkpoint.connectors;
+        let connectors = Connectors::restore(connectors, &training.optimizer, device, steps, tensors)?;
+        let peer = checkpoint.peer.as_ref().map(|peer| Peer::restore(training, peer, task.seed, steps, device));
+        let mut objective = Objective::new(training, network.graph(), taught_by.as_ref())?;
         objective.penalties.restore(&checkpoint.penalties)?;
         Ok(Self {
             before,
             network,
             optimizer,
+            connectors,
+            peer: peer.transpose()?,
+            taught_by,
             objective,
             history: checkpoint.history,
             best: checkpoint.best,
@@ -180,19 +223,21 @@ impl<B: Backend> Session<B> {
     fn checkpoint(&self, training: &Training) -> Checkpoint {
         Checkpoint {
             model: self.network.download(),
-            optimizer: self.optimizer.save(&training.optimizer, &self.network),
+            optimizer: self.optimizer.save(&training.optimizer, self.network.parameters()),
             steps: self.optimizer.steps,
             penalties: self.objective.penalties.save(),
+            connectors: self.connectors.save(&training.optimizer),
+            peer: self.peer.as_ref().map(|peer| peer.save(training)),
             history: self.history.clone(),
             best: self.best.clone(),
         }
     }
 
-    /// Without augmentation the teacher's answers never change, so they are computed once.
+    /// Without augmentation the teacher's answers never change, so they are computed once; features would be too large to keep.
     fn teacher(&self, task: &Task, teacher: Option<&Model>, device: &B) -> Result<Teacher<B>, Stop> {
         let Some(model) = teacher else { return Ok(Teacher::None) };
         let teacher = Executor::new(model, device)?;
-        if !task.training.augment.is_empty() {
+        if !task.training.augment.is_empty() || !self.objective.losses.teacher_layers().is_empty() {
             return Ok(Teacher::Network(teacher));
         }
         let stop = || task.is_cancelled();
@@ -206,8 +251,14 @@ impl<B: Backend> Session<B> {
     /// Trains for one epoch (from 0) and looks at the validation split. The training images a second.
     fn epoch(&mut self, task: &Task, teacher: &Teacher<B>, epoch: u64, rates: &[f64], device: &B) -> Result<f64, Stop> {
         let training = task.training;
-        let passed = pass(task, &mut self.network, &mut self.optimizer, &mut self.objective, teacher, epoch, rates)?;
-        let finite = self.network.download().check_finite().and_then(|()| self.optimizer.check_finite(&self.network));
+        let trainee = Trainee {
+            network: &mut self.network,
+            optimizer: &mut self.optimizer,
+            connectors: &mut self.connectors,
+            peer: self.peer.as_mut(),
+        };
+        let passed = pass(task, trainee, &mut self.objective, teacher, epoch, rates)?;
+        let finite = self.check_finite();
         if let Err(error) = finite {
             let message = format!("{} after epoch {}", error.message, epoch + 1);
             return Err(Stop::Diverged { error: Error::new(Kind::Diverged, message), last_finite: None });
@@ -238,6 +289,14 @@ impl<B: Backend> Session<B> {
         Ok(passed.images_per_second)
     }
 
+    /// Whether everything that training changes is finite.
+    fn check_finite(&self) -> Result<()> {
+        self.network.download().check_finite()?;
+        self.optimizer.check_finite(self.network.parameters())?;
+        self.connectors.check_finite()?;
+        self.peer.as_ref().map_or(Ok(()), Peer::check_finite)
+    }
+
     /// Prunes between epochs; the optimizer's state loses the same rows and columns. How many units went.
     fn prune(&mut self, task: &Task, method: &prune::Method, share: f64, device: &B) -> Result<Option<u64>, Stop> {
         let mut model = self.network.download();
@@ -249,13 +308,13 @@ impl<B: Backend> Session<B> {
             return Err(Stop::Cancelled);
         }
         removed.notes.iter().for_each(|note| (task.progress)(Progress::Note(note.clone())));
-        let mut state = self.optimizer.save(&task.training.optimizer, &self.network);
+        let mut state = self.optimizer.save(&task.training.optimizer, self.network.parameters());
         removed.remove_from_state(&mut state)?;
         self.network = Executor::new(&model, device)?;
         let (optimizer, steps) = (&task.training.optimizer, self.optimizer.steps);
-        self.optimizer = State::restore(optimizer, &self.network, device, steps, &state)?;
+        self.optimizer = State::restore(optimizer, self.network.parameters(), device, steps, &state)?;
         let penalties = self.objective.penalties.save();
-        self.objective = Objective::new(task.training, self.network.graph());
+        self.objective = Objective::new(task.training, self.network.graph(), self.taught_by.as_ref())?;
         self.objective.penalties.restore(&penalties)?;
         Ok(removed.units)
     }

@@ -231,7 +231,7 @@ fn a_student_learns_from_its_teacher_alone() {
     let fixture = Fixture::new();
     let (teacher, _) = fixture.run("teacher", &training(6), mlp(64), None);
     let kd = Training {
-        losses: vec![Loss::Kd { temperature: 4.0, alpha: 1.0, smoothing: 0.0, weight: 1.0 }],
+        losses: vec![Loss::Kd { temperature: 4.0, alpha: 1.0, smoothing: 0.0, weight: 1.0, standardize: false }],
         ..training(6)
     };
     let (student, _) = fixture.run("student", &kd, mlp(24), Some(&teacher.model));

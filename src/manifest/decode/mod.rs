@@ -3,6 +3,7 @@
 
 mod data;
 mod layers;
+mod losses;
 mod method;
 mod network;
 mod penalties;

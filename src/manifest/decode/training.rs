@@ -1,10 +1,10 @@
 //! The keys that every training stage has.
 
-use super::{method, penalties};
+use super::{losses, method, penalties};
 use crate::data::Augmentation;
 use crate::manifest::reader::{Reader, Shape};
 use crate::manifest::scalar::{Limits, choice, integer, number};
-use crate::train::parameters::{EarlyStop, Loss, Optimizer, PeriodicPruning, Schedule, Select, Training};
+use crate::train::parameters::{EarlyStop, Optimizer, PeriodicPruning, Schedule, Select, Training};
 
 /// Reads them. With a teacher the default loss is distillation, without one cross entropy.
 pub fn training(reader: &mut Reader, teacher: bool) -> Training {
@@ -12,16 +12,11 @@ pub fn training(reader: &mut Reader, teacher: bool) -> Training {
     let batch = reader.integer("batch", 1..=1 << 20, Some(64));
     let optimizer = reader.table("optimizer", OPTIMIZER, optimizer);
     let schedule = reader.table("schedule", SCHEDULE, schedule);
-    let losses = reader.tables("losses", LOSS, loss);
-    if losses.as_ref().is_some_and(Vec::is_empty) && reader.sound("losses") {
+    let named = reader.tables("losses", losses::LOSS, losses::loss);
+    if named.as_ref().is_some_and(Vec::is_empty) && reader.sound("losses") {
         let span = reader.place("losses");
         reader.diagnostics.error(span, "`losses` is empty").hint("leave it out for the default, or name a loss");
     }
-    let default_loss = if teacher {
-        Loss::Kd { temperature: 4.0, alpha: 0.9, smoothing: 0.0, weight: 1.0 }
-    } else {
-        Loss::CrossEntropy { smoothing: 0.0, weight: 1.0 }
-    };
     Training {
         epochs,
         batch,
@@ -33,7 +28,7 @@ pub fn training(reader: &mut Reader, teacher: bool) -> Training {
             decay_all: false,
         }),
         schedule: schedule.unwrap_or(Schedule::Constant { warmup: 0.0 }),
-        losses: losses.unwrap_or_else(|| vec![default_loss]),
+        losses: named.unwrap_or_else(|| vec![losses::default(teacher)]),
         penalties: reader.tables("penalties", penalties::PENALTY, penalties::penalty).unwrap_or_default(),
         augment: augment(reader),
         clip_norm: reader.optional_number("clip-norm", Limits::POSITIVE),
@@ -51,7 +46,6 @@ pub fn training(reader: &mut Reader, teacher: bool) -> Training {
 
 const OPTIMIZER: Shape = Shape { what: "an optimizer", example: "{ kind = \"adam\", lr = 1e-3 }" };
 const SCHEDULE: Shape = Shape { what: "a schedule", example: "{ kind = \"cosine\" }" };
-const LOSS: Shape = Shape { what: "a loss", example: "{ kind = \"cross-entropy\" }" };
 const EARLY_STOP: Shape = Shape { what: "`early-stop`", example: "{ patience = 5 }" };
 const PRUNE: Shape =
     Shape { what: "`prune`", example: "{ every = 5, method = { kind = \"weights\", sparsity = 0.5 } }" };
@@ -140,27 +134,6 @@ fn schedule(reader: &mut Reader) -> Schedule {
         ScheduleName::Cosine => {
             Schedule::Cosine { warmup, final_share: reader.number("final-share", Limits::SHARE, Some(0.0)) }
         }
-    }
-}
-
-#[derive(Clone, Copy)]
-enum LossName {
-    CrossEntropy,
-    Kd,
-}
-
-fn loss(reader: &mut Reader) -> Loss {
-    match reader.kind("kind", &[("cross-entropy", LossName::CrossEntropy), ("kd", LossName::Kd)]) {
-        LossName::CrossEntropy => Loss::CrossEntropy {
-            smoothing: reader.number("smoothing", Limits::BELOW_ONE, Some(0.0)),
-            weight: reader.number("weight", Limits::POSITIVE, Some(1.0)),
-        },
-        LossName::Kd => Loss::Kd {
-            temperature: reader.number("temperature", Limits::POSITIVE, Some(4.0)),
-            alpha: reader.number("alpha", Limits::SHARE, Some(0.9)),
-            smoothing: reader.number("smoothing", Limits::BELOW_ONE, Some(0.0)),
-            weight: reader.number("weight", Limits::POSITIVE, Some(1.0)),
-        },
     }
 }
 

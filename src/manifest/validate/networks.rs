@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::{channels, data_of};
+use super::{channels, data_of, losses};
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::scalar::printable;
 use crate::manifest::source::Span;
@@ -59,6 +59,10 @@ pub fn check(manifest: &Manifest, order: &[&str], diagnostics: &mut Diagnostics)
             continue;
         };
         layers(stage, &network, diagnostics);
+        let teacher = stage.inputs.get("teacher").and_then(|teacher| networks.get(teacher.stage.as_str()));
+        if let (Some(training), Some(teacher)) = (stage.parameters.training(), teacher) {
+            losses::check(manifest, stage, training, &network.graph, &teacher.graph, diagnostics);
+        }
         // What does not fit here is told here; stages that go on from it say nothing.
         if fits(manifest, stage, &networks, &trained_on, diagnostics) {
             networks.insert(name, network);

@@ -1,5 +1,6 @@
 //! What the keys of a training stage mean to each other and to the data.
 
+use super::losses;
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::{Data, Stage};
 use crate::prune::Method;
@@ -18,6 +19,7 @@ pub fn check(name: &str, stage: &Stage, training: &Training, data: Option<&Data>
         super::channels::steps(stage, &prune.method, prune.every, training.epochs, diagnostics);
     }
     growing(stage, training, diagnostics);
+    losses::pruning(stage, training, diagnostics);
     let Some(data) = data else { return };
     if training.select == Select::Best {
         needs_validation(stage, "select", "`select = \"best\"`", data, diagnostics);
@@ -102,7 +104,8 @@ fn teacher(stage: &Stage, training: &Training, diagnostics: &mut Diagnostics) {
     let uses = training.losses.iter().position(Loss::needs_teacher);
     match (uses, stage.inputs.get("teacher")) {
         (Some(index), None) => {
-            diagnostics.error(stage.span(&format!("losses.{index}.kind")), "`kd` needs a teacher").hint(
+            let message = format!("`{}` needs a teacher", training.losses[index].name());
+            diagnostics.error(stage.span(&format!("losses.{index}.kind")), message).hint(
                 match stage.parameters.kind() {
                     "train" => "make the stage a `distill` stage with `teacher = \"a stage\"`, or use `cross-entropy`",
                     _ => "add `teacher = \"a stage\"`, or use `cross-entropy`",

@@ -113,13 +113,7 @@ impl<B: Backend> Executor<B> {
     /// Zero gradients for all trainable parameters. Backpropagation adds to these and drops all others.
     pub fn alloc_gradients(&self) -> Result<Gradients<f32, B>> {
         let mut gradients = Gradients::leaky();
-        // The way to a tensor's identity that dfdx leaves open.
-        let mut leaves = UnusedTensors::default();
-        for parameter in self.trainable() {
-            gradients.try_alloc_for(&parameter.tensor).map_err(B::error)?;
-            leaves.add(&parameter.tensor);
-        }
-        gradients.retain_leafs(&leaves.ids);
+        add_leaves(&mut gradients, &self.parameters)?;
         Ok(gradients)
     }
 
@@ -166,6 +160,18 @@ impl<B: Backend> Executor<B> {
         }
         Ok(())
     }
+}
+
+/// Adds zero gradients for the trainable ones of `parameters` to those that backpropagation adds to and keeps.
+pub fn add_leaves<B: Backend>(gradients: &mut Gradients<f32, B>, parameters: &[Parameter<B>]) -> Result<()> {
+    // The way to a tensor's identity that dfdx leaves open.
+    let mut leaves = UnusedTensors::default();
+    for parameter in parameters.iter().filter(|parameter| parameter.role.trainable()) {
+        gradients.try_alloc_for(&parameter.tensor).map_err(B::error)?;
+        leaves.add(&parameter.tensor);
+    }
+    gradients.retain_leafs(&leaves.ids);
+    Ok(())
 }
 
 fn upload_mask<B: Backend>(mask: &[bool], tensor: &HostTensor, name: &str, device: &B) -> Result<Flat<B>> {

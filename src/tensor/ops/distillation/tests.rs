@@ -1,4 +1,4 @@
-use crate::tensor::check::{assert_close, check, normal};
+use crate::tensor::check::{assert_close, check, check_against_numpy, normal};
 use crate::tensor::{Backend, Cpu, NoneTape};
 
 fn loss(student: &[f32], teacher: &[f32], classes: usize, temperature: f32) -> f32 {
@@ -16,6 +16,11 @@ fn a_case_computed_by_hand() {
     assert_close(&[loss(&[0.0, 0.0], &teacher, 2, 2.0)], &[expected], 1e-6);
     // The mean over the batch, not over classes: twice the same row changes nothing.
     assert_close(&[loss(&[0.0; 4], &[teacher, teacher].concat(), 2, 2.0)], &[expected], 1e-6);
+}
+
+#[test]
+fn it_agrees_with_numpy() {
+    check_against_numpy("kd", &[0], |inputs, tape| Cpu::distillation(&inputs[0], &inputs[1], 4, 4.0, tape));
 }
 
 #[test]
