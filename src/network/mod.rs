@@ -6,13 +6,15 @@
 //! - [`model`]: [`Model`], a graph with its tensors and masks on the host
 //! - [`initialise`]: fresh weights from a seed
 //! - [`weights`]: tensors to and from safetensors; [`masks`]: masks to and from bytes
+//! - `import`: weights of a safetensors file from elsewhere
 //! - [`executor`]: [`Executor`], a model on a device: forward, gradients, running statistics
 //! - [`arch`]: builders of well-known architectures
 
 pub mod arch;
 pub mod executor;
 pub mod graph;
-pub mod initialise;
+pub mod import;
+mod initialise;
 pub mod masks;
 pub mod model;
 pub mod parameters;
