@@ -6,6 +6,7 @@ mod layers;
 mod losses;
 mod method;
 mod network;
+mod path;
 mod penalties;
 mod stage;
 mod training;
@@ -50,7 +51,7 @@ pub fn manifest(root: Value, path: &Path, diagnostics: &mut Diagnostics) -> (Man
     let networks = named(&mut reader, "networks", "wide", &mut unreadable.networks, network::named);
     let known = network::Known { read: &networks, unreadable: &unreadable.networks };
     let stages = named(&mut reader, "stages", "teacher", &mut unreadable.stages, |name, span, value, diagnostics| {
-        stage::stage(name, span, value, seed, &known, diagnostics)
+        stage::stage(name, span, value, folder, seed, &known, diagnostics)
     });
     let no_stages = match table.get("stages") {
         None => Some(root.span),
