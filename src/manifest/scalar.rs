@@ -29,6 +29,8 @@ impl Limits {
     pub const SHARE: Self = Self { low: 0.0, high: 1.0, low_included: true, high_included: true, example: 0.5 };
     /// From 0 to below 1.
     pub const BELOW_ONE: Self = Self { low: 0.0, high: 1.0, low_included: true, high_included: false, example: 0.5 };
+    /// The parameter of a symmetric beta distribution, from all or nothing to halves.
+    pub const BETA: Self = Self { low: 0.0, high: 100.0, low_included: false, high_included: true, example: 0.2 };
 
     fn contains(&self, x: f64) -> bool {
         let above = if self.low_included { x >= self.low } else { x > self.low };

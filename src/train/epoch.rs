@@ -21,7 +21,7 @@ const TELL_EVERY: Duration = Duration::from_millis(200);
 pub struct Passed {
     /// Mean objective.
     pub loss: f64,
-    /// Share of right answers.
+    /// Share of right answers; of an image mixed of two, the larger part counts.
     pub accuracy: f64,
     /// Units that stayed at zero, if any layer's activation is penalised.
     pub inactive_units: Option<u64>,
@@ -107,7 +107,7 @@ pub fn pass<B: Backend>(
         let mut tape = tensor::tape(device, network.alloc_gradients()?)?;
         let forward = network.forward(pixels, batch.size, Mode::Train(Some(draws)), &keep, &mut tape)?;
         observe(&forward, network, &mut activity);
-        let loss = objective.sum(network, &forward, &batch.labels, hints.as_ref(), device, tape)?;
+        let loss = objective.sum(network, &forward, &batch, hints.as_ref(), device, tape)?;
         let value = loss.as_vec()[0] as f64;
         let before: Option<f64> = last_finite_loss;
         let diverged = |what: &str| {
@@ -144,8 +144,8 @@ pub fn pass<B: Backend>(
         network.update_statistics(&forward)?;
 
         let logits = B::download(&forward.logits);
-        let ranks =
-            logits.chunks(classes).zip(&batch.labels).map(|(row, label)| evaluation::rank(row, *label as usize));
+        let rows = logits.chunks(classes).enumerate();
+        let ranks = rows.map(|(index, row)| evaluation::rank(row, batch.dominant_label(index) as usize));
         right += ranks.filter(|rank| *rank == 0).count();
         loss_sum += value * batch.size as f64;
         seen += batch.size;

@@ -1,6 +1,7 @@
 //! Losses and penalties of one step, summed to the number that is made small.
 
 use super::parameters::{Loss, Penalty, Training};
+use crate::data::Batch;
 use crate::error::Result;
 use crate::network::{Executor, Forward, Graph, pattern};
 use crate::tensor::{Backend, Flat, OwnedTape, Scalar};
@@ -52,16 +53,17 @@ impl Objective {
         &self,
         network: &Executor<B>,
         forward: &Forward<B>,
-        labels: &[u32],
+        batch: &Batch,
         teacher: Option<&Flat<B>>,
         device: &B,
         mut tape: OwnedTape<f32, B>,
     ) -> Result<Scalar<B, OwnedTape<f32, B>>> {
         let mut terms: Vec<(f32, Flat<B>)> = Vec::new();
+        let labels = &batch.labels;
         for loss in &self.losses {
             match loss {
                 Loss::CrossEntropy { smoothing, weight } => {
-                    let term = B::cross_entropy(&forward.logits, labels, *smoothing as f32, &mut tape)?;
+                    let term = cross_entropy(&forward.logits, batch, *smoothing, &mut tape)?;
                     terms.push((*weight as f32, term));
                 }
                 Loss::Kd { temperature, alpha, smoothing, weight } => {
@@ -71,7 +73,7 @@ impl Objective {
                         terms.push(((weight * alpha) as f32, term));
                     }
                     if *alpha < 1.0 {
-                        let term = B::cross_entropy(&forward.logits, labels, *smoothing as f32, &mut tape)?;
+                        let term = cross_entropy(&forward.logits, batch, *smoothing, &mut tape)?;
                         terms.push(((weight * (1.0 - alpha)) as f32, term));
                     }
                 }
@@ -88,5 +90,19 @@ impl Objective {
             terms.push((1.0, B::absolute_sum(value, scale, &mut tape)?));
         }
         device.weighted_sum(&terms, tape)
+    }
+}
+
+/// With the labels of a batch, or with both labels of images that are mixed.
+fn cross_entropy<B: Backend>(
+    logits: &Flat<B>,
+    batch: &Batch,
+    smoothing: f64,
+    tape: &mut OwnedTape<f32, B>,
+) -> Result<Flat<B>> {
+    let smoothing = smoothing as f32;
+    match &batch.mix {
+        None => B::cross_entropy(logits, &batch.labels, smoothing, tape),
+        Some(mix) => B::mixed_cross_entropy(logits, &batch.labels, &mix.labels, &mix.shares, smoothing, tape),
     }
 }

@@ -1,6 +1,7 @@
-//! Turns the tables of a manifest into what stages are made of. One file a section; `training` and `method` are shared
-//! by the stage kinds.
+//! Turns the tables of a manifest into what stages are made of. One file a section; `training`, `augment` and
+//! `method` are shared by the stage kinds.
 
+mod augment;
 mod data;
 mod method;
 mod network;

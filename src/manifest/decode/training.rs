@@ -1,9 +1,8 @@
 //! The keys that every training stage has.
 
-use super::method;
-use crate::data::Augmentation;
+use super::{augment, method};
 use crate::manifest::reader::{Reader, Shape};
-use crate::manifest::scalar::{Limits, choice, integer, number};
+use crate::manifest::scalar::{Limits, integer, number};
 use crate::train::parameters::{EarlyStop, Loss, Optimizer, Penalty, PeriodicPruning, Schedule, Select, Training};
 
 /// Reads them. With a teacher the default loss is distillation, without one cross entropy.
@@ -35,7 +34,7 @@ pub fn training(reader: &mut Reader, teacher: bool) -> Training {
         schedule: schedule.unwrap_or(Schedule::Constant { warmup: 0.0 }),
         losses: losses.unwrap_or_else(|| vec![default_loss]),
         penalties: reader.tables("penalties", PENALTY, penalty).unwrap_or_default(),
-        augment: augment(reader),
+        augment: augment::augment(reader),
         clip_norm: reader.optional_number("clip-norm", Limits::POSITIVE),
         select: reader.choice("select", &[("last", Select::Last), ("best", Select::Best)], Some(Select::Last)),
         early_stop: reader.table("early-stop", EARLY_STOP, |r| EarlyStop {
@@ -183,19 +182,4 @@ fn penalty(reader: &mut Reader) -> Penalty {
             strength: reader.number("strength", Limits::NOT_NEGATIVE, None),
         },
     }
-}
-
-fn augment(reader: &mut Reader) -> Vec<Augmentation> {
-    let names = [("crop", Augmentation::Crop), ("flip", Augmentation::Flip)];
-    let items = reader.array("augment").unwrap_or_default();
-    let mut chosen = Vec::new();
-    for item in items {
-        if let Some(augmentation) = choice(reader.diagnostics, "an augmentation", item, &names) {
-            if chosen.contains(&augmentation) {
-                reader.diagnostics.error(item.span, "this augmentation is named twice").hint("leave one out");
-            }
-            chosen.push(augmentation);
-        }
-    }
-    chosen
 }

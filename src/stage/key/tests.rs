@@ -34,7 +34,15 @@ fn training(optimizer: Optimizer, schedule: Schedule, method: Method) -> Trainin
             Penalty::L1 { layer: "*".into(), strength: 0.25 },
             Penalty::ActivationL1 { layer: "hidden1".into(), strength: 0.5 },
         ],
-        augment: vec![Augmentation::Crop, Augmentation::Flip],
+        augment: vec![
+            Augmentation::Crop,
+            Augmentation::Flip,
+            Augmentation::TrivialAugment,
+            Augmentation::Cutout { size: Some(5) },
+            Augmentation::Mixup { alpha: 0.375 },
+            Augmentation::Cutmix { alpha: 0.625 },
+            Augmentation::RandAugment { operations: 3, magnitude: 13 },
+        ],
         clip_norm: Some(2.0),
         select: Select::Best,
         early_stop: Some(EarlyStop { patience: 4, minimum_gain: 0.25 }),
@@ -296,8 +304,17 @@ fn every_variant_is_among_the_descriptions() {
             Penalty::L1 { .. } => "l1",
             Penalty::ActivationL1 { .. } => "activation-l1",
         }));
+        seen.extend(training.augment.iter().map(|augmentation| match augmentation {
+            Augmentation::Crop => "crop",
+            Augmentation::Flip => "flip",
+            Augmentation::Cutout { .. } => "cutout",
+            Augmentation::Mixup { .. } => "mixup",
+            Augmentation::Cutmix { .. } => "cutmix",
+            Augmentation::TrivialAugment => "trivial-augment",
+            Augmentation::RandAugment { .. } => "rand-augment",
+        }));
     }
-    assert_eq!(seen.len(), 21, "{seen:?}");
+    assert_eq!(seen.len(), 28, "{seen:?}");
 }
 
 #[test]
