@@ -3,7 +3,7 @@
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
-use super::augmentation::Placement;
+use super::augmentation::{self, Mix, Placement};
 use super::{Augmentation, Images, Normalization};
 use crate::random::generator;
 
@@ -20,6 +20,21 @@ pub struct Batch {
     pub labels: Vec<u32>,
     /// The number of images.
     pub size: usize,
+    /// What each image was mixed with, if mixup or cutmix did.
+    pub mix: Option<Mix>,
+}
+
+impl Batch {
+    /// The class that most of image `index` is of: its own unless more than half of it is another's.
+    ///
+    /// # Panics
+    /// If `index` is not below the size.
+    pub fn dominant_label(&self, index: usize) -> u32 {
+        match &self.mix {
+            Some(mix) if mix.shares[index] > 0.5 => mix.labels[index],
+            _ => self.labels[index],
+        }
+    }
 }
 
 /// The order in which one epoch visits `indices`: a permutation by (`seed`, `epoch`).
@@ -30,7 +45,8 @@ pub fn epoch_order(indices: &[u32], seed: u64, epoch: u64) -> Vec<u32> {
 }
 
 /// The images at `indices`, in that order, normalised, and augmented by (augmentations, seed, epoch) if given. What
-/// happens to an image depends on nothing but that and its index.
+/// happens to an image depends on nothing but that and its index, unless images are mixed: then also on which others are
+/// in the batch.
 ///
 /// # Panics
 /// If an index is not below the number of images, or `normalization` has not one entry a channel.
@@ -49,6 +65,12 @@ pub fn batch(
             Placement::draw(augmentations, (height, width), seed, epoch, index)
         });
         let image = images.image(index as usize);
+        let image = match augment {
+            Some((augmentations, seed, epoch)) => {
+                augmentation::apply(image, images.shape, augmentations, (seed, epoch, index))
+            }
+            None => image.into(),
+        };
         for (place, pixel) in target.chunks_exact_mut(channels).enumerate() {
             // Padding stays 0, which is the mean.
             if let Some((row, column)) = placement.origin((place / width, place % width), (height, width)) {
@@ -59,8 +81,11 @@ pub fn batch(
             }
         }
     });
-    let labels = indices.iter().map(|&index| images.labels[index as usize]).collect();
-    Batch { pixels, labels, size: indices.len() }
+    let labels: Vec<u32> = indices.iter().map(|&index| images.labels[index as usize]).collect();
+    let mix = augment.and_then(|(augmentations, seed, epoch)| {
+        augmentation::mix(&mut pixels, indices, &labels, images.shape, augmentations, (seed, epoch))
+    });
+    Batch { pixels, labels, size: indices.len(), mix }
 }
 
 /// For each channel, what each of the 256 bytes becomes.
@@ -152,7 +177,14 @@ mod tests {
     fn an_image_is_the_same_in_any_batch_and_on_any_threads() {
         let images = some_images([8, 8, 3], 200);
         let normalization = Normalization::of(&images, &(0..200).collect::<Vec<_>>());
-        let augment = Some((&[Augmentation::Crop, Augmentation::Flip][..], 1, 2));
+        let augmentations = [
+            Augmentation::Crop,
+            Augmentation::Flip,
+            Augmentation::Cutout { size: None },
+            Augmentation::TrivialAugment,
+            Augmentation::RandAugment { operations: 2, magnitude: 9 },
+        ];
+        let augment = Some((&augmentations[..], 1, 2));
         let order = epoch_order(&(0..200).collect::<Vec<_>>(), 1, 2);
         let whole = batch(&images, &order, &normalization, augment);
         let single: Vec<f32> =
@@ -163,5 +195,28 @@ mod tests {
         }
         assert_ne!(whole, batch(&images, &order, &normalization, None));
         assert_eq!(batch(&images, &[], &normalization, augment).size, 0);
+        assert_eq!(whole.mix, None);
+    }
+
+    #[test]
+    fn mixed_images_are_mixed_after_everything_else() {
+        let images = some_images([8, 8, 3], 60);
+        let normalization = Normalization::of(&images, &(0..60).collect::<Vec<_>>());
+        let order = epoch_order(&(0..60).collect::<Vec<_>>(), 1, 2);
+        let plain = batch(&images, &order, &normalization, Some((&[Augmentation::Crop], 1, 2)));
+        let mixed = [Augmentation::Mixup { alpha: 1.0 }, Augmentation::Crop];
+        let mixed = batch(&images, &order, &normalization, Some((&mixed, 1, 2)));
+        let mix = mixed.mix.as_ref().unwrap();
+        assert_eq!(mixed.labels, plain.labels);
+        for (index, image) in mixed.pixels.chunks(192).enumerate() {
+            // Labels of `some_images` are indices.
+            let partner = order.iter().position(|sample| *sample == mix.labels[index]).unwrap();
+            let share = mix.shares[index];
+            let own = plain.pixels[index * 192..].iter().zip(&plain.pixels[partner * 192..]);
+            assert!(image.iter().zip(own).all(|(mixed, (a, b))| *mixed == (1.0 - share) * a + share * b));
+            let dominant = if share > 0.5 { mix.labels[index] } else { order[index] };
+            assert_eq!((mixed.dominant_label(index), plain.dominant_label(index)), (dominant, order[index]));
+        }
+        assert!(mix.shares.iter().any(|share| *share > 0.5) && mix.shares.iter().any(|share| *share < 0.5));
     }
 }

@@ -11,7 +11,7 @@
 //! | `witness.rs` | [`Witness`]: have the files changed since they were read? |
 //! | `split.rs` | [`split`]: the stratified validation split |
 //! | `normalization.rs` | [`Normalization`]: mean and deviation of each channel |
-//! | `augmentation.rs` | [`Augmentation`]: random crop and flip |
+//! | `augmentation/` | [`Augmentation`]: random changes to training images |
 //! | `batch.rs` | [`epoch_order`] and [`batch`]: the order of an epoch, and its normalised inputs |
 //!
 //! Everything random here is a pure function of a seed, an epoch and a sample's index, so nothing depends on the
@@ -29,7 +29,7 @@ mod source;
 mod split;
 mod witness;
 
-pub use augmentation::Augmentation;
+pub use augmentation::{Augmentation, Mix};
 pub use batch::{Batch, EVALUATION_BATCH, batch, epoch_order};
 pub use images::Images;
 pub use load::{DataSet, digest, load};

@@ -65,6 +65,11 @@ impl<'a> Reader<'a> {
         Some(value)
     }
 
+    /// The table's name in keys, with a dot behind it unless empty.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// Whether the key is there. Does not make it known.
     pub fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)

@@ -35,6 +35,8 @@ impl Limits {
     pub const PORTION: Self = Self { low: 0.0, high: 1.0, low_included: false, high_included: true, example: 0.5 };
     /// A multiplier of a network's widths or depths: more than 0, at most 16.
     pub const MULTIPLIER: Self = Self { low: 0.0, high: 16.0, low_included: false, high_included: true, example: 1.0 };
+    /// The parameter of a symmetric beta distribution, from all or nothing to halves.
+    pub const BETA: Self = Self { low: 0.0, high: 100.0, low_included: false, high_included: true, example: 0.2 };
 
     fn contains(&self, x: f64) -> bool {
         let above = if self.low_included { x >= self.low } else { x > self.low };

@@ -141,6 +141,17 @@ pub trait Backend: Device<f32> {
         tape: &mut T,
     ) -> Result<Flat<Self>>;
 
+    /// As [`cross_entropy`](Self::cross_entropy) for images that are mixed of two: `second` has the class of the other
+    /// image, `shares` (0 to 1) how much of it there is.
+    fn mixed_cross_entropy<T: Tape<f32, Self>>(
+        logits: &Flat<Self>,
+        labels: &[u32],
+        second: &[u32],
+        shares: &[f32],
+        smoothing: f32,
+        tape: &mut T,
+    ) -> Result<Flat<Self>>;
+
     /// `T² KL(p_t^T ‖ p_s^T)` averaged over the batch, one number; see [`super::ops::distillation`].
     fn distillation<T: Tape<f32, Self>>(
         student: &Flat<Self>,

@@ -174,7 +174,18 @@ impl Backend for Cpu {
         smoothing: f32,
         tape: &mut T,
     ) -> Result<Flat<Self>> {
-        cross_entropy::cpu::cross_entropy(logits, labels, smoothing, tape)
+        cross_entropy::cpu::cross_entropy(logits, labels, None, smoothing, tape)
+    }
+
+    fn mixed_cross_entropy<T: Tape<f32, Self>>(
+        logits: &Flat<Self>,
+        labels: &[u32],
+        second: &[u32],
+        shares: &[f32],
+        smoothing: f32,
+        tape: &mut T,
+    ) -> Result<Flat<Self>> {
+        cross_entropy::cpu::cross_entropy(logits, labels, Some((second, shares)), smoothing, tape)
     }
 
     fn distillation<T: Tape<f32, Self>>(

@@ -23,7 +23,7 @@ const TELL_EVERY: Duration = Duration::from_millis(200);
 pub struct Passed {
     /// Mean objective.
     pub loss: f64,
-    /// Share of right answers.
+    /// Share of right answers; of an image mixed of two, the larger part counts.
     pub accuracy: f64,
     /// Units that stayed at zero, if any layer's activation is penalised.
     pub inactive_units: Option<u64>,
@@ -127,7 +127,7 @@ pub fn pass<B: Backend>(
         let mut tape = tensor::tape(device, gradients)?;
         let forward = network.forward(pixels, batch.size, Mode::Train(Some(draws)), &keep, &mut tape)?;
         observe(&forward, network, &penalised, &mut activity);
-        let targets = Targets::new(&batch.labels);
+        let targets = Targets::new(&batch);
         let given = Given {
             targets,
             teacher: answer.as_ref(),
@@ -172,8 +172,8 @@ pub fn pass<B: Backend>(
         network.update_statistics(&forward)?;
 
         let logits = B::download(&forward.logits);
-        let ranks =
-            logits.chunks(classes).zip(&batch.labels).map(|(row, label)| evaluation::rank(row, *label as usize));
+        let rows = logits.chunks(classes).enumerate();
+        let ranks = rows.map(|(index, row)| evaluation::rank(row, batch.dominant_label(index) as usize));
         right += ranks.filter(|rank| *rank == 0).count();
         loss_sum += value * batch.size as f64;
         seen += batch.size;

@@ -1,6 +1,7 @@
-//! Turns the tables of a manifest into what stages are made of. One file a section; `training`,
+//! Turns the tables of a manifest into what stages are made of. One file a section; `training`, `augment`, `losses`,
 //! `penalties` and `method` are shared by the stage kinds.
 
+mod augment;
 mod data;
 mod layers;
 mod losses;

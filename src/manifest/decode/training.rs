@@ -1,9 +1,8 @@
 //! The keys that every training stage has.
 
-use super::{losses, method, penalties};
-use crate::data::Augmentation;
+use super::{augment, losses, method, penalties};
 use crate::manifest::reader::{Reader, Shape};
-use crate::manifest::scalar::{Limits, choice, integer, number};
+use crate::manifest::scalar::{Limits, integer, number};
 use crate::train::parameters::{EarlyStop, Optimizer, PeriodicPruning, Schedule, Select, Training};
 
 /// Reads them. With a teacher the default loss is distillation, without one cross entropy.
@@ -30,7 +29,7 @@ pub fn training(reader: &mut Reader, teacher: bool) -> Training {
         schedule: schedule.unwrap_or(Schedule::Constant { warmup: 0.0 }),
         losses: named.unwrap_or_else(|| vec![losses::default(teacher)]),
         penalties: reader.tables("penalties", penalties::PENALTY, penalties::penalty).unwrap_or_default(),
-        augment: augment(reader),
+        augment: augment::augment(reader),
         clip_norm: reader.optional_number("clip-norm", Limits::POSITIVE),
         select: reader.choice("select", &[("last", Select::Last), ("best", Select::Best)], Some(Select::Last)),
         early_stop: reader.table("early-stop", EARLY_STOP, |r| EarlyStop {
@@ -135,19 +134,4 @@ fn schedule(reader: &mut Reader) -> Schedule {
             Schedule::Cosine { warmup, final_share: reader.number("final-share", Limits::SHARE, Some(0.0)) }
         }
     }
-}
-
-fn augment(reader: &mut Reader) -> Vec<Augmentation> {
-    let names = [("crop", Augmentation::Crop), ("flip", Augmentation::Flip)];
-    let items = reader.array("augment").unwrap_or_default();
-    let mut chosen = Vec::new();
-    for item in items {
-        if let Some(augmentation) = choice(reader.diagnostics, "an augmentation", item, &names) {
-            if chosen.contains(&augmentation) {
-                reader.diagnostics.error(item.span, "this augmentation is named twice").hint("leave one out");
-            }
-            chosen.push(augmentation);
-        }
-    }
-    chosen
 }

@@ -57,7 +57,15 @@ fn training(optimizer: Optimizer, schedule: Schedule, method: Method) -> Trainin
             Penalty::Polarization { layer: "norm*".into(), strength: 0.875, l1_factor: 1.25 },
             Penalty::Growing { layer: "layer*".into(), delta: 0.0625 },
         ],
-        augment: vec![Augmentation::Crop, Augmentation::Flip],
+        augment: vec![
+            Augmentation::Crop,
+            Augmentation::Flip,
+            Augmentation::TrivialAugment,
+            Augmentation::Cutout { size: Some(5) },
+            Augmentation::Mixup { alpha: 0.375 },
+            Augmentation::Cutmix { alpha: 0.625 },
+            Augmentation::RandAugment { operations: 3, magnitude: 13 },
+        ],
         clip_norm: Some(2.0),
         select: Select::Best,
         early_stop: Some(EarlyStop { patience: 4, minimum_gain: 0.25 }),
@@ -390,8 +398,17 @@ fn every_variant_is_among_the_descriptions() {
             Penalty::Polarization { .. } => "polarization",
             Penalty::Growing { .. } => "growing",
         }));
+        seen.extend(training.augment.iter().map(|augmentation| match augmentation {
+            Augmentation::Crop => "crop",
+            Augmentation::Flip => "flip",
+            Augmentation::Cutout { .. } => "cutout",
+            Augmentation::Mixup { .. } => "mixup",
+            Augmentation::Cutmix { .. } => "cutmix",
+            Augmentation::TrivialAugment => "trivial-augment",
+            Augmentation::RandAugment { .. } => "rand-augment",
+        }));
     }
-    assert_eq!(seen.len(), 43, "{seen:?}");
+    assert_eq!(seen.len(), 50, "{seen:?}");
 }
 
 #[test]

@@ -163,7 +163,7 @@ impl Losses {
             (Loss::Dkd { temperature, alpha, beta, warmup, weight }, Some(teacher)) => {
                 let settings = Decoupled { temperature: *temperature, alpha: *alpha, beta: *beta };
                 let ramp = if given.epoch + 1 < *warmup { (given.epoch + 1) as f64 / *warmup as f64 } else { 1.0 };
-                let term = B::decoupled(logits, teacher, given.targets.labels(), &settings, tape)?;
+                let term = B::decoupled(logits, teacher, &given.targets.labels(), &settings, tape)?;
                 terms.push(((weight * ramp) as f32, term));
             }
             (Loss::Dist { temperature, beta, gamma, weight }, Some(teacher)) => {

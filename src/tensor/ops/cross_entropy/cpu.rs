@@ -8,22 +8,34 @@ use crate::tensor::{Cpu, Flat, Tape};
 pub(crate) fn cross_entropy<T: Tape<f32, Cpu>>(
     logits: &Flat<Cpu>,
     labels: &[u32],
+    mixed: Option<(&[u32], &[f32])>,
     smoothing: f32,
     tape: &mut T,
 ) -> Result<Flat<Cpu>> {
     let (batch, classes) = (labels.len(), length(logits) / labels.len().max(1));
     expect_length("the logits", logits, &[batch, classes])?;
-    if let Some(label) = labels.iter().find(|label| **label as usize >= classes) {
+    if let Some((second, shares)) = mixed
+        && (second.len() != batch || shares.len() != batch)
+    {
+        let message = format!("{} labels and {} shares for {batch} images", second.len(), shares.len());
+        return Err(Error::new(Kind::Internal, message));
+    }
+    let second = mixed.map_or(&[][..], |(second, _)| second);
+    if let Some(label) = labels.iter().chain(second).find(|label| **label as usize >= classes) {
         return Err(Error::new(Kind::Input, format!("label {label} in a data set for a network of {classes} classes")));
     }
     let smoothing = f64::from(smoothing);
     let mut gradient = Vec::with_capacity(batch * classes);
     let mut loss = 0.0;
-    for (row, label) in values(logits).chunks_exact(classes).zip(labels) {
+    for (index, (row, label)) in values(logits).chunks_exact(classes).zip(labels).enumerate() {
         let log_p = log_softmax(row, 1.0);
+        let (second, share) = mixed.map_or((*label, 0.0), |(second, shares)| (second[index], f64::from(shares[index])));
         for (class, log_p) in log_p.iter().enumerate() {
-            let hard = if class == *label as usize { 1.0 - smoothing } else { 0.0 };
-            let target = hard + smoothing / classes as f64;
+            let mut hard = if class == *label as usize { 1.0 - share } else { 0.0 };
+            if class == second as usize {
+                hard += share;
+            }
+            let target = (1.0 - smoothing) * hard + smoothing / classes as f64;
             // A class of no weight adds nothing, also when its probability underflows to 0.
             if target != 0.0 {
                 loss -= target * log_p;

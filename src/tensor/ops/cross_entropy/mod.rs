@@ -5,6 +5,9 @@
 //! dz = (p − q) / B
 //! ```
 //!
+//! For images mixed of two (mixup, Zhang 2018; CutMix, Yun 2019), with share r of the second,
+//! q_k = (1 − s) ((1 − r) [k = label] + r [k = second]) + s / K.
+//!
 //! Computed in `f64`, rows in order; the result is rounded once.
 
 pub(crate) mod cpu;

@@ -23,6 +23,35 @@ fn the_loss_is_the_formula_s_and_its_gradient_is_right() {
 }
 
 #[test]
+fn mixed_labels_weigh_by_their_shares() {
+    let (labels, second) = ([0, 3, 1, 2, 2], [1, 3, 0, 2, 0]);
+    let shares = [0.25, 0.5, 1.0, 0.0, 0.7];
+    for smoothing in [0.0, 0.1] {
+        let logits = normal("logits", 20);
+        let loss = check(std::slice::from_ref(&logits), |inputs, tape| {
+            Cpu::mixed_cross_entropy(&inputs[0], &labels, &second, &shares, smoothing, tape)
+        });
+        // Row by row, the losses of the two labels, weighed.
+        let device = Cpu::default();
+        let mut expected = 0.0;
+        for row in 0..5 {
+            let logits = device.upload(&logits[4 * row..][..4]).unwrap();
+            let of = |label: u32| {
+                Cpu::download(&Cpu::cross_entropy(&logits, &[label], smoothing, &mut NoneTape).unwrap())[0]
+            };
+            expected += ((1.0 - shares[row]) * of(labels[row]) + shares[row] * of(second[row])) / 5.0;
+        }
+        assert_close(&loss, &[expected], 1e-5);
+    }
+    let logits = Cpu::default().upload(&[0.0; 4]).unwrap();
+    let wrong = |second: &[u32], shares: &[f32]| {
+        Cpu::mixed_cross_entropy(&logits, &[0, 1], second, shares, 0.0, &mut NoneTape).unwrap_err().kind
+    };
+    assert_eq!(wrong(&[0, 2], &[0.5, 0.5]), Kind::Input);
+    assert_eq!(wrong(&[0], &[0.5, 0.5]), Kind::Internal);
+}
+
+#[test]
 fn logits_far_apart_give_no_nan() {
     let logits = Cpu::default().upload(&[1e4, -1e4, 0.0]).unwrap();
     let loss = |label| Cpu::download(&Cpu::cross_entropy(&logits, &[label], 0.0, &mut NoneTape).unwrap())[0];

@@ -1,29 +1,21 @@
-//! Random changes to training images that keep their class.
+//! Crop, flip and cutout of one image: where each pixel comes from. They are applied while the image is normalised.
 
 use rand::RngExt;
-use serde::{Deserialize, Serialize};
 
+use super::Augmentation;
 use crate::random::generator;
-
-/// A random change, as the manifest names it (`"crop"`, `"flip"`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Augmentation {
-    /// Pads each side with zeros after normalisation (that is, with the mean) and crops back at a random place. The
-    /// padding is an eighth of the size, at least 1: 4 pixels at 32 as in He et al. (2015), 3 at 28, 1 at 8.
-    Crop,
-    /// Flips left and right with probability 1/2.
-    Flip,
-}
 
 /// Where each pixel of one augmented image comes from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Placement {
+pub struct Placement {
     /// How far below its place a pixel is taken from.
     down: isize,
     /// How far to the right of its place a pixel is taken from, before a flip.
     right: isize,
     flipped: bool,
+    /// The square that is cut out of what crop and flip leave: its first row and column, which may lie outside, and its
+    /// side.
+    hole: Option<(isize, isize, isize)>,
 }
 
 impl Placement {
@@ -50,11 +42,25 @@ impl Placement {
         if augmentations.contains(&Augmentation::Flip) {
             placement.flipped = generator(seed, "flip", epoch, sample).random_bool(0.5);
         }
+        for augmentation in augmentations {
+            if let Augmentation::Cutout { size } = augmentation {
+                let side = size.map_or(height.min(width) / 2, |size| size as usize) as isize;
+                let mut generator = generator(seed, "cutout", epoch, sample);
+                let mut first = |size: usize| generator.random_range(0..size as u64) as isize - side / 2;
+                placement.hole = Some((first(height), first(width), side));
+            }
+        }
         placement
     }
 
-    /// The place that the pixel at (`row`, `column`) is taken from, or `None` if that is padding.
+    /// The place that the pixel at (`row`, `column`) is taken from, or `None` if that is padding or cut out.
     pub fn origin(self, (row, column): (usize, usize), (height, width): (usize, usize)) -> Option<(usize, usize)> {
+        if let Some((top, left, side)) = self.hole
+            && (0..side).contains(&(row as isize - top))
+            && (0..side).contains(&(column as isize - left))
+        {
+            return None;
+        }
         let column = if self.flipped { width - 1 - column } else { column };
         let row = row.checked_add_signed(self.down).filter(|&row| row < height)?;
         let column = column.checked_add_signed(self.right).filter(|&column| column < width)?;
@@ -110,5 +116,25 @@ mod tests {
         assert_ne!(drawn(1, 2), drawn(2, 2));
         assert_ne!(drawn(1, 2), drawn(1, 3));
         assert!(drawn(1, 2).windows(2).any(|pair| pair[0] != pair[1]));
+    }
+
+    #[test]
+    fn a_hole_is_a_square_around_any_pixel_cut_off_at_the_border() {
+        let holes: BTreeMap<Vec<bool>, u32> = (0..1_200).fold(BTreeMap::new(), |mut holes, sample| {
+            let placement = Placement::draw(&[Augmentation::Cutout { size: Some(2) }], (2, 3), 1, 2, sample);
+            let places = (0..6).map(|place| placement.origin((place / 3, place % 3), (2, 3)).is_none());
+            *holes.entry(places.collect()).or_insert(0) += 1;
+            holes
+        });
+        // Around a pixel lie its own place and the ones above and to the left.
+        let expected = ["#.....", "##....", ".##...", "#..#..", "##.##.", ".##.##"];
+        let found: Vec<String> =
+            holes.keys().map(|hole| hole.iter().map(|hole| if *hole { '#' } else { '.' }).collect()).collect();
+        assert!(found.len() == 6 && expected.iter().all(|hole| found.iter().any(|f| f == hole)), "{found:?}");
+        assert!(holes.values().all(|count| count.abs_diff(200) < 65), "{holes:?}");
+        let half = Placement::draw(&[Augmentation::Cutout { size: None }], (8, 6), 1, 2, 3);
+        assert_eq!(half.hole.unwrap().2, 3);
+        let all = Placement::draw(&[Augmentation::Cutout { size: Some(64) }], (8, 6), 1, 2, 3);
+        assert!((0..48).all(|place| all.origin((place / 6, place % 6), (8, 6)).is_none()));
     }
 }
