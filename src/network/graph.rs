@@ -276,7 +276,7 @@ mod tests {
         let error = |json: &str| serde_json::from_str::<Layer>(json).unwrap_err().to_string();
         insta::assert_snapshot!(error(&json.replace("momentum", "momentun")), @"layer `c`: unknown field `momentun`, expected one of `channels`, `epsilon`, `momentum`");
         insta::assert_snapshot!(error(&json.replace("inputs", "input")), @"missing field `inputs`");
-        insta::assert_snapshot!(error(&json.replace("batch-norm", "group-norm")), @"layer `c`: unknown variant `group-norm`, expected one of `convolution`, `batch-norm`, `relu`, `add`, `max-pool`, `average-pool`, `global-average-pool`, `flatten`, `linear`, `pad-shortcut`");
+        insta::assert_snapshot!(error(&json.replace("batch-norm", "group-norm")), @"layer `c`: unknown variant `group-norm`, expected one of `convolution`, `batch-norm`, `relu`, `relu6`, `silu`, `hard-swish`, `sigmoid`, `add`, `multiply`, `concatenate`, `dropout`, `stochastic-depth`, `max-pool`, `average-pool`, `global-average-pool`, `adaptive-average-pool`, `flatten`, `linear`, `pad-shortcut`");
         insta::assert_snapshot!(error(&json.replace(r#"["input"]"#, "[1]")), @"inputs of `c`: invalid type: integer `1`, expected a string");
     }
 

@@ -162,7 +162,7 @@ fn wrong_descriptions_are_told() {
         the description of the network is not valid: recursion limit exceeded at line 1 column 160
         the description of the network is not valid: unknown field `more`, expected `input` or `layers` at line 1 column 35
         the description of the network is not valid: a network without layers
-        the description of the network is not valid: layer `classifier`: unknown variant `quadratic`, expected one of `convolution`, `batch-norm`, `relu`, `add`, `max-pool`, `average-pool`, `global-average-pool`, `flatten`, `linear`, `pad-shortcut` at line 25 column 3
+        the description of the network is not valid: layer `classifier`: unknown variant `quadratic`, expected one of `convolution`, `batch-norm`, `relu`, `relu6`, `silu`, `hard-swish`, `sigmoid`, `add`, `multiply`, `concatenate`, `dropout`, `stochastic-depth`, `max-pool`, `average-pool`, `global-average-pool`, `adaptive-average-pool`, `flatten`, `linear`, `pad-shortcut` at line 25 column 3
         the description of the network is not valid: layer `classifier`: invalid value: integer `-2`, expected usize at line 25 column 3
         the description of the network is not valid: layer `classifier`: expects 3 features, but its input has 2
         the description of the network is not valid: layer `classifier`: its output, or a tensor of it, is empty or too large

@@ -48,7 +48,7 @@ fn any_network_can_be_written_out() {
         assert_eq!(read.build([32, 32, 3], 10).unwrap(), graph, "{json}");
     }
     let error = serde_json::from_str::<WrittenLayer>(r#"{"name":"a","op":"batch-norm","channels":3}"#).unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"`channels` follows from the input and is not written");
 }
 
 /// One of each family, and of each stem.
@@ -183,8 +183,23 @@ fn what_cannot_be_built_is_told() {
         channels is [0, 1], but no size may be 0
         a resnet of depth 18: the depth is 6n + 2, from 8 to 1202
         a resnet of depth 18446744073709551615: the depth is 6n + 2, from 8 to 1202
-        a resnet of width 18446744073709551615 is too wide
+        width is 18446744073709551615, which is too wide
         a network of 0 classes for images of [8, 8, 1]: no size may be 0
+        a resnet of depth 20 with a stem: the depth is 18, 34, 50, 101 or 152
+        width is [0], but no size may be 0
+        a vgg of depth 12: the depth is 11, 13, 16 or 19
+        an image of 28x28 is too small for vgg, which needs 32x32
+        layer `dropout`: the rate is 1, but must be from 0 to below 1
+        an image of 3x8 is too small for densenet, which needs 4x4
+        a densenet of depth 41 without bottlenecks: the depth is 3n + 4, from 7 to 1000
+        a densenet of depth 43 with bottlenecks: the depth is 6n + 4, from 10 to 1000
+        compression is 0, but must be above 0 and at most 1
+        a densenet of depth 121 has bottlenecks
+        a densenet of depth 120 with a stem: the depth is 121, 169 or 201
+        an image of 28x32 is too small for densenet, which needs 29x29
+        width is 0, but a multiplier is above 0 and at most 16
+        depth is 1000000000, but a multiplier is above 0 and at most 16
+        a network without layers
         "#);
 }
 
@@ -194,5 +209,5 @@ fn the_serialized_form_has_every_setting_and_unknown_ones_are_refused() {
     insta::assert_snapshot!(json(r#"{"arch":"lenet"}"#), @r#"{"arch":"lenet","channels":[6,16],"hidden":[120,84]}"#);
     insta::assert_snapshot!(json(r#"{"arch":"resnet","depth":20}"#), @r#"{"arch":"resnet","depth":20,"width":16,"shortcut":"pad"}"#);
     let error = serde_json::from_str::<Architecture>(r#"{"arch":"resnet","depth":20,"widht":8}"#).unwrap_err();
-    insta::assert_snapshot!(error, @"unknown field `widht`, expected one of `depth`, `width`, `shortcut`");
+    insta::assert_snapshot!(error, @"unknown field `widht`, expected one of `depth`, `width`, `shortcut`, `stem`");
 }
