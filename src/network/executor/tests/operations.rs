@@ -44,8 +44,8 @@ fn everything() -> Graph {
         simple("grouped.silu", r#""silu""#, r#"["grouped"]"#),
         convolution("depthwise", "grouped.silu", [12, 24], 12, 1, 3),
         normalization("depthwise.bn", 24, "depthwise"),
-        simple("depthwise.relu", r#""relu""#, r#"["depthwise.bn"]"#),
-        convolution("narrow", "depthwise.relu", [24, 6], 1, 1, 1),
+        simple("depthwise.silu", r#""silu""#, r#"["depthwise.bn"]"#),
+        convolution("narrow", "depthwise.silu", [24, 6], 1, 1, 1),
         // Squeeze and excitation, with a map of 1x1 and with a vector.
         simple("squeeze", r#""adaptive-average-pool","output":[1,1]"#, r#"["narrow"]"#),
         convolution("excite", "squeeze", [6, 6], 1, 1, 1),
@@ -57,7 +57,9 @@ fn everything() -> Graph {
         simple("depth", &scaled("stochastic-depth", 0.5), r#"["gated"]"#),
         simple("sum", r#""add""#, r#"["gated","depth"]"#),
         simple("square", r#""multiply""#, r#"["sum","widen"]"#),
-        simple("pool", r#""adaptive-average-pool","output":[3,7]"#, r#"["square"]"#),
+        // Brings the values, and thereby the gradients, back to the size of 1.
+        normalization("square.bn", 6, "square"),
+        simple("pool", r#""adaptive-average-pool","output":[3,7]"#, r#"["square.bn"]"#),
         simple("flat", r#""flatten""#, r#"["pool"]"#),
         simple("drop", &scaled("dropout", 0.25), r#"["flat"]"#),
         simple("fc", r#""linear","in-features":126,"out-features":3,"bias":true"#, r#"["drop"]"#),
