@@ -2,12 +2,14 @@
 //!
 //! - `method`: what a manifest says about it;
 //! - `activity`: what the units of a layer do on real images, for criteria that ask;
+//! - [`criteria`]: the scores by which weights and channels are ranked;
 //! - `inactive`: which units go, by their activity (KDDP);
 //! - `units`: removing units for real, from the layer, what normalises it, and what reads it;
 //! - `weights`: masking single weights;
 //! - `proof`: that the smaller network computes what the masked one computes.
 
 mod activity;
+pub mod criteria;
 mod criterion;
 pub mod groups;
 mod inactive;

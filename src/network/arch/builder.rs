@@ -120,8 +120,7 @@ pub(super) fn expect_multiplier(what: &str, factor: f64) -> Result<()> {
 pub(super) fn expect_image(builder: &Builder, what: &str, least: usize) -> Result<()> {
     let [height, width, _] = builder.image();
     if height.min(width) < least {
-        let message =
-            format!("an image of {height}x{width} is too small for {what}, which needs {least}x{least}");
+        let message = format!("an image of {height}x{width} is too small for {what}, which needs {least}x{least}");
         return Err(Error::new(Kind::Manifest, message));
     }
     Ok(())

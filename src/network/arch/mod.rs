@@ -32,10 +32,10 @@ use serde::{Deserialize, Serialize};
 use super::graph::Graph;
 use crate::error::{Error, Kind, Result};
 use builder::Builder;
+use residual::Residual;
 pub use residual::Shortcut;
 pub use vgg::VggClassifier;
 pub use written::WrittenLayer;
-use residual::Residual;
 
 /// An architecture and all its settings, defaults filled in. Its serialized form is part of cache keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

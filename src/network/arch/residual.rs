@@ -59,13 +59,7 @@ pub(super) struct Block {
 
 impl Residual {
     /// The plan of a network of `depth` layers. Fails if there is none.
-    pub(super) fn new(
-        arch: &str,
-        depth: usize,
-        width: usize,
-        shortcut: Shortcut,
-        stem: Option<Stem>,
-    ) -> Result<Self> {
+    pub(super) fn new(arch: &str, depth: usize, width: usize, shortcut: Shortcut, stem: Option<Stem>) -> Result<Self> {
         expect_width("width", width)?;
         let plan = |blocks: &[usize], bottleneck, stem| {
             Ok(Self { width, blocks: blocks.to_vec(), bottleneck, shortcut, stem })

@@ -4,9 +4,9 @@
 //! A block is convolution, normalization, ReLU, convolution, normalization (a bottleneck: three convolutions), the sum
 //! with the shortcut, ReLU: `conv1`, `bn1`, `relu1`, `conv2`, `bn2`, `downsample`, `add`, `relu`.
 
+use super::Stem;
 use super::builder::{Builder, norm, stem_pool};
 use super::residual::{Block, Residual};
-use super::Stem;
 use crate::network::graph::Op;
 
 pub(super) fn default_width() -> usize {

@@ -88,10 +88,8 @@ impl TryFrom<Map<String, Value>> for WrittenLayer {
 /// The graph of `layers` for images of (height, width, channels). Fails, with the index of the layer concerned, as
 /// [`Graph::shapes`] does, and if the last layer does not give `classes` logits.
 pub(super) fn build(layers: &[WrittenLayer], input: [usize; 3], classes: usize) -> Result<Graph, Unbuildable> {
-    let fail = |layer: usize, message: String| Unbuildable {
-        layer: Some(layer),
-        error: Error::new(Kind::Manifest, message),
-    };
+    let fail =
+        |layer: usize, message: String| Unbuildable { layer: Some(layer), error: Error::new(Kind::Manifest, message) };
     let mut layers: Vec<Layer> = layers.iter().map(|written| written.0.clone()).collect();
     let [height, width, channels] = input;
     let names: Vec<String> = layers.iter().map(|layer| layer.name.clone()).collect();
