@@ -37,7 +37,7 @@ fn lenet() -> Architecture {
 
 #[test]
 fn removing_units_computes_what_silencing_them_computes() {
-    let resnet = Architecture::Resnet { depth: 8, width: 8, shortcut: Shortcut::Projection };
+    let resnet = Architecture::Resnet { depth: 8, width: 8, shortcut: Shortcut::Projection, stem: None };
     let cases = [
         (Architecture::Mlp { hidden: vec![32, 16] }, vec!["hidden1", "hidden2"]),
         (lenet(), vec!["conv1", "conv2", "hidden1", "hidden2"]),
@@ -120,7 +120,7 @@ fn activity_is_what_the_layer_puts_out_behind_its_relu() {
 
 #[test]
 fn units_that_others_are_added_to_are_refused() {
-    let resnet = model(&Architecture::Resnet { depth: 8, width: 8, shortcut: Shortcut::Pad });
+    let resnet = model(&Architecture::Resnet { depth: 8, width: 8, shortcut: Shortcut::Pad, stem: None });
     let refused = |layer: &str| units::coupled(&resnet.graph, layer).unwrap_err();
     insta::assert_snapshot!(refused("layer1.0.conv2"), @"`layer1.0.add` adds them to units of another layer");
     insta::assert_snapshot!(refused("fc"), @"they are the network's output");

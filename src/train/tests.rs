@@ -79,7 +79,7 @@ fn mlp(hidden: usize) -> Model {
 }
 
 fn resnet() -> Model {
-    let architecture = Architecture::Resnet { depth: 8, width: 4, shortcut: Shortcut::Pad };
+    let architecture = Architecture::Resnet { depth: 8, width: 4, shortcut: Shortcut::Pad, stem: None };
     Model::initialise(architecture.build([8, 8, 1], 10).unwrap(), 5).unwrap()
 }
 
