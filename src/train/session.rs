@@ -11,7 +11,7 @@ use super::parameters::{Select, Training};
 use super::{Entry, History, Progress, Stop, schedule};
 use crate::data::{Images, Normalization};
 use crate::error::{Error, Kind, Result};
-use crate::network::{Executor, Model};
+use crate::network::{Executor, Graph, Model};
 use crate::prune;
 use crate::store::{Digest, Store};
 use crate::tensor::Backend;
@@ -82,7 +82,7 @@ pub fn train<B: Backend>(task: &Task, start: Model, teacher: Option<&Model>, dev
         Some(checkpoint) => {
             let (epoch, epochs) = (checkpoint.history.epochs.len() as u64, training.epochs);
             (task.progress)(Progress::Resumed { epoch, epochs });
-            Session::restore(training, checkpoint, device)?
+            Session::restore(training, start.graph, checkpoint, device)?
         }
         None => Session::begin(training, start, device)?,
     };
@@ -140,6 +140,8 @@ fn longest(task: &Task, keys: &[Digest]) -> Result<Option<Checkpoint>, Stop> {
 }
 
 struct Session<B: Backend> {
+    /// The layer graph as it was before the first epoch.
+    before: Graph,
     network: Executor<B>,
     optimizer: State<B>,
     objective: Objective,
@@ -154,15 +156,17 @@ impl<B: Backend> Session<B> {
         let network = Executor::new(&model, device)?;
         let optimizer = State::new(&training.optimizer, &network, device)?;
         let objective = objective(training, &network);
-        Ok(Self { network, optimizer, objective, history: History::default(), best: None, finite: None })
+        let (before, history) = (model.graph, History::default());
+        Ok(Self { before, network, optimizer, objective, history, best: None, finite: None })
     }
 
-    fn restore(training: &Training, checkpoint: Checkpoint, device: &B) -> Result<Self> {
+    fn restore(training: &Training, before: Graph, checkpoint: Checkpoint, device: &B) -> Result<Self> {
         let network = Executor::new(&checkpoint.model, device)?;
         let (steps, tensors) = (checkpoint.steps, &checkpoint.optimizer);
         let optimizer = State::restore(&training.optimizer, &network, device, steps, tensors)?;
         let objective = objective(training, &network);
         Ok(Self {
+            before,
             network,
             optimizer,
             objective,
@@ -209,8 +213,9 @@ impl<B: Backend> Session<B> {
         let mut pruned_units = None;
         if let Some(prune) = &training.prune
             && (epoch + 1).is_multiple_of(prune.every)
+            && let Some(share) = prune.method.share_after((epoch + 1) / prune.every)
         {
-            pruned_units = self.prune(task, &prune.method, device)?;
+            pruned_units = self.prune(task, &prune.method, share, device)?;
         }
         self.finite = Some(self.network.download());
         let validation = self.validate(task, device)?;
@@ -232,24 +237,23 @@ impl<B: Backend> Session<B> {
     }
 
     /// Prunes between epochs; the optimizer's state loses the same rows and columns. How many units went.
-    fn prune(&mut self, task: &Task, method: &prune::Method, device: &B) -> Result<Option<u64>, Stop> {
+    fn prune(&mut self, task: &Task, method: &prune::Method, share: f64, device: &B) -> Result<Option<u64>, Stop> {
         let mut model = self.network.download();
-        let stop = || task.is_cancelled();
         let watched = prune::Watched { images: task.images, indices: task.train, normalization: task.normalization };
-        let activity = prune::activity(method, &self.network, &watched, device, &stop)?;
+        let stop = || task.is_cancelled();
+        let surroundings = prune::Surroundings { watched: Some(watched), seed: task.seed, device, stop: &stop };
+        let removed = prune::prune(method, &mut model, &self.before, share, &surroundings)?;
         if task.is_cancelled() {
             return Err(Stop::Cancelled);
         }
-        let original = model.clone();
-        let removed = prune::apply(method, &mut model, activity.as_ref(), task.seed)?;
-        prune::prove(&original, &model, &removed, &watched, device)?;
+        removed.notes.iter().for_each(|note| (task.progress)(Progress::Note(note.clone())));
         let mut state = self.optimizer.save(&task.training.optimizer, &self.network);
-        removed.remove_from_state(&self.network.graph().clone(), &mut state)?;
+        removed.remove_from_state(&mut state)?;
         self.network = Executor::new(&model, device)?;
         let (optimizer, steps) = (&task.training.optimizer, self.optimizer.steps);
         self.optimizer = State::restore(optimizer, &self.network, device, steps, &state)?;
         self.objective = objective(task.training, &self.network);
-        Ok(removed.units())
+        Ok(removed.units)
     }
 
     /// Loss and accuracy on the validation split, if there is one.

@@ -1,17 +1,18 @@
 //! Networks that must build, layers that must match, teachers and students that must fit the data and so each other.
 
-use std::cell::RefCell;
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::data_of;
+use super::{channels, data_of};
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::scalar::printable;
 use crate::manifest::source::Span;
 use crate::manifest::{Data, Manifest, NetworkSource, Stage};
 use crate::network::arch::{Architecture, Unbuildable};
 use crate::network::{Graph, Role, pattern};
-use crate::prune::{Method, WeightScope, units};
+use crate::prune::coupling::Coupling;
+use crate::prune::{Method, WeightScope};
 use crate::stage::Parameters;
 use crate::train::parameters::Penalty;
 
@@ -23,14 +24,21 @@ const MAXIMUM_PARAMETERS: u64 = 1 << 31;
 struct Known {
     graph: Graph,
     classes: usize,
-    /// Why the units of a layer cannot be removed, if so: a long search in a deep network, and many stages share one.
-    refused: RefCell<HashMap<String, Option<String>>>,
+    /// Which channels can only go together; worked out once for many stages that share the network.
+    coupling: OnceCell<Option<Coupling>>,
 }
 
+/// The most channels in all layers together for which coupling is worked out here: far above use. What is left unsaid about
+/// a larger network is said when it is pruned.
+const MAXIMUM_CHANNELS: usize = 1 << 22;
+
 impl Known {
-    fn refusal(&self, layer: &str) -> Option<String> {
-        let mut refused = self.refused.borrow_mut();
-        refused.entry(layer.to_owned()).or_insert_with(|| units::coupled(&self.graph, layer).err()).clone()
+    fn coupling(&self) -> Option<&Coupling> {
+        let work_out = || {
+            let channels = self.graph.shapes().ok()?.iter().fold(0, |sum: usize, s| sum.saturating_add(s.channels()));
+            if channels <= MAXIMUM_CHANNELS { Coupling::of(&self.graph).ok() } else { None }
+        };
+        self.coupling.get_or_init(work_out).as_ref()
     }
 }
 
@@ -121,7 +129,7 @@ fn build(
             .hint("make its layers smaller");
         return None;
     }
-    Some(Known { graph, classes, refused: RefCell::default() })
+    Some(Known { graph, classes, coupling: OnceCell::new() })
 }
 
 /// Layers that a stage names must be in its network.
@@ -131,7 +139,12 @@ fn layers(stage: &Stage, network: &Known, diagnostics: &mut Diagnostics) {
     let mut method = |method: &Method, prefix: &str| {
         let layer = match method {
             Method::Inactive { layer, .. } => layer,
-            Method::Channels { .. } => return,
+            Method::Channels { .. } => {
+                if let Some(coupling) = network.coupling() {
+                    channels::check(stage, method, prefix, graph, coupling, diagnostics);
+                }
+                return;
+            }
             Method::Weights { sparsity, scope, .. } => {
                 if let Some(emptied) = emptied(graph, *sparsity, *scope) {
                     let span = stage.span(&format!("{prefix}.sparsity"));
@@ -151,9 +164,11 @@ fn layers(stage: &Stage, network: &Known, diagnostics: &mut Diagnostics) {
             let weighted: Vec<&str> = pattern::layers(graph, "*").collect();
             let message = format!("the network has no layer `{}`", printable(layer));
             diagnostics.unknown(span, message, layer, weighted.iter().copied());
-        } else if let Some(reason) = network.refusal(layer) {
-            // The search is long in a deep network, and a few names are enough.
-            let removable: Vec<&str> = names().filter(|name| network.refusal(name).is_none()).take(9).collect();
+        } else if let Some(coupling) = network.coupling()
+            && let Some(reason) = coupling.refusal(graph, layer)
+        {
+            let removable = names().filter(|name| coupling.refusal(graph, name).is_none());
+            let removable: Vec<&str> = removable.take(9).collect();
             diagnostics.error(span, format!("the units of `{layer}` cannot be removed")).label(reason).hint(
                 match &removable[..] {
                     [] => "this network has no layer whose units can be removed".to_owned(),

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::Activation;
+use super::sigmoid::sigmoid;
 use crate::error::Result;
 use crate::tensor::ops::relu::rectify;
 use crate::tensor::partition::ELEMENTS;
@@ -24,7 +25,7 @@ pub(crate) fn activation<T: Tape<f32, Cpu>>(x: &Flat<Cpu>, function: Activation,
         Activation::Relu6 => add_slopes(dx, &dy, &x_values, relu6_slope),
         Activation::Silu => add_slopes(dx, &dy, &x_values, silu_slope),
         Activation::HardSwish => add_slopes(dx, &dy, &x_values, hard_swish_slope),
-        Activation::Sigmoid => add_slopes(dx, &dy, &x_values, |x| sigmoid(x) * (1.0 - sigmoid(x))),
+        Activation::Sigmoid => add_slopes(dx, &dy, &x_values, sigmoid_slope),
     });
     Ok(y)
 }
@@ -48,8 +49,9 @@ fn add_slopes(dx: &mut [f32], dy: &[f32], x: &[f32], slope: impl Fn(f32) -> f32 
 }
 
 #[inline(always)]
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
+fn sigmoid_slope(x: f32) -> f32 {
+    let sigmoid = sigmoid(x);
+    sigmoid * (1.0 - sigmoid)
 }
 
 #[inline(always)]

@@ -9,8 +9,11 @@
 //!
 //! ReLU6 is of Krizhevsky 2010, SiLU of Elfwing et al. 2017, hard-swish of Howard et al. 2019 (MobileNetV3). A NaN goes
 //! through all of them, so that a network that has diverged is seen to.
+//!
+//! - `cpu`: the loops; `sigmoid`: σ
 
 pub(crate) mod cpu;
+mod sigmoid;
 #[cfg(test)]
 mod tests;
 

@@ -1,4 +1,4 @@
-//! Between PyTorch's weight layout and the matrices that the multiplication wants, one a group.
+//! Between PyTorch's weight layout and those that the kernels want.
 
 use crate::tensor::geometry::Convolution;
 
@@ -31,4 +31,26 @@ pub(super) fn as_matrices(weight: &[f32], geometry: &Convolution) -> Vec<f32> {
 /// Adds matrices of [`as_matrices`]' layout to a gradient of PyTorch's.
 pub(super) fn add_matrices(gradient: &mut [f32], matrices: &[f32], geometry: &Convolution) {
     each_pair(geometry, |to, from| gradient[to] += matrices[from]);
+}
+
+/// Calls `visit` with each pair of (index into (O, 1, Kh, Kw), index into (Kh · Kw, O)).
+fn each_tap(geometry: &Convolution, mut visit: impl FnMut(usize, usize)) {
+    let (outputs, positions) = (geometry.out_channels, geometry.window.kernel[0] * geometry.window.kernel[1]);
+    for position in 0..positions {
+        for output in 0..outputs {
+            visit(output * positions + position, position * outputs + output);
+        }
+    }
+}
+
+/// The weights of a depthwise convolution, for every position of the window one value a channel.
+pub(super) fn as_taps(weight: &[f32], geometry: &Convolution) -> Vec<f32> {
+    let mut taps = vec![0.0; weight.len()];
+    each_tap(geometry, |from, to| taps[to] = weight[from]);
+    taps
+}
+
+/// Adds a gradient of [`as_taps`]' layout to one of PyTorch's.
+pub(super) fn add_taps(gradient: &mut [f32], taps: &[f32], geometry: &Convolution) {
+    each_tap(geometry, |to, from| gradient[to] += taps[from]);
 }
