@@ -83,7 +83,10 @@ impl Coupling {
             return None;
         }
         let last = self.reaches_the_end(graph, index);
-        Some(if last { "they are the network's output" } else { "they are tied to the channels of the image" }.to_owned())
+        Some(
+            if last { "they are the network's output" } else { "they are tied to the channels of the image" }
+                .to_owned(),
+        )
     }
 
     /// Whether the output of `layer` is the network's without another layer with weights between them.

@@ -32,9 +32,11 @@ impl Selection {
     /// # Errors
     /// [`Kind::Stage`] when a layer would be empty.
     pub fn new(graph: &Graph, coupling: &Coupling, keep: &Keep) -> Result<Self> {
-        let outputs: Vec<Vec<bool>> = coupling.outputs.iter().map(|units| {
-            units.iter().map(|unit| unit.is_none_or(|unit| keep[unit.group][unit.unit])).collect()
-        }).collect();
+        let outputs: Vec<Vec<bool>> = coupling
+            .outputs
+            .iter()
+            .map(|units| units.iter().map(|unit| unit.is_none_or(|unit| keep[unit.group][unit.unit])).collect())
+            .collect();
         let image = vec![true; graph.input[2]];
         let mut selection = Selection { graph: graph.clone(), layers: BTreeMap::new() };
         for (number, layer) in selection.graph.layers.iter_mut().enumerate() {
@@ -129,7 +131,10 @@ impl Selection {
             let Some(indices) = indices else { continue };
             let length = dims[axis];
             if let Some(index) = indices.last().filter(|index| **index >= length) {
-                return Err(Error::new(Kind::Internal, format!("`{name}` has no index {index} on axis {axis} of {length}")));
+                return Err(Error::new(
+                    Kind::Internal,
+                    format!("`{name}` has no index {index} on axis {axis} of {length}"),
+                ));
             }
             let inner: usize = dims[axis + 1..].iter().product();
             let outer: usize = dims[..axis].iter().product();

@@ -63,13 +63,8 @@ pub fn prune(description: &Description, method: &Method, context: &Context) -> R
         // Only what holds at the end is worth telling.
         notes = removed.notes;
     }
-    let mut report = Report {
-        before: Size::of(&original),
-        after: Size::of(&model),
-        units: None,
-        channels: IndexMap::new(),
-        notes,
-    };
+    let mut report =
+        Report { before: Size::of(&original), after: Size::of(&model), units: None, channels: IndexMap::new(), notes };
     let channels = channels(&original.graph, &model.graph);
     match method {
         Method::Inactive { layer, minimum, .. } => {

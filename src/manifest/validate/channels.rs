@@ -34,7 +34,8 @@ pub fn check(
             diagnostics.unknown(stage.span(&path), message, wanted, weighted.iter().copied());
         }
     }
-    let any = |group: &Group, fits: &dyn Fn(&str) -> bool| group.makers(graph).any(|m| fits(&graph.layers[m.layer].name));
+    let any =
+        |group: &Group, fits: &dyn Fn(&str) -> bool| group.makers(graph).any(|m| fits(&graph.layers[m.layer].name));
     for wanted in layers.keys().filter(|_| all_match) {
         if coupling.groups.iter().any(|group| any(group, &|name| pattern::matches(wanted, name))) {
             continue;
@@ -89,7 +90,11 @@ pub fn steps(stage: &Stage, method: &Method, every: u64, epochs: u64, diagnostic
             stage.span("prune.method.steps"),
             format!("{steps} {} do not fit the {epochs} epochs", if *steps == 1 { "step" } else { "steps" }),
         );
-        error.label(if room == 0 { "the stage never prunes".to_owned() } else { format!("the stage prunes {}", times(room)) });
+        error.label(if room == 0 {
+            "the stage never prunes".to_owned()
+        } else {
+            format!("the stage prunes {}", times(room))
+        });
         error.hint(format!("train for {} epochs, or prune more often", steps.saturating_mul(every)));
     }
 }

@@ -108,7 +108,11 @@ impl Search<'_> {
         };
         let missed = (reached - self.goal).abs() > TOLERANCE * self.goal;
         let note = missed.then(|| {
-            format!("{:.1} % of the {what} stay, not {:.1} %: the closest that was found", 100.0 * reached, 100.0 * self.goal)
+            format!(
+                "{:.1} % of the {what} stay, not {:.1} %: the closest that was found",
+                100.0 * reached,
+                100.0 * self.goal
+            )
         });
         Ok(Found { ledger: best.ledger, note, failed: best.failed })
     }
@@ -165,7 +169,8 @@ impl Search<'_> {
     /// How many units of a group have to come or go together for widths to stay multiples.
     fn together(&self, group: usize) -> usize {
         let wide = |(layer, _): &(usize, usize)| self.book.widths[*layer] >= self.multiple;
-        let steps = self.book.made(group, 0).filter(wide).map(|(_, channels)| self.multiple / gcd(self.multiple, channels));
+        let steps =
+            self.book.made(group, 0).filter(wide).map(|(_, channels)| self.multiple / gcd(self.multiple, channels));
         steps.fold(1, |all, step| all / gcd(all, step) * step)
     }
 }

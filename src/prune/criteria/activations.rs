@@ -47,7 +47,7 @@ pub(super) fn channels(criterion: Criterion, model: &Model, group: &Group, evide
     };
     if criterion == Criterion::Inactive {
         let mut largest = vec![0.0f64; group.units];
-        for member in slices::producers(&model.graph, group) {
+        for member in group.makers(&model.graph) {
             let activity = activity(member)?;
             for (largest, channels) in largest.iter_mut().zip(&member.channels) {
                 let maxima = channels.iter().map(|channel| f64::from(activity.maximum[*channel]));
@@ -56,7 +56,7 @@ pub(super) fn channels(criterion: Criterion, model: &Model, group: &Group, evide
         }
         return Ok(largest);
     }
-    slices::mean_over_producers(model, group, |member| {
+    slices::mean_over_makers(model, group, |member| {
         let activity = activity(member)?;
         let value = |channel: &usize| match criterion {
             Criterion::Apoz => 1.0 - activity.zeros[*channel],

@@ -13,7 +13,7 @@ use crate::prune::groups::Group;
 const LANES: usize = 8;
 
 pub(super) fn channels(model: &Model, group: &Group) -> Result<Vec<f64>> {
-    slices::mean_over_producers(model, group, |member| {
+    slices::mean_over_makers(model, group, |member| {
         let weight = slices::weight(model, member)?;
         let of_unit = |channels: &Vec<usize>| slices::rows(&weight.data, weight.dims[0], channels).copied().collect();
         let filters: Vec<Vec<f32>> = member.channels.iter().map(of_unit).collect();

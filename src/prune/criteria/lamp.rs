@@ -24,5 +24,5 @@ pub(super) fn scores(squares: &[f64]) -> Vec<f64> {
 }
 
 pub(super) fn channels(model: &Model, group: &Group) -> Result<Vec<f64>> {
-    slices::mean_over_producers(model, group, |member| Ok(scores(&slices::row_sums(model, member, |w| w * w)?)))
+    slices::mean_over_makers(model, group, |member| Ok(scores(&slices::row_sums(model, member, |w| w * w)?)))
 }

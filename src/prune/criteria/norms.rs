@@ -8,12 +8,12 @@ use crate::prune::groups::{Group, Side};
 /// Σ |W_j| over the channel's rows (Li et al. 2017, "Pruning filters for efficient ConvNets"), mean over the layers that
 /// make it.
 pub(super) fn l1(model: &Model, group: &Group) -> Result<Vec<f64>> {
-    slices::mean_over_producers(model, group, |member| slices::row_sums(model, member, f64::abs))
+    slices::mean_over_makers(model, group, |member| slices::row_sums(model, member, f64::abs))
 }
 
 /// √Σ W_j² over the channel's rows (He et al. 2018, "Soft filter pruning"), mean over the layers that make it.
 pub(super) fn l2(model: &Model, group: &Group) -> Result<Vec<f64>> {
-    slices::mean_over_producers(model, group, |member| {
+    slices::mean_over_makers(model, group, |member| {
         Ok(slices::row_sums(model, member, |w| w * w)?.into_iter().map(f64::sqrt).collect())
     })
 }

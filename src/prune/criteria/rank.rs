@@ -90,7 +90,7 @@ fn rank(mut matrix: Vec<f64>, width: usize) -> usize {
 }
 
 pub(super) fn channels(model: &Model, group: &Group, evidence: &Evidence) -> Result<Vec<f64>> {
-    slices::mean_over_producers(model, group, |member| {
+    slices::mean_over_makers(model, group, |member| {
         let units = slices::weight(model, member)?.dims[0];
         let ranks = seen(&evidence.ranks, &model.graph.layers[member.layer].name, units, Vec::len)?;
         let mean = |channels: &Vec<usize>| channels.iter().map(|c| ranks[*c]).sum::<f64>() / channels.len() as f64;

@@ -2,23 +2,21 @@
 //! convolutional networks through network slimming"). All channels of the network are on one scale.
 //!
 //! A channel that nothing normalizes, in a network that has normalizations elsewhere (the hidden layers of VGG's
-//! classifier, the gates of EfficientNet), is taken as if its normalization had been folded into its weights with γ near 1:
-//! its score is its L1 norm over its group's mean.
+//! classifier, the gates of EfficientNet), counts as if γ were 1. Channel pruning by this criterion leaves it alone.
 
-use super::{norms, slices};
+use super::slices;
 use crate::error::{Error, Kind, Result};
 use crate::network::Model;
 use crate::prune::groups::Group;
 
 pub(super) fn channels(model: &Model, groups: &[Group]) -> Result<Vec<Vec<f64>>> {
-    let normalized = |group: &Group| slices::normalizations(&model.graph, group).next().is_some();
-    if !groups.is_empty() && !groups.iter().any(normalized) {
+    if !groups.is_empty() && !groups.iter().any(|group| group.is_normalized(&model.graph)) {
         let message = "criterion `bn-scale` looks at the scales of normalizations, and no channel that can go has one";
         return Err(Error::new(Kind::Stage, message).hint("choose `l1`, or another criterion that looks at weights"));
     }
     let score = |group: &Group| {
-        if !normalized(group) {
-            return Ok(slices::over_mean(norms::l1(model, group)?));
+        if !group.is_normalized(&model.graph) {
+            return Ok(vec![1.0; group.units]);
         }
         slices::mean_over(group.units, slices::normalizations(&model.graph, group), |member| {
             let sums = slices::row_sums(model, member, f64::abs)?;

@@ -30,7 +30,7 @@ pub(super) fn check(model: &Model, groups: &[Group]) -> Result<()> {
         if group.members.iter().any(|member| member.layer >= model.graph.layers.len()) {
             return wrong("a layer is missing");
         }
-        if producers(&model.graph, group).next().is_none() {
+        if group.makers(&model.graph).next().is_none() {
             return wrong("no layer makes its units");
         }
         for member in &group.members {
@@ -48,15 +48,6 @@ pub(super) fn check(model: &Model, groups: &[Group]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The convolutions and linear layers that make the group's units.
-pub(super) fn producers<'a>(graph: &'a Graph, group: &'a Group) -> impl Iterator<Item = &'a Member> {
-    let makes = |member: &&Member| {
-        member.side == Side::Outputs
-            && matches!(graph.layers[member.layer].op, Op::Convolution { .. } | Op::Linear { .. })
-    };
-    group.members.iter().filter(makes)
 }
 
 /// The normalizations of the group's units.
@@ -79,13 +70,13 @@ pub(super) fn columns<'a>(tensor: &'a HostTensor, channels: &'a [usize]) -> impl
         .flat_map(move |row| channels.iter().flat_map(move |channel| &row[channel * size..(channel + 1) * size]))
 }
 
-/// `score(producer, unit)` of every unit, as the mean over the group's producers.
-pub(super) fn mean_over_producers(
+/// `score(layer)` of every unit, as the mean over the layers that make the group's units.
+pub(super) fn mean_over_makers(
     model: &Model,
     group: &Group,
     score: impl Fn(&Member) -> Result<Vec<f64>>,
 ) -> Result<Vec<f64>> {
-    mean_over(group.units, producers(&model.graph, group), score)
+    mean_over(group.units, group.makers(&model.graph), score)
 }
 
 /// The mean over `members` of their scores of every unit; zeros when there is no member.
@@ -104,7 +95,7 @@ pub(super) fn mean_over<'a>(
     Ok(sums)
 }
 
-/// Σ value(w) over the unit's rows in one producer, for every unit.
+/// Σ value(w) over the unit's rows in one layer, for every unit.
 pub(super) fn row_sums(model: &Model, member: &Member, value: impl Fn(f64) -> f64) -> Result<Vec<f64>> {
     let weight = weight(model, member)?;
     let sum =

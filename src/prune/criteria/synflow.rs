@@ -85,7 +85,7 @@ pub(super) fn channels(model: &Model, groups: &[Group]) -> Result<Vec<Vec<f64>>>
     let flows = weights(model)?;
     let score = |group: &Group| {
         let mut sums = vec![0.0; group.units];
-        for member in slices::producers(&model.graph, group) {
+        for member in group.makers(&model.graph) {
             let rows = slices::weight(model, member)?.dims[0];
             let flow = &flows[&format!("{}.weight", model.graph.layers[member.layer].name)];
             for (sum, channels) in sums.iter_mut().zip(&member.channels) {

@@ -38,9 +38,10 @@ fn describe(graph: &Graph) -> String {
     let side = |side| if side == Side::Inputs { "<" } else { ">" };
     let lines = groups(graph).unwrap().into_iter().map(|group| {
         assert!(group.members.iter().all(|member| member.channels.len() == group.units));
-        let members = group.members.iter().map(|member| {
-            format!("{}{} {:?}", side(member.side), graph.layers[member.layer].name, member.channels)
-        });
+        let members = group
+            .members
+            .iter()
+            .map(|member| format!("{}{} {:?}", side(member.side), graph.layers[member.layer].name, member.channels));
         members.collect::<Vec<_>>().join("; ")
     });
     lines.collect::<Vec<_>>().join("\n")
@@ -54,12 +55,15 @@ fn without_first(graph: &Graph, group: usize) -> Vec<String> {
     let after = Selection::new(graph, &coupling, &keep).unwrap().graph;
     after.shapes().unwrap();
     let changed = graph.layers.iter().zip(&after.layers).filter(|(old, new)| old != new);
-    changed.map(|(_, new)| {
-        let value = serde_json::to_value(new).unwrap();
-        let number = |key: &str| value.get(key).filter(|value| value.is_number()).map(|value| format!(" {key} {value}"));
-        let keys = ["in-channels", "out-channels", "groups", "channels", "in-features", "out-features", "before"];
-        format!("{}:{}", new.name, keys.iter().filter_map(|key| number(key)).collect::<String>())
-    }).collect()
+    changed
+        .map(|(_, new)| {
+            let value = serde_json::to_value(new).unwrap();
+            let number =
+                |key: &str| value.get(key).filter(|value| value.is_number()).map(|value| format!(" {key} {value}"));
+            let keys = ["in-channels", "out-channels", "groups", "channels", "in-features", "out-features", "before"];
+            format!("{}:{}", new.name, keys.iter().filter_map(|key| number(key)).collect::<String>())
+        })
+        .collect()
 }
 
 #[test]

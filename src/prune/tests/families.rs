@@ -37,7 +37,8 @@ fn families() -> Vec<(&'static str, Graph)> {
     let stem = Some(Stem::Cifar);
     let resnet = |depth, width, shortcut, stem| Architecture::Resnet { depth, width, shortcut, stem };
     let preact = |depth, width, shortcut, stem| Architecture::PreactResnet { depth, width, shortcut, stem };
-    let densenet = |depth, bottleneck, stem| Architecture::Densenet { depth, growth: 4, bottleneck, compression: 0.5, stem };
+    let densenet =
+        |depth, bottleneck, stem| Architecture::Densenet { depth, growth: 4, bottleneck, compression: 0.5, stem };
     let all = [
         ("mlp", Architecture::Mlp { hidden: vec![20, 12] }),
         ("lenet", Architecture::Lenet { channels: [6, 16], hidden: vec![20, 12] }),
@@ -51,24 +52,30 @@ fn families() -> Vec<(&'static str, Graph)> {
         ("densenet", densenet(10, false, None)),
         ("densenet-bc", densenet(16, true, None)),
         ("mobilenet", Architecture::MobilenetV2 { width: 0.25, dropout: 0.1, stem: Stem::Cifar }),
-        ("efficientnet", Architecture::Efficientnet {
-            width: 0.25,
-            depth: 0.5,
-            dropout: 0.1,
-            stochastic_depth: 0.1,
-            stem: Stem::Cifar,
-        }),
+        (
+            "efficientnet",
+            Architecture::Efficientnet {
+                width: 0.25,
+                depth: 0.5,
+                dropout: 0.1,
+                stochastic_depth: 0.1,
+                stem: Stem::Cifar,
+            },
+        ),
     ];
-    all.into_iter().map(|(name, architecture)| {
-        let size = if name == "vgg11" { 32 } else { 8 };
-        (name, architecture.build([size, size, 1], 10).unwrap())
-    }).collect()
+    all.into_iter()
+        .map(|(name, architecture)| {
+            let size = if name == "vgg11" { 32 } else { 8 };
+            (name, architecture.build([size, size, 1], 10).unwrap())
+        })
+        .collect()
 }
 
 /// Fresh weights, and statistics and norms that are not trivial, so that removing the wrong ones shows.
 pub fn model(graph: Graph, seed: u64) -> Model {
     let mut model = Model::initialise(graph, seed).unwrap();
-    let norms: Vec<String> = model.graph.layers.iter().filter(|l| matches!(l.op, Op::BatchNorm { .. })).map(|l| l.name.clone()).collect();
+    let norms: Vec<String> =
+        model.graph.layers.iter().filter(|l| matches!(l.op, Op::BatchNorm { .. })).map(|l| l.name.clone()).collect();
     for (number, name) in norms.iter().enumerate() {
         for (tensor, base) in [("weight", 0.8), ("bias", -0.1), ("running_mean", -0.2), ("running_var", 0.5)] {
             let data = &mut model.tensors.get_mut(&format!("{name}.{tensor}")).unwrap().data;
@@ -111,7 +118,8 @@ pub fn mask_producers(model: &mut Model, coupling: &Coupling, keep: &Keep) {
 pub fn check(what: &str, whole: &Model, method: &Method, watched: Option<Watched>) -> Model {
     let surroundings = Surroundings { watched, seed: 3, device: &Cpu::default(), stop: &|| false };
     let mut shrunk = whole.clone();
-    let removed = prune(method, &mut shrunk, &whole.graph, 1.0, &surroundings).unwrap_or_else(|e| panic!("{what}: {e}"));
+    let removed =
+        prune(method, &mut shrunk, &whole.graph, 1.0, &surroundings).unwrap_or_else(|e| panic!("{what}: {e}"));
     let choice = crate::prune::channels::choose(method, whole, &whole.graph, 1.0, &surroundings).unwrap().unwrap();
     let gone = choice.keep.iter().flatten().filter(|kept| !**kept).count();
     assert_eq!(removed.units, Some(gone as u64), "{what}");

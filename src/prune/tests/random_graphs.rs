@@ -57,7 +57,8 @@ fn random_graph(seed: u64, size: usize) -> Graph {
                 add(&mut graph, &mut made, op, &[from, other], width);
             }
             6 | 7 if made[other].channels < width => {
-                let (in_channels, before) = (made[other].channels, Some(random.random_range(0..=width - made[other].channels)));
+                let (in_channels, before) =
+                    (made[other].channels, Some(random.random_range(0..=width - made[other].channels)));
                 let pad = Op::PadShortcut { stride: 1, in_channels, out_channels: width, before };
                 add(&mut graph, &mut made, pad, &[other], width);
                 let last = made.len() - 1;
@@ -91,7 +92,8 @@ fn random_graph(seed: u64, size: usize) -> Graph {
     let channels = unread.iter().map(|index| made[*index].channels).sum();
     add(&mut graph, &mut made, Op::Concatenate, &unread, channels);
     let all = made.pop().unwrap().name;
-    let (end, features) = if random.random() { (Op::Flatten, 16 * channels) } else { (Op::GlobalAveragePool, channels) };
+    let (end, features) =
+        if random.random() { (Op::Flatten, 16 * channels) } else { (Op::GlobalAveragePool, channels) };
     graph.layers.push(layer("end", end, &[&all]));
     graph.layers.push(layer("fc", linear(features, 5), &["end"]));
     graph.shapes().unwrap();
