@@ -3,6 +3,7 @@
 //! - `method`: what a manifest says about it;
 //! - `activity`: what the units of a layer do on real images; `inactive`: which of them go (KDDP);
 //! - `coupling`: which channels can only go together; [`groups`]: those with the layers that they are in;
+//! - [`criteria`]: the scores by which weights and channels are ranked;
 //! - `channels`: which channels go by a criterion; `allocation`: from scores to a choice, by ratio or by `cost`;
 //! - [`shrink`]: removing units for real;
 //! - `weights`: masking single weights;
@@ -13,13 +14,13 @@ pub mod allocation;
 mod channels;
 pub mod cost;
 pub mod coupling;
+pub mod criteria;
 mod criterion;
 pub mod groups;
 mod inactive;
 mod method;
 mod proof;
 pub mod shrink;
-mod stand_in;
 #[cfg(test)]
 mod tests;
 mod weights;

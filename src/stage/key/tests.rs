@@ -9,7 +9,7 @@ use super::*;
 use crate::data::{Augmentation, Source};
 use crate::network::Op;
 use crate::network::arch::{Architecture, Shortcut, Stem, VggClassifier, WrittenLayer};
-use crate::prune::{Criterion, Measure, Method, WeightScope};
+use crate::prune::{ChannelScope, Criterion, Measure, Method, WeightScope};
 use crate::stage::{DataInput, ImportInput, NetworkInput, Parameters, Split};
 use crate::train::parameters::{
     EarlyStop, LayerPair, Loss, Optimizer, Penalty, PeriodicPruning, Schedule, Select, Training,
@@ -26,6 +26,22 @@ fn weights() -> Method {
 fn layers(name: &str) -> Vec<LayerPair> {
     let pair = |end: &str| LayerPair { student: format!("{name}.own.{end}"), teacher: format!("{name}.other.{end}") };
     vec![pair("first"), pair("last")]
+}
+
+fn channels(ratio: Option<f64>, macs: Option<f64>, parameters: Option<f64>) -> Method {
+    Method::Channels {
+        criterion: Criterion::Random,
+        ratio,
+        macs,
+        parameters,
+        scope: ChannelScope::Uniform,
+        round_to: 4,
+        minimum: 0.125,
+        ignore: vec!["hidden2".into()],
+        layers: BTreeMap::from([("hidden*".to_owned(), 0.75), ("conv1.*".to_owned(), 0.5)]),
+        steps: 3,
+        images: Some(99),
+    }
 }
 
 fn training(optimizer: Optimizer, schedule: Schedule, method: Method) -> Training {
@@ -140,6 +156,9 @@ fn descriptions() -> Vec<Description> {
         Parameters::FineTune { training: training(sgd, cosine, inactive()) },
         Parameters::Prune { method: inactive() },
         Parameters::Prune { method: weights() },
+        Parameters::Prune { method: channels(Some(0.25), None, None) },
+        Parameters::Prune { method: channels(None, Some(0.25), None) },
+        Parameters::Prune { method: channels(None, None, Some(0.25)) },
         Parameters::Evaluate { split: Split::Validation, reference: Some(1) },
         Parameters::Import { network: Some(Architecture::Mlp { hidden: vec![5] }) },
         Parameters::Import { network: None },
@@ -408,7 +427,7 @@ fn every_variant_is_among_the_descriptions() {
             Augmentation::RandAugment { .. } => "rand-augment",
         }));
     }
-    assert_eq!(seen.len(), 50, "{seen:?}");
+    assert_eq!(seen.len(), 51, "{seen:?}");
 }
 
 #[test]
