@@ -1,32 +1,17 @@
 use super::*;
 use crate::data::{self, Source};
-use crate::network::Op;
 use crate::network::arch::Architecture;
-use crate::prune::groups::{Member, Side};
-use crate::tensor::check::with_threads;
+use crate::prune::groups::groups;
+use crate::tensor::check::{normal, with_threads};
 
 fn model(architecture: &str, input: [usize; 3]) -> Model {
     let architecture: Architecture = serde_json::from_str(architecture).unwrap();
-    Model::initialise(architecture.build(input, 10).unwrap(), 3).unwrap()
-}
-
-/// The rows of every convolution and linear layer, with those of the normalization right behind.
-fn layer_by_layer(model: &Model) -> Vec<Group> {
-    let graph = &model.graph;
-    let mut groups = Vec::new();
-    for (index, layer) in graph.layers.iter().enumerate() {
-        let (Op::Convolution { out_channels: units, .. } | Op::Linear { out_features: units, .. }) = layer.op else {
-            continue;
-        };
-        let channels: Vec<Vec<usize>> = (0..units).map(|unit| vec![unit]).collect();
-        let member = |layer| Member { layer, side: Side::Outputs, channels: channels.clone() };
-        let behind = graph.consumers(&layer.name);
-        let norms = behind
-            .iter()
-            .filter(|next| matches!(graph.layers[**next].op, Op::BatchNorm { channels, .. } if channels == units));
-        groups.push(Group { members: [index].iter().chain(norms).map(|layer| member(*layer)).collect(), units });
+    let mut model = Model::initialise(architecture.build(input, 10).unwrap(), 3).unwrap();
+    // Away from where all normalizations are the same.
+    for (name, tensor) in model.tensors.iter_mut().filter(|(_, tensor)| tensor.dims.len() == 1) {
+        tensor.data.iter_mut().zip(normal(name, 2000)).for_each(|(value, n)| *value += 0.3 * n.abs());
     }
-    groups
+    model
 }
 
 type Scores = (Option<BTreeMap<String, Vec<f64>>>, Vec<Vec<f64>>);
@@ -34,7 +19,7 @@ type Scores = (Option<BTreeMap<String, Vec<f64>>>, Vec<Vec<f64>>);
 fn all_scores(criterion: Criterion, model: &Model, images: &Images, normalization: &Normalization) -> Scores {
     let evidence = seen(criterion, model, images, normalization);
     let weights = criterion.ranks_weights().then(|| weight_scores(criterion, model, &evidence, 1).unwrap());
-    (weights, channel_scores(criterion, model, &layer_by_layer(model), &evidence, 1).unwrap())
+    (weights, channel_scores(criterion, model, &groups(&model.graph).unwrap(), &evidence, 1).unwrap())
 }
 
 fn digits(count: usize) -> (Images, Normalization) {
@@ -122,7 +107,7 @@ fn what_cannot_be_scored_is_an_error() {
     let none = Watched { images: &images, indices: &[], normalization: &normalization };
     let observed =
         |watched| observe(Criterion::Hrank, &mlp, &network, watched, None, 0, &device, &|| false).unwrap_err();
-    let groups = layer_by_layer(&mlp);
+    let groups = groups(&mlp.graph).unwrap();
     let nothing = Evidence::default();
     let mut wrong = groups[0].clone();
     wrong.members[0].channels[2] = vec![6];
@@ -140,5 +125,14 @@ fn what_cannot_be_scored_is_an_error() {
     ];
     let lines: Vec<String> =
         errors.iter().map(|error| format!("{:?}: {error} ({})", error.kind, error.hints.join(""))).collect();
-    insta::assert_snapshot!(lines.join("\n"), @"");
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    Stage: criterion `hrank` looks at training images, and there are none (give the stage data, or choose a criterion that needs none, such as `l1`)
+    Stage: criterion `hrank` looks at training images, and there are none (give the stage data, or choose a criterion that needs none, such as `l1`)
+    Internal: `hrank` ranks channels, not weights ()
+    Internal: `hidden1.weight` was not looked at, or had not 384 values when it was ()
+    Diverged: the score `magnitude` of `hidden1.weight` is inf at 7 (the network's weights have grown out of bounds)
+    Stage: criterion `bn-scale` looks at the scales of normalizations, and no channel that can go has one (choose `l1`, or another criterion that looks at weights)
+    Internal: `hidden1` was not looked at, or had not 6 values when it was ()
+    Internal: the group of `hidden1` does not fit the network: a channel is missing ()
+    "#);
 }
