@@ -25,10 +25,19 @@ impl Limits {
     /// 0 or more.
     pub const NOT_NEGATIVE: Self =
         Self { low: 0.0, high: f64::MAX, low_included: true, high_included: true, example: 1e-4 };
+    /// Any.
+    pub const ANY: Self =
+        Self { low: f64::MIN, high: f64::MAX, low_included: true, high_included: true, example: 0.0 };
     /// From 0 to 1, both included.
     pub const SHARE: Self = Self { low: 0.0, high: 1.0, low_included: true, high_included: true, example: 0.5 };
+    /// Between 0 and 1, neither included.
+    pub const BETWEEN: Self = Self { low: 0.0, high: 1.0, low_included: false, high_included: false, example: 0.5 };
     /// From 0 to below 1.
     pub const BELOW_ONE: Self = Self { low: 0.0, high: 1.0, low_included: true, high_included: false, example: 0.5 };
+    /// More than 0, at most 1.
+    pub const PORTION: Self = Self { low: 0.0, high: 1.0, low_included: false, high_included: true, example: 0.5 };
+    /// A multiplier of a network's widths or depths: more than 0, at most 16.
+    pub const MULTIPLIER: Self = Self { low: 0.0, high: 16.0, low_included: false, high_included: true, example: 1.0 };
 
     fn contains(&self, x: f64) -> bool {
         let above = if self.low_included { x >= self.low } else { x > self.low };
@@ -37,12 +46,16 @@ impl Limits {
     }
 
     fn words(&self) -> String {
+        if self.low == f64::MIN {
+            return "any that is finite".to_owned();
+        }
         match (self.low_included, self.high_included, self.high == f64::MAX) {
             (true, _, true) => format!("{} or more", self.low),
             (false, _, true) => format!("more than {}", self.low),
             (true, true, _) => format!("from {} to {}", self.low, self.high),
             (true, false, _) => format!("from {} to below {}", self.low, self.high),
-            (false, _, _) => format!("more than {} and at most {}", self.low, self.high),
+            (false, false, _) => format!("between {} and {}", self.low, self.high),
+            (false, true, _) => format!("more than {} and at most {}", self.low, self.high),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! - `activity`: what the units of a layer do on real images, for criteria that ask;
 //! - `inactive`: which units go, by their activity (KDDP);
 //! - `units`: removing units for real, from the layer, what normalises it, and what reads it;
-//! - `weights`: masking single weights;
+//! - [`weights`]: masking single weights;
 //! - `proof`: that the smaller network computes what the masked one computes.
 
 mod activity;
@@ -16,7 +16,7 @@ mod proof;
 #[cfg(test)]
 mod tests;
 pub mod units;
-mod weights;
+pub mod weights;
 
 pub use activity::Activity;
 pub use criterion::Criterion;
@@ -92,7 +92,7 @@ pub fn activity<B: Backend>(
 ) -> Result<Option<Activity>> {
     match method {
         Method::Inactive { layer, .. } => activity::observe(network, layer, watched, device, stop).map(Some),
-        Method::Weights { .. } | Method::Channels { .. } => Ok(None),
+        _ => Ok(None),
     }
 }
 
@@ -100,7 +100,13 @@ pub fn activity<B: Backend>(
 ///
 /// # Errors
 /// When the method does not fit the network.
-pub fn apply(method: &Method, model: &mut Model, activity: Option<&Activity>, seed: u64) -> Result<Removed> {
+pub fn apply(
+    method: &Method,
+    model: &mut Model,
+    activity: Option<&Activity>,
+    seed: u64,
+    share: f64,
+) -> Result<Removed> {
     match method {
         Method::Inactive { layer, measure, threshold, minimum } => {
             let activity = activity.expect("asked for by this method");
@@ -108,10 +114,11 @@ pub fn apply(method: &Method, model: &mut Model, activity: Option<&Activity>, se
             units::remove(model, layer, &keep)?;
             Ok(Removed::Units { layer: layer.clone(), keep, before: activity.maximum.len() })
         }
-        Method::Weights { criterion, sparsity, scope } => {
-            weights::mask(model, *criterion, *sparsity, *scope, seed);
+        Method::Weights { criterion, .. } => {
+            let target = weights::Target { share, ..method.target().expect("it masks weights") };
+            weights::mask(model, &target, |model| Ok(weights::simple_scores(*criterion, model, seed)))?;
             Ok(Removed::Weights)
         }
-        Method::Channels { .. } => Err(crate::error::Error::new(crate::error::Kind::Internal, "being written")),
+        Method::Channels { .. } | Method::Surgery { .. } | Method::Rigl { .. } => Err(crate::error::Error::new(crate::error::Kind::Internal, "being written")),
     }
 }

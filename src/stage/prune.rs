@@ -55,7 +55,7 @@ pub fn prune(description: &Description, method: &Method, context: &Context) -> R
     };
     context.check_cancelled()?;
     let mut model = original.clone();
-    let removed = prune::apply(method, &mut model, activity.as_ref(), description.seed)?;
+    let removed = prune::apply(method, &mut model, activity.as_ref(), description.seed, 1.0)?;
     if let Some(watched) = &watched {
         prune::prove(&original, &model, &removed, watched, &device)?;
     }
@@ -64,7 +64,7 @@ pub fn prune(description: &Description, method: &Method, context: &Context) -> R
         kept_of = Some([*before, keep.len()]);
         let least = match method {
             Method::Inactive { minimum, .. } => *minimum as usize,
-            Method::Weights { .. } | Method::Channels { .. } => 0,
+            _ => 0,
         };
         let mut message = format!("{layer}: {before} → {} units", keep.len());
         if keep.len() == least && *before > least {

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::History;
 use super::optimizer::{self, Tensors};
-use super::parameters::Optimizer;
+use super::parameters::Training;
+use super::sparsity::Sparsity;
 use crate::error::Result;
 use crate::network::{Model, weights};
 use crate::store::{Digest, Record, Store};
@@ -34,6 +35,8 @@ pub struct Checkpoint {
     pub model: Model,
     /// The optimizer's tensors.
     pub optimizer: Tensors,
+    /// Weights that are kept beside the network's masked ones, if the stage masks by surgery.
+    pub dense: Option<Tensors>,
     /// Steps the optimizer has done.
     pub steps: u64,
     /// All epochs so far.
@@ -53,6 +56,9 @@ pub fn commit(store: &Store, key: Digest, stage: Digest, checkpoint: &Checkpoint
     let history = serde_json::json!({ "steps": checkpoint.steps, "history": checkpoint.history });
     put("history", history.to_string().into_bytes());
     put("optimizer", weights::encode(&checkpoint.optimizer)?);
+    if let Some(dense) = &checkpoint.dense {
+        put("dense", weights::encode(dense)?);
+    }
     for (prefix, model) in [("", Some(&checkpoint.model)), ("best-", checkpoint.best.as_ref())] {
         let Some(model) = model else { continue };
         put(&format!("{prefix}network"), model.description()?);
@@ -76,7 +82,7 @@ pub fn commit(store: &Store, key: Digest, stage: Digest, checkpoint: &Checkpoint
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn load(store: &Store, key: &Digest, optimizer: &Optimizer) -> Result<Option<Checkpoint>> {
+pub fn load(store: &Store, key: &Digest, training: &Training) -> Result<Option<Checkpoint>> {
     let Some(record) = store.lookup(key)? else { return Ok(None) };
     let mut objects = BTreeMap::new();
     for (name, output) in &record.outputs {
@@ -85,21 +91,26 @@ pub fn load(store: &Store, key: &Digest, optimizer: &Optimizer) -> Result<Option
             None => return Ok(None),
         };
     }
-    Ok(decode(&objects, optimizer))
+    Ok(decode(&objects, training))
 }
 
-fn decode(objects: &BTreeMap<&str, Vec<u8>>, optimizer: &Optimizer) -> Option<Checkpoint> {
+fn decode(objects: &BTreeMap<&str, Vec<u8>>, training: &Training) -> Option<Checkpoint> {
     let model = |prefix: &str| {
         let object = |name: &str| objects.get(format!("{prefix}{name}").as_str()).map(Vec::as_slice);
         Model::from_parts(object("network")?, object("weights")?, object("masks")).ok()
     };
     let now = model("")?;
     let best = if objects.contains_key("best-weights") { Some(model("best-")?) } else { None };
-    let specs = optimizer::specs(optimizer, &now.graph.parameters());
+    let specs = optimizer::specs(&training.optimizer, &now.graph.parameters());
+    let dense = match Sparsity::kept_beside(training, &now.graph) {
+        Some(specs) => Some(weights::decode(objects.get("dense")?, &specs).ok()?),
+        None => None,
+    };
     let history: Value = serde_json::from_slice(objects.get("history")?).ok()?;
     Some(Checkpoint {
         optimizer: weights::decode(objects.get("optimizer")?, &specs).ok()?,
         model: now,
+        dense,
         steps: history["steps"].as_u64()?,
         history: serde_json::from_value(history["history"].clone()).ok()?,
         best,

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::objective::Objective;
 use super::optimizer::State;
 use super::session::Task;
+use super::sparsity::Sparsity;
 use super::{Progress, Stop, evaluation};
 use crate::data;
 use crate::error::{Error, Kind};
@@ -68,10 +69,12 @@ impl KnownLogits {
 ///
 /// # Errors
 /// [`Stop::Diverged`] at the first loss, gradient or weight that is not finite.
+#[expect(clippy::too_many_arguments, reason = "the parts of a session, which change together")]
 pub fn pass<B: Backend>(
     task: &Task,
     network: &mut Executor<B>,
     optimizer: &mut State<B>,
+    sparsity: &mut Sparsity,
     objective: &Objective,
     teacher: &Teacher<B>,
     epoch: u64,
@@ -124,7 +127,8 @@ pub fn pass<B: Backend>(
         }
         last_finite_loss = Some(value);
         let mut gradients = tensor::backward(loss)?;
-        network.mask_gradients(&mut gradients)?;
+        let count = epoch * rates.len() as u64 + step as u64;
+        let takes_step = sparsity.after_backward(count, network, &mut gradients, optimizer)?;
         if training.clip_norm.is_some() || step % GRADIENT_CHECK == 0 {
             let trained: Vec<&Flat<B>> = network.trainable().map(|parameter| &parameter.tensor).collect();
             let norm = tensor::global_norm::<B>(&mut gradients, trained.iter().copied())?;
@@ -139,8 +143,10 @@ pub fn pass<B: Backend>(
                 }
             }
         }
-        optimizer.step(&training.optimizer, lr, network, &mut gradients)?;
-        network.apply_masks()?;
+        if takes_step {
+            optimizer.step(&training.optimizer, lr, network, &mut gradients)?;
+        }
+        sparsity.after_step(count, network)?;
         network.update_statistics(&forward)?;
 
         let logits = B::download(&forward.logits);

@@ -5,6 +5,7 @@
 //! - `epoch`: one pass over the training split;
 //! - `objective`: losses and penalties, summed to the number that is made small;
 //! - `optimizer`, `schedule`: how weights change, and how fast;
+//! - `sparsity`: masks that change while a network is trained;
 //! - `checkpoint`: an epoch as an action of its own in the store;
 //! - `history`: what every epoch came to, and what is decided from it;
 //! - `evaluation`: a network's logits on a split, and what they are worth.
@@ -18,6 +19,7 @@ mod optimizer;
 pub mod parameters;
 mod schedule;
 mod session;
+mod sparsity;
 #[cfg(test)]
 mod tests;
 

@@ -8,6 +8,7 @@ use super::evaluation;
 use super::objective::Objective;
 use super::optimizer::State;
 use super::parameters::{Select, Training};
+use super::sparsity::{Sparsity, masked_share};
 use super::{Entry, History, Progress, Stop, schedule};
 use crate::data::{Images, Normalization};
 use crate::error::{Error, Kind, Result};
@@ -82,9 +83,9 @@ pub fn train<B: Backend>(task: &Task, start: Model, teacher: Option<&Model>, dev
         Some(checkpoint) => {
             let (epoch, epochs) = (checkpoint.history.epochs.len() as u64, training.epochs);
             (task.progress)(Progress::Resumed { epoch, epochs });
-            Session::restore(training, checkpoint, device)?
+            Session::restore(task, steps, &start, checkpoint, device)?
         }
-        None => Session::begin(training, start, device)?,
+        None => Session::begin(task, steps, start, device)?,
     };
     let last = training.early_stop.as_ref().and_then(|rule| session.history.stop(rule));
     if last.is_none() && session.history.epochs.len() < keys.len() {
@@ -112,7 +113,10 @@ fn keys(task: &Task, rates: &dyn Fn(usize) -> Vec<f64>) -> Result<Vec<Digest>, S
         if task.is_cancelled() {
             return Err(Stop::Cancelled);
         }
-        keys.push(checkpoint::next_key(keys.last().unwrap_or(&task.chain), &rates(epoch)));
+        let mut decisive = rates(epoch);
+        let foresight = Sparsity::foresight(task.training, decisive.len() as u64, epoch as u64);
+        decisive.extend(foresight);
+        keys.push(checkpoint::next_key(keys.last().unwrap_or(&task.chain), &decisive));
     }
     Ok(keys)
 }
@@ -124,7 +128,7 @@ fn longest(task: &Task, keys: &[Digest]) -> Result<Option<Checkpoint>, Stop> {
         if task.is_cancelled() {
             return Err(Stop::Cancelled);
         }
-        if let Some(checkpoint) = checkpoint::load(task.store, &keys[epoch - 1], &task.training.optimizer)? {
+        if let Some(checkpoint) = checkpoint::load(task.store, &keys[epoch - 1], task.training)? {
             let stop = task.training.early_stop.as_ref().and_then(|rule| checkpoint.history.stop(rule));
             match stop.map(|stop| stop as usize).filter(|stop| *stop < epoch) {
                 Some(stop) => {
@@ -142,6 +146,7 @@ fn longest(task: &Task, keys: &[Digest]) -> Result<Option<Checkpoint>, Stop> {
 struct Session<B: Backend> {
     network: Executor<B>,
     optimizer: State<B>,
+    sparsity: Sparsity,
     objective: Objective,
     history: History,
     best: Option<Model>,
@@ -150,14 +155,19 @@ struct Session<B: Backend> {
 }
 
 impl<B: Backend> Session<B> {
-    fn begin(training: &Training, model: Model, device: &B) -> Result<Self> {
+    fn begin(task: &Task, steps: u64, mut model: Model, device: &B) -> Result<Self> {
+        let training = task.training;
+        let sparsity = Sparsity::begin(training, steps, &mut model, task.seed)?;
         let network = Executor::new(&model, device)?;
         let optimizer = State::new(&training.optimizer, &network, device)?;
         let objective = objective(training, &network);
-        Ok(Self { network, optimizer, objective, history: History::default(), best: None, finite: None })
+        Ok(Self { network, optimizer, sparsity, objective, history: History::default(), best: None, finite: None })
     }
 
-    fn restore(training: &Training, checkpoint: Checkpoint, device: &B) -> Result<Self> {
+    /// `start` is the network as it was before the first epoch.
+    fn restore(task: &Task, steps: u64, start: &Model, checkpoint: Checkpoint, device: &B) -> Result<Self> {
+        let training = task.training;
+        let sparsity = Sparsity::restore(training, steps, start, checkpoint.dense, task.seed);
         let network = Executor::new(&checkpoint.model, device)?;
         let (steps, tensors) = (checkpoint.steps, &checkpoint.optimizer);
         let optimizer = State::restore(&training.optimizer, &network, device, steps, tensors)?;
@@ -165,6 +175,7 @@ impl<B: Backend> Session<B> {
         Ok(Self {
             network,
             optimizer,
+            sparsity,
             objective,
             history: checkpoint.history,
             best: checkpoint.best,
@@ -176,6 +187,7 @@ impl<B: Backend> Session<B> {
         Checkpoint {
             model: self.network.download(),
             optimizer: self.optimizer.save(&training.optimizer, &self.network),
+            dense: self.sparsity.dense(),
             steps: self.optimizer.steps,
             history: self.history.clone(),
             best: self.best.clone(),
@@ -200,19 +212,25 @@ impl<B: Backend> Session<B> {
     /// Trains for one epoch (from 0) and looks at the validation split. The training images a second.
     fn epoch(&mut self, task: &Task, teacher: &Teacher<B>, epoch: u64, rates: &[f64], device: &B) -> Result<f64, Stop> {
         let training = task.training;
-        let passed = pass(task, &mut self.network, &mut self.optimizer, &self.objective, teacher, epoch, rates)?;
+        let (network, optimizer, sparsity) = (&mut self.network, &mut self.optimizer, &mut self.sparsity);
+        let passed = pass(task, network, optimizer, sparsity, &self.objective, teacher, epoch, rates)?;
         let finite = self.network.download().check_finite().and_then(|()| self.optimizer.check_finite(&self.network));
+        let finite = finite.and_then(|()| self.sparsity.check_finite());
         if let Err(error) = finite {
             let message = format!("{} after epoch {}", error.message, epoch + 1);
             return Err(Stop::Diverged { error: Error::new(Kind::Diverged, message), last_finite: None });
         }
         let mut pruned_units = None;
         if let Some(prune) = &training.prune
-            && (epoch + 1).is_multiple_of(prune.every)
+            && let Some(share) = prune.share_after(epoch + 1)
         {
-            pruned_units = self.prune(task, &prune.method, device)?;
+            pruned_units = self.prune(task, &prune.method, share, device)?;
         }
-        self.finite = Some(self.network.download());
+        let model = self.network.download();
+        let masks = training.prune.as_ref().filter(|prune| prune.method.masks_weights());
+        let sparsity = masks.map(|_| masked_share(&model));
+        let rising = training.prune.as_ref().is_some_and(|prune| epoch + 1 < prune.complete_after());
+        self.finite = Some(model);
         let validation = self.validate(task, device)?;
         let entry = Entry {
             epoch: epoch + 1,
@@ -223,6 +241,8 @@ impl<B: Backend> Session<B> {
             lr: rates.last().copied().unwrap_or_default(),
             inactive_units: passed.inactive_units,
             pruned_units,
+            sparsity,
+            rising,
         };
         self.history.epochs.push(entry);
         if self.history.last_is_best() {
@@ -232,7 +252,7 @@ impl<B: Backend> Session<B> {
     }
 
     /// Prunes between epochs; the optimizer's state loses the same rows and columns. How many units went.
-    fn prune(&mut self, task: &Task, method: &prune::Method, device: &B) -> Result<Option<u64>, Stop> {
+    fn prune(&mut self, task: &Task, method: &prune::Method, share: f64, device: &B) -> Result<Option<u64>, Stop> {
         let mut model = self.network.download();
         let stop = || task.is_cancelled();
         let watched = prune::Watched { images: task.images, indices: task.train, normalization: task.normalization };
@@ -241,7 +261,7 @@ impl<B: Backend> Session<B> {
             return Err(Stop::Cancelled);
         }
         let original = model.clone();
-        let removed = prune::apply(method, &mut model, activity.as_ref(), task.seed)?;
+        let removed = prune::apply(method, &mut model, activity.as_ref(), task.seed, share)?;
         prune::prove(&original, &model, &removed, &watched, device)?;
         let mut state = self.optimizer.save(&task.training.optimizer, &self.network);
         removed.remove_from_state(&self.network.graph().clone(), &mut state)?;

@@ -91,7 +91,7 @@ pub fn stage(
             }
             Kind::Prune => {
                 input(reader, "from", true, &mut inputs);
-                let method = method::needed(reader);
+                let method = method::needed(reader, false);
                 let needs_data = matches!(method, Method::Inactive { .. }) && reader.sound("method");
                 if needs_data && !reader.has("data") {
                     reader.missing("data", "\"digits\"");

@@ -4,14 +4,14 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::data_of;
+use super::{data_of, weights};
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::scalar::printable;
 use crate::manifest::source::Span;
 use crate::manifest::{Data, Manifest, NetworkSource, Stage};
 use crate::network::arch::Architecture;
-use crate::network::{Graph, Role, pattern};
-use crate::prune::{Method, WeightScope, units};
+use crate::network::{Graph, pattern};
+use crate::prune::{Method, units};
 use crate::stage::Parameters;
 use crate::train::parameters::Penalty;
 
@@ -126,13 +126,8 @@ fn layers(stage: &Stage, network: &Known, diagnostics: &mut Diagnostics) {
         let layer = match method {
             Method::Inactive { layer, .. } => layer,
             Method::Channels { .. } => return,
-            Method::Weights { sparsity, scope, .. } => {
-                if let Some(emptied) = emptied(graph, *sparsity, *scope) {
-                    let span = stage.span(&format!("{prefix}.sparsity"));
-                    diagnostics
-                        .error(span, format!("a sparsity of {sparsity} leaves {emptied} without a weight"))
-                        .hint("lower it");
-                }
+            Method::Weights { .. } | Method::Surgery { .. } | Method::Rigl { .. } => {
+                weights::check(stage, method, prefix, graph, diagnostics);
                 return;
             }
         };
@@ -179,17 +174,6 @@ fn layers(stage: &Stage, network: &Known, diagnostics: &mut Diagnostics) {
             let weighted: Vec<&str> = pattern::layers(graph, "*").collect();
             diagnostics.unknown(stage.span(&path), message, layer, weighted.iter().copied());
         }
-    }
-}
-
-/// What has no weight left when the share `sparsity` is masked.
-fn emptied(graph: &Graph, sparsity: f64, scope: WeightScope) -> Option<String> {
-    let weights = graph.parameters().into_iter().filter(|spec| spec.role == Role::Weight);
-    let sizes: Vec<(String, usize)> = weights.map(|spec| (spec.name, spec.dims.iter().product())).collect();
-    let all_go = |size: usize| (sparsity * size as f64).round() as usize >= size;
-    match scope {
-        WeightScope::Global => all_go(sizes.iter().map(|(_, size)| size).sum()).then(|| "the network".to_owned()),
-        WeightScope::Uniform => sizes.into_iter().find(|(_, size)| all_go(*size)).map(|(name, _)| format!("`{name}`")),
     }
 }
 

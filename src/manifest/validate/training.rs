@@ -1,5 +1,6 @@
 //! What the keys of a training stage mean to each other and to the data.
 
+use super::weights;
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::{Data, Stage};
 use crate::train::parameters::{Loss, Optimizer, Schedule, Select, Training};
@@ -13,6 +14,7 @@ pub fn check(name: &str, stage: &Stage, training: &Training, data: Option<&Data>
         diagnostics.error(stage.span("optimizer.nesterov"), "`nesterov` needs a momentum").hint("add `momentum = 0.9`");
     }
     teacher(stage, training, diagnostics);
+    weights::schedule(stage, training, diagnostics);
     let Some(data) = data else { return };
     if training.select == Select::Best {
         needs_validation(stage, "select", "`select = \"best\"`", data, diagnostics);
