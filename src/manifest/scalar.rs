@@ -26,8 +26,7 @@ impl Limits {
     pub const NOT_NEGATIVE: Self =
         Self { low: 0.0, high: f64::MAX, low_included: true, high_included: true, example: 1e-4 };
     /// Any.
-    pub const ANY: Self =
-        Self { low: f64::MIN, high: f64::MAX, low_included: true, high_included: true, example: 0.0 };
+    pub const ANY: Self = Self { low: f64::MIN, high: f64::MAX, low_included: true, high_included: true, example: 0.0 };
     /// From 0 to 1, both included.
     pub const SHARE: Self = Self { low: 0.0, high: 1.0, low_included: true, high_included: true, example: 0.5 };
     /// Between 0 and 1, neither included.

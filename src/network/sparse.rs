@@ -117,9 +117,7 @@ pub(super) fn decode(bytes: &[u8], specs: &[ParameterSpec]) -> Result<(Tensors, 
     for spec in specs {
         let read = match entries.get(spec.name.as_str()) {
             None => Err("is missing".to_owned()),
-            Some(entry) if entry.dims != spec.dims => {
-                Err(format!("has shape {:?}, not {:?}", entry.dims, spec.dims))
-            }
+            Some(entry) if entry.dims != spec.dims => Err(format!("has shape {:?}, not {:?}", entry.dims, spec.dims)),
             Some(entry) => entry.read().and_then(|(data, mask)| check(spec, &data).map(|()| (data, mask))),
         };
         match read {
@@ -198,7 +196,8 @@ impl Entry<'_> {
         let mask = match way {
             0 | 1 => {
                 let packed = count.div_ceil(8);
-                let bitmap = if way == 0 { (bytes.len() == packed).then(|| bytes.to_vec()) } else { inflate(bytes, packed) };
+                let bitmap =
+                    if way == 0 { (bytes.len() == packed).then(|| bytes.to_vec()) } else { inflate(bytes, packed) };
                 bitmap.and_then(|bitmap| unpack(&bitmap, count))
             }
             2 => from_gaps(bytes, kept, count),

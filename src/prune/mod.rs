@@ -119,6 +119,8 @@ pub fn apply(
             weights::mask(model, &target, |model| Ok(weights::simple_scores(*criterion, model, seed)))?;
             Ok(Removed::Weights)
         }
-        Method::Channels { .. } | Method::Surgery { .. } | Method::Rigl { .. } => Err(crate::error::Error::new(crate::error::Kind::Internal, "being written")),
+        Method::Channels { .. } | Method::Surgery { .. } | Method::Rigl { .. } => {
+            Err(crate::error::Error::new(crate::error::Kind::Internal, "being written"))
+        }
     }
 }

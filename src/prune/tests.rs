@@ -81,7 +81,7 @@ fn whole_and_shrunk_are_one(units: usize) {
     let activity = observed(&whole, "hidden1");
     let method = Method::Inactive { layer: "hidden1".into(), measure: Measure::Maximum, threshold: 0.0, minimum: 1 };
     let mut shrunk = whole.clone();
-    let removed = apply(&method, &mut shrunk, Some(&activity), 0).unwrap();
+    let removed = apply(&method, &mut shrunk, Some(&activity), 0, 1.0).unwrap();
     assert!(removed.units().unwrap() as usize >= units / 3, "{removed:?}");
     assert!(logits(&whole) == logits(&shrunk), "bit for bit, {units} units");
 }
@@ -150,14 +150,22 @@ fn an_optimizers_state_loses_the_same_rows_and_columns() {
 }
 
 fn weights(criterion: Criterion, sparsity: f64, scope: WeightScope) -> Method {
-    Method::Weights { criterion, sparsity, scope }
+    Method::Weights {
+        criterion,
+        sparsity,
+        scope,
+        steps: None,
+        ignore: Vec::new(),
+        layers: BTreeMap::new(),
+        images: None,
+    }
 }
 
 #[test]
 fn the_smallest_weights_go_and_stay_gone() {
     let mut pruned = model(&Architecture::Mlp { hidden: vec![8] });
     let before = pruned.clone();
-    apply(&weights(Criterion::Magnitude, 0.75, WeightScope::Global), &mut pruned, None, 0).unwrap();
+    apply(&weights(Criterion::Magnitude, 0.75, WeightScope::Global), &mut pruned, None, 0, 1.0).unwrap();
     let all = |model: &Model| -> Vec<f32> {
         ["hidden1.weight", "classifier.weight"].iter().flat_map(|name| model.tensors[*name].data.clone()).collect()
     };
@@ -170,7 +178,7 @@ fn the_smallest_weights_go_and_stay_gone() {
     assert_eq!(before.tensors["hidden1.bias"], pruned.tensors["hidden1.bias"], "biases stay");
     // A second pruning builds on the first.
     let first = pruned.masks.clone();
-    apply(&weights(Criterion::Random, 0.9, WeightScope::Global), &mut pruned, None, 0).unwrap();
+    apply(&weights(Criterion::Random, 0.9, WeightScope::Global), &mut pruned, None, 0, 1.0).unwrap();
     for (name, mask) in &first {
         assert!(
             mask.iter().zip(&pruned.masks[name]).all(|(before, now)| *before || !now),
@@ -182,10 +190,10 @@ fn the_smallest_weights_go_and_stay_gone() {
 #[test]
 fn weights_that_are_gone_stay_gone_when_less_is_asked_for() {
     let mut pruned = model(&lenet());
-    apply(&weights(Criterion::Magnitude, 0.9, WeightScope::Global), &mut pruned, None, 0).unwrap();
+    apply(&weights(Criterion::Magnitude, 0.9, WeightScope::Global), &mut pruned, None, 0, 1.0).unwrap();
     let first = pruned.masks.clone();
     for (sparsity, scope) in [(0.5, WeightScope::Global), (0.9, WeightScope::Uniform)] {
-        apply(&weights(Criterion::Magnitude, sparsity, scope), &mut pruned, None, 0).unwrap();
+        apply(&weights(Criterion::Magnitude, sparsity, scope), &mut pruned, None, 0, 1.0).unwrap();
         for (name, mask) in &first {
             assert!(
                 mask.iter().zip(&pruned.masks[name]).all(|(before, now)| *before || !now),
@@ -198,7 +206,7 @@ fn weights_that_are_gone_stay_gone_when_less_is_asked_for() {
 #[test]
 fn uniform_takes_the_same_share_of_every_layer() {
     let mut pruned = model(&lenet());
-    apply(&weights(Criterion::Magnitude, 0.5, WeightScope::Uniform), &mut pruned, None, 0).unwrap();
+    apply(&weights(Criterion::Magnitude, 0.5, WeightScope::Uniform), &mut pruned, None, 0, 1.0).unwrap();
     for (name, mask) in &pruned.masks {
         let gone = mask.iter().filter(|kept| !**kept).count();
         assert_eq!(gone, (0.5 * mask.len() as f64).round() as usize, "{name}");
@@ -210,7 +218,7 @@ fn uniform_takes_the_same_share_of_every_layer() {
 fn random_pruning_follows_the_seed() {
     let masks = |seed| {
         let mut pruned = model(&Architecture::Mlp { hidden: vec![8] });
-        apply(&weights(Criterion::Random, 0.5, WeightScope::Global), &mut pruned, None, seed).unwrap();
+        apply(&weights(Criterion::Random, 0.5, WeightScope::Global), &mut pruned, None, seed, 1.0).unwrap();
         pruned.masks
     };
     assert_eq!(masks(1), masks(1));
@@ -220,7 +228,7 @@ fn random_pruning_follows_the_seed() {
 #[test]
 fn masks_lose_the_columns_of_removed_units_too() {
     let mut pruned = model(&Architecture::Mlp { hidden: vec![8] });
-    apply(&weights(Criterion::Magnitude, 0.5, WeightScope::Global), &mut pruned, None, 0).unwrap();
+    apply(&weights(Criterion::Magnitude, 0.5, WeightScope::Global), &mut pruned, None, 0, 1.0).unwrap();
     let before = pruned.masks["classifier.weight"].clone();
     units::remove(&mut pruned, "hidden1", &[0, 5]).unwrap();
     let expected: Vec<bool> = before.chunks(8).flat_map(|row| [row[0], row[5]]).collect();

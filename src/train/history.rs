@@ -97,6 +97,8 @@ mod tests {
             lr: 0.1,
             inactive_units: None,
             pruned_units: None,
+            sparsity: None,
+            rising: false,
         };
         History { epochs: accuracies.iter().enumerate().map(entry).collect(), selected: None }
     }

@@ -237,7 +237,8 @@ impl PeriodicPruning {
         if self.method.is_dynamic() || !epochs.is_multiple_of(self.every) {
             return None;
         }
-        let (Some(SparsitySchedule::Agp { initial, begin, end }), Some(target)) = (&self.schedule, self.method.target())
+        let (Some(SparsitySchedule::Agp { initial, begin, end }), Some(target)) =
+            (&self.schedule, self.method.target())
         else {
             return Some(1.0);
         };

@@ -50,7 +50,11 @@ fn special_values_and_masks_come_back() {
     let special = [-0.0, f32::NAN, f32::INFINITY, f32::MIN_POSITIVE / 2.0, 0.0];
     let bits: Vec<u32> = special.iter().map(|value| value.to_bits()).collect();
     for mask in [[true; 5], [true, false, true, false, false], [false; 5]] {
-        assert_eq!(there_and_back(&special, &mask), (bits.clone(), Some(mask.to_vec())), "masked values that are not 0");
+        assert_eq!(
+            there_and_back(&special, &mask),
+            (bits.clone(), Some(mask.to_vec())),
+            "masked values that are not 0"
+        );
     }
     assert_eq!(there_and_back(&[-0.0, 0.0, f32::NAN], &[true, false, true]).0, [1 << 31, 0, f32::NAN.to_bits()]);
     // A gap of three bytes, and each way of writing positions.
@@ -136,7 +140,21 @@ fn wrong_files_are_told() {
         edited(46, 2),
         edited(55, 0xf5),
     ];
-    insta::assert_snapshot!(cases.join("\n"), @"");
+    insta::assert_snapshot!(cases.join("\n"), @r"
+    the weights are not a valid file of sparse weights: its first line is not of this version
+    the weights are not a valid file of sparse weights: cut off
+    the weights are not a valid file of sparse weights: cut off
+    the weights are not a valid file of sparse weights: a name that is not UTF-8
+    the weights are not a valid file of sparse weights: `b` is out of order
+    the weights are not a valid file of sparse weights: cut off
+    the weights are not a valid file of sparse weights: `a` has more than 2147483648 weights
+    the weights are not a valid file of sparse weights: `a` has the unknown form 9
+    the weights are not a valid file of sparse weights: `a` keeps 200 of 4 weights
+    the weights are not a valid file of sparse weights: `` is out of order
+      `a` has positions that cannot be read
+      `a` has positions that cannot be read
+      `a` has positions that cannot be read
+    ");
 }
 
 #[test]

@@ -26,7 +26,8 @@ pub(super) fn pools(graph: &Graph, target: &Target, sparsity: &dyn Fn(f64) -> f6
     match target.scope {
         WeightScope::Uniform => pools.extend(rest.iter().map(|spec| one(spec, count(size(spec), share), false))),
         WeightScope::Erk => {
-            let densities = erdos_renyi_kernel(&rest.iter().map(|spec| &spec.dims[..]).collect::<Vec<_>>(), 1.0 - share);
+            let densities =
+                erdos_renyi_kernel(&rest.iter().map(|spec| &spec.dims[..]).collect::<Vec<_>>(), 1.0 - share);
             let gone = |(spec, density): (&ParameterSpec, f64)| one(spec, count(size(spec), 1.0 - density), false);
             pools.extend(rest.iter().zip(densities).map(gone));
         }

@@ -46,11 +46,7 @@ pub struct Target<'a> {
 ///
 /// # Errors
 /// What `scores` returns, and `Kind::Internal` when a score is missing or not a number.
-pub fn mask(
-    model: &mut Model,
-    target: &Target,
-    mut scores: impl FnMut(&Model) -> Result<Scores>,
-) -> Result<()> {
+pub fn mask(model: &mut Model, target: &Target, mut scores: impl FnMut(&Model) -> Result<Scores>) -> Result<()> {
     for step in 1..=target.steps {
         let sparsity = |whole: f64| {
             let whole = whole * target.share;

@@ -10,14 +10,34 @@ use crate::data::{Augmentation, Source};
 use crate::network::arch::{Architecture, Shortcut};
 use crate::prune::{Criterion, Measure, Method, WeightScope};
 use crate::stage::{DataInput, NetworkInput, Parameters, Split};
-use crate::train::parameters::{EarlyStop, Loss, Optimizer, Penalty, PeriodicPruning, Schedule, Select, Training};
+use crate::train::parameters::{
+    EarlyStop, Loss, Optimizer, Penalty, PeriodicPruning, Schedule, Select, SparsitySchedule, Training,
+};
 
 fn inactive() -> Method {
     Method::Inactive { layer: "hidden1".into(), measure: Measure::Mean, threshold: 0.25, minimum: 2 }
 }
 
 fn weights() -> Method {
-    Method::Weights { criterion: Criterion::Random, sparsity: 0.5, scope: WeightScope::Uniform }
+    Method::Weights {
+        criterion: Criterion::Random,
+        sparsity: 0.5,
+        scope: WeightScope::Uniform,
+        steps: Some(3),
+        ignore: vec!["conv1".into(), "conv2".into()],
+        layers: BTreeMap::from([("hidden1".into(), 0.25)]),
+        images: Some(100),
+    }
+}
+
+fn surgery() -> Method {
+    let layers = BTreeMap::from([("hidden1".into(), 0.75)]);
+    Method::Surgery { c: 0.5, gamma: 0.25, power: 0.125, ignore: vec!["conv1".into()], layers }
+}
+
+fn rigl() -> Method {
+    let scope = WeightScope::Uniform;
+    Method::Rigl { sparsity: 0.5, scope, every_steps: 7, alpha: 0.25, until: 0.125, ignore: vec!["conv1".into()] }
 }
 
 fn training(optimizer: Optimizer, schedule: Schedule, method: Method) -> Training {
@@ -38,7 +58,11 @@ fn training(optimizer: Optimizer, schedule: Schedule, method: Method) -> Trainin
         clip_norm: Some(2.0),
         select: Select::Best,
         early_stop: Some(EarlyStop { patience: 4, minimum_gain: 0.25 }),
-        prune: Some(PeriodicPruning { every: 2, method }),
+        prune: Some(PeriodicPruning {
+            every: 2,
+            method,
+            schedule: Some(SparsitySchedule::Agp { initial: 0.25, begin: 1, end: 5 }),
+        }),
     }
 }
 
@@ -59,8 +83,8 @@ fn descriptions() -> Vec<Description> {
         Parameters::Train { network: Some(resnet), training: training(adam.clone(), step, weights()) },
         Parameters::Distill { network: Some(lenet), training: training(adamw, cosine.clone(), inactive()) },
         Parameters::Distill { network: None, training: training(adam, cosine.clone(), inactive()) },
-        Parameters::Regularize { training: training(sgd.clone(), cosine.clone(), inactive()) },
-        Parameters::FineTune { training: training(sgd, cosine, inactive()) },
+        Parameters::Regularize { training: training(sgd.clone(), cosine.clone(), surgery()) },
+        Parameters::FineTune { training: training(sgd, cosine, rigl()) },
         Parameters::Prune { method: inactive() },
         Parameters::Prune { method: weights() },
         Parameters::Evaluate { split: Split::Validation, reference: Some(1) },
@@ -128,6 +152,7 @@ fn others(value: &Value) -> Vec<Value> {
         "random",
         "global",
         "uniform",
+        "erk",
         "crop",
         "flip",
         "train",
@@ -248,6 +273,8 @@ fn every_variant_is_among_the_descriptions() {
         Method::Inactive { .. } => seen.insert("inactive"),
         Method::Weights { .. } => seen.insert("weights"),
         Method::Channels { .. } => seen.insert("channels"),
+        Method::Surgery { .. } => seen.insert("surgery"),
+        Method::Rigl { .. } => seen.insert("rigl"),
     };
     for description in descriptions() {
         if let Parameters::Prune { method: m } = &description.parameters {
@@ -297,7 +324,7 @@ fn every_variant_is_among_the_descriptions() {
             Penalty::ActivationL1 { .. } => "activation-l1",
         }));
     }
-    assert_eq!(seen.len(), 21, "{seen:?}");
+    assert_eq!(seen.len(), 23, "{seen:?}");
 }
 
 #[test]

@@ -82,9 +82,10 @@ impl Surgery {
             layer.dense.data = B::download(&parameter.tensor);
             let draw = random::generator(self.seed, &format!("surgery {}", parameter.name), 0, step).random::<f64>();
             if draw < probability {
-                let on_device = parameter.mask.as_mut().ok_or_else(|| {
-                    Error::new(Kind::Internal, format!("`{}` lost its mask", parameter.name))
-                })?;
+                let on_device = parameter
+                    .mask
+                    .as_mut()
+                    .ok_or_else(|| Error::new(Kind::Internal, format!("`{}` lost its mask", parameter.name)))?;
                 let mut mask: Vec<bool> = B::download(on_device).iter().map(|kept| *kept != 0.0).collect();
                 update(&layer.dense.data, &mut mask, layer.threshold);
                 B::overwrite(on_device, &mask.iter().map(|kept| f32::from(u8::from(*kept))).collect::<Vec<_>>())?;
