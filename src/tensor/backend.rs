@@ -34,7 +34,8 @@ pub trait Backend: Device<f32> {
     /// the value.
     fn multiply(tensor: &mut Flat<Self>, factors: &Flat<Self>) -> Result<()>;
 
-    /// Convolution, also grouped, depthwise and dilated; see [`super::ops::convolution`]. `input_gradient` is false for a network's first layer.
+    /// Convolution, also grouped, depthwise and dilated; see [`super::ops::convolution`]. `input_gradient` is false for a
+    /// network's first layer.
     fn convolution<T: Tape<f32, Self>>(
         x: &Flat<Self>,
         weight: &Flat<Self>,
@@ -83,7 +84,7 @@ pub trait Backend: Device<f32> {
     /// `a · b`, value by value; the same tensor may be given twice. See [`super::ops::product`].
     fn product<T: Tape<f32, Self>>(a: &Flat<Self>, b: &Flat<Self>, tape: &mut T) -> Result<Flat<Self>>;
 
-    /// `x` (batch, positions, channels) times `gate` (batch, channels); see [`super::ops::product`].
+    /// `x` (batch, positions, channels) times `gate` (batch, channels); see [`super::ops::gate`].
     fn gate<T: Tape<f32, Self>>(
         x: &Flat<Self>,
         gate: &Flat<Self>,
@@ -99,7 +100,7 @@ pub trait Backend: Device<f32> {
     /// Inputs (rows, channels of each), beside each other: (rows, all channels); see [`super::ops::concatenate`].
     fn concatenate<T: Tape<f32, Self>>(inputs: &[&Flat<Self>], channels: &[usize], tape: &mut T) -> Result<Flat<Self>>;
 
-    /// The mean over windows that give an output of a set size; see [`super::ops::pool`].
+    /// The mean over windows that give an output of a set size; see [`super::ops::adaptive_pool`].
     fn adaptive_average_pool<T: Tape<f32, Self>>(
         x: &Flat<Self>,
         geometry: &AdaptivePool,

@@ -5,15 +5,11 @@ use super::ops::activation::Activation;
 use super::ops::batch_norm::{BatchStatistics, Normalization};
 use super::ops::optimizer::{AdamStep, SgdStep};
 use super::ops::{
-    absolute_sum, add, batch_norm, convolution, cross_entropy, distillation, flatten, gradient, linear, optimizer,
-    pad_shortcut, pool, relu, weighted_sum,
+    absolute_sum, activation, adaptive_pool, add, batch_norm, concatenate, convolution, cross_entropy, distillation,
+    flatten, gate, gradient, linear, optimizer, pad_shortcut, pool, product, relu, scale, weighted_sum,
 };
 use super::{Backend, Cpu, Flat, Gradients, Scalar, Tape, recording};
 use crate::error::{Error, Kind, Result};
-
-fn missing<R>() -> Result<R> {
-    Err(Error::new(Kind::Internal, "the kernel is being written"))
-}
 
 impl Backend for Cpu {
     const NAME: &'static str = "cpu";
@@ -102,28 +98,38 @@ impl Backend for Cpu {
         relu::cpu::relu(x, tape)
     }
 
-    fn activation<T: Tape<f32, Self>>(_: &Flat<Self>, _: Activation, _: &mut T) -> Result<Flat<Self>> {
-        missing()
+    fn activation<T: Tape<f32, Self>>(x: &Flat<Self>, function: Activation, tape: &mut T) -> Result<Flat<Self>> {
+        activation::cpu::activation(x, function, tape)
     }
 
-    fn product<T: Tape<f32, Self>>(_: &Flat<Self>, _: &Flat<Self>, _: &mut T) -> Result<Flat<Self>> {
-        missing()
+    fn product<T: Tape<f32, Self>>(a: &Flat<Self>, b: &Flat<Self>, tape: &mut T) -> Result<Flat<Self>> {
+        product::cpu::product(a, b, tape)
     }
 
-    fn gate<T: Tape<f32, Self>>(_: &Flat<Self>, _: &Flat<Self>, _: usize, _: usize, _: &mut T) -> Result<Flat<Self>> {
-        missing()
+    fn gate<T: Tape<f32, Self>>(
+        x: &Flat<Self>,
+        gate: &Flat<Self>,
+        batch: usize,
+        channels: usize,
+        tape: &mut T,
+    ) -> Result<Flat<Self>> {
+        gate::cpu::gate(x, gate, batch, channels, tape)
     }
 
-    fn scale<T: Tape<f32, Self>>(_: &Flat<Self>, _: &Flat<Self>, _: usize, _: &mut T) -> Result<Flat<Self>> {
-        missing()
+    fn scale<T: Tape<f32, Self>>(x: &Flat<Self>, factors: &Flat<Self>, run: usize, tape: &mut T) -> Result<Flat<Self>> {
+        scale::cpu::scale(x, factors, run, tape)
     }
 
-    fn concatenate<T: Tape<f32, Self>>(_: &[&Flat<Self>], _: &[usize], _: &mut T) -> Result<Flat<Self>> {
-        missing()
+    fn concatenate<T: Tape<f32, Self>>(inputs: &[&Flat<Self>], channels: &[usize], tape: &mut T) -> Result<Flat<Self>> {
+        concatenate::cpu::concatenate(inputs, channels, tape)
     }
 
-    fn adaptive_average_pool<T: Tape<f32, Self>>(_: &Flat<Self>, _: &AdaptivePool, _: &mut T) -> Result<Flat<Self>> {
-        missing()
+    fn adaptive_average_pool<T: Tape<f32, Self>>(
+        x: &Flat<Self>,
+        geometry: &AdaptivePool,
+        tape: &mut T,
+    ) -> Result<Flat<Self>> {
+        adaptive_pool::cpu::adaptive_average_pool(x, geometry, tape)
     }
 
     fn add<T: Tape<f32, Self>>(a: &Flat<Self>, b: &Flat<Self>, relu: bool, tape: &mut T) -> Result<Flat<Self>> {

@@ -240,7 +240,7 @@ impl PeriodicPruning {
         let (Some(SparsitySchedule::Agp { initial, begin, end }), Some(target)) =
             (&self.schedule, self.method.target())
         else {
-            return Some(1.0);
+            return self.method.share_after(epochs / self.every);
         };
         if epochs >= *end || target.sparsity <= 0.0 {
             return Some(1.0);

@@ -12,7 +12,7 @@ use super::sparsity::{Sparsity, masked_share};
 use super::{Entry, History, Progress, Stop, schedule};
 use crate::data::{Images, Normalization};
 use crate::error::{Error, Kind, Result};
-use crate::network::{Executor, Model};
+use crate::network::{Executor, Graph, Model};
 use crate::prune;
 use crate::store::{Digest, Store};
 use crate::tensor::Backend;
@@ -83,7 +83,7 @@ pub fn train<B: Backend>(task: &Task, start: Model, teacher: Option<&Model>, dev
         Some(checkpoint) => {
             let (epoch, epochs) = (checkpoint.history.epochs.len() as u64, training.epochs);
             (task.progress)(Progress::Resumed { epoch, epochs });
-            Session::restore(task, steps, &start, checkpoint, device)?
+            Session::restore(task, steps, start, checkpoint, device)?
         }
         None => Session::begin(task, steps, start, device)?,
     };
@@ -144,6 +144,8 @@ fn longest(task: &Task, keys: &[Digest]) -> Result<Option<Checkpoint>, Stop> {
 }
 
 struct Session<B: Backend> {
+    /// The layer graph as it was before the first epoch.
+    before: Graph,
     network: Executor<B>,
     optimizer: State<B>,
     sparsity: Sparsity,
@@ -161,18 +163,21 @@ impl<B: Backend> Session<B> {
         let network = Executor::new(&model, device)?;
         let optimizer = State::new(&training.optimizer, &network, device)?;
         let objective = objective(training, &network);
-        Ok(Self { network, optimizer, sparsity, objective, history: History::default(), best: None, finite: None })
+        let (before, history) = (model.graph, History::default());
+        Ok(Self { before, network, optimizer, sparsity, objective, history, best: None, finite: None })
     }
 
     /// `start` is the network as it was before the first epoch.
-    fn restore(task: &Task, steps: u64, start: &Model, checkpoint: Checkpoint, device: &B) -> Result<Self> {
+    fn restore(task: &Task, steps: u64, start: Model, checkpoint: Checkpoint, device: &B) -> Result<Self> {
         let training = task.training;
-        let sparsity = Sparsity::restore(training, steps, start, checkpoint.dense, task.seed);
+        let sparsity = Sparsity::restore(training, steps, &start, checkpoint.dense, task.seed);
+        let before = start.graph;
         let network = Executor::new(&checkpoint.model, device)?;
         let (steps, tensors) = (checkpoint.steps, &checkpoint.optimizer);
         let optimizer = State::restore(&training.optimizer, &network, device, steps, tensors)?;
         let objective = objective(training, &network);
         Ok(Self {
+            before,
             network,
             optimizer,
             sparsity,
@@ -254,22 +259,21 @@ impl<B: Backend> Session<B> {
     /// Prunes between epochs; the optimizer's state loses the same rows and columns. How many units went.
     fn prune(&mut self, task: &Task, method: &prune::Method, share: f64, device: &B) -> Result<Option<u64>, Stop> {
         let mut model = self.network.download();
-        let stop = || task.is_cancelled();
         let watched = prune::Watched { images: task.images, indices: task.train, normalization: task.normalization };
-        let activity = prune::activity(method, &self.network, &watched, device, &stop)?;
+        let stop = || task.is_cancelled();
+        let surroundings = prune::Surroundings { watched: Some(watched), seed: task.seed, device, stop: &stop };
+        let removed = prune::prune(method, &mut model, &self.before, share, &surroundings)?;
         if task.is_cancelled() {
             return Err(Stop::Cancelled);
         }
-        let original = model.clone();
-        let removed = prune::apply(method, &mut model, activity.as_ref(), task.seed, share)?;
-        prune::prove(&original, &model, &removed, &watched, device)?;
+        removed.notes.iter().for_each(|note| (task.progress)(Progress::Note(note.clone())));
         let mut state = self.optimizer.save(&task.training.optimizer, &self.network);
-        removed.remove_from_state(&self.network.graph().clone(), &mut state)?;
+        removed.remove_from_state(&mut state)?;
         self.network = Executor::new(&model, device)?;
         let (optimizer, steps) = (&task.training.optimizer, self.optimizer.steps);
         self.optimizer = State::restore(optimizer, &self.network, device, steps, &state)?;
         self.objective = objective(task.training, &self.network);
-        Ok(removed.units())
+        Ok(removed.units)
     }
 
     /// Loss and accuracy on the validation split, if there is one.

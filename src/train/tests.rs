@@ -11,7 +11,7 @@ use crate::data::{self, Augmentation, DataSet, Normalization, Source};
 use crate::error::Kind;
 use crate::network::Model;
 use crate::network::arch::{Architecture, Shortcut};
-use crate::prune::{Criterion, Measure, Method, WeightScope};
+use crate::prune::{Criterion, Measure, Method, Surroundings, WeightScope};
 use crate::store::{Digest, Options, Store};
 use crate::tensor::Cpu;
 
@@ -106,8 +106,15 @@ fn mlp(hidden: usize) -> Model {
 }
 
 fn resnet() -> Model {
-    let architecture = Architecture::Resnet { depth: 8, width: 4, shortcut: Shortcut::Pad };
+    let architecture = Architecture::Resnet { depth: 8, width: 4, shortcut: Shortcut::Pad, stem: None };
     Model::initialise(architecture.build([8, 8, 1], 10).unwrap(), 5).unwrap()
+}
+
+/// Prunes without looking at images.
+fn prune(method: &Method, model: &mut Model) {
+    let surroundings = Surroundings { watched: None, seed: 0, device: &Cpu::default(), stop: &|| false };
+    let before = model.graph.clone();
+    crate::prune::prune(method, model, &before, 1.0, &surroundings).unwrap();
 }
 
 fn sgd(lr: f64, weight_decay: f64) -> Optimizer {
@@ -220,7 +227,7 @@ fn the_best_epoch_and_an_early_stop_survive_resuming() {
 fn masked_weights_stay_zero_whatever_the_optimizer_does() {
     let fixture = Fixture::new();
     let mut start = mlp(16);
-    crate::prune::apply(&magnitude(0.8), &mut start, None, 0, 1.0).unwrap();
+    prune(&magnitude(0.8), &mut start);
     let adamw = Optimizer::Adamw { lr: 1e-2, betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 0.1, decay_all: true };
     for (name, optimizer) in [("sgd", sgd(0.1, 1e-2)), ("adamw", adamw)] {
         let (trained, _) = fixture.run(name, &Training { optimizer, ..training(2) }, start.clone(), None);
@@ -327,7 +334,7 @@ fn surgery_lets_weights_come_back_and_rigl_moves_them() {
     }
     // Masks of an earlier stage are where surgery begins.
     let mut start = mlp(24);
-    crate::prune::apply(&magnitude(0.9), &mut start, None, 0, 1.0).unwrap();
+    prune(&magnitude(0.9), &mut start);
     let (trained, _) = fixture.run("pruned before", &pruned_by(surgery(), 2), start.clone(), None);
     let back = start.masks["hidden1.weight"].iter().zip(&trained.model.masks["hidden1.weight"]);
     assert!(back.filter(|(before, now)| !**before && **now).count() > 0);

@@ -2,6 +2,7 @@
 //! by the stage kinds.
 
 mod data;
+mod layers;
 mod method;
 mod network;
 mod stage;

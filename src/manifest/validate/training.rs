@@ -15,6 +15,9 @@ pub fn check(name: &str, stage: &Stage, training: &Training, data: Option<&Data>
     }
     teacher(stage, training, diagnostics);
     weights::schedule(stage, training, diagnostics);
+    if let Some(prune) = &training.prune {
+        super::channels::steps(stage, &prune.method, prune.every, training.epochs, diagnostics);
+    }
     let Some(data) = data else { return };
     if training.select == Select::Best {
         needs_validation(stage, "select", "`select = \"best\"`", data, diagnostics);
