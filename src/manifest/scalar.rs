@@ -25,6 +25,8 @@ impl Limits {
     /// 0 or more.
     pub const NOT_NEGATIVE: Self =
         Self { low: 0.0, high: f64::MAX, low_included: true, high_included: true, example: 1e-4 };
+    /// Any.
+    pub const ANY: Self = Self { low: f64::MIN, high: f64::MAX, low_included: true, high_included: true, example: 0.0 };
     /// From 0 to 1, both included.
     pub const SHARE: Self = Self { low: 0.0, high: 1.0, low_included: true, high_included: true, example: 0.5 };
     /// Between 0 and 1, neither included.
@@ -45,6 +47,9 @@ impl Limits {
     }
 
     fn words(&self) -> String {
+        if self.low == f64::MIN {
+            return "any that is finite".to_owned();
+        }
         match (self.low_included, self.high_included, self.high == f64::MAX) {
             (true, _, true) => format!("{} or more", self.low),
             (false, _, true) => format!("more than {}", self.low),

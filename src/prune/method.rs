@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Criterion;
+use super::weights::Target;
 
 /// How a network is made smaller.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,44 @@ pub enum Method {
         sparsity: f64,
         /// How the zeros are shared out over layers.
         scope: WeightScope,
+        /// Scored and masked in so many rounds; one when absent.
+        steps: Option<u64>,
+        /// Layers that keep all their weights, as patterns.
+        ignore: Vec<String>,
+        /// Sparsities of their own for layers that match a pattern; the smallest of those that match.
+        layers: BTreeMap<String, f64>,
+        /// Training images that the criterion looks at; all when absent.
+        images: Option<u64>,
+    },
+    /// Masks weights below a threshold and lets them back above it, while all of them go on learning (dynamic network
+    /// surgery, Guo 2016). Only in stages that train.
+    Surgery {
+        /// The threshold of a layer is max(μ + cσ, 0) of |w| over its weights before training.
+        c: f64,
+        /// γ: how fast masks settle.
+        gamma: f64,
+        /// In step i masks change with probability (1 + γ i)^(−power).
+        power: f64,
+        /// Layers that keep all their weights, as patterns.
+        ignore: Vec<String>,
+        /// c of their own for layers that match a pattern; the smallest of those that match.
+        layers: BTreeMap<String, f64>,
+    },
+    /// Trains a sparse network whose masks move: the smallest weights go, those with the largest gradients come (RigL,
+    /// Evci 2020). Only in stages that train.
+    Rigl {
+        /// The share of weights that is zero all the time, in [0, 1).
+        sparsity: f64,
+        /// How zeros are shared out over layers: uniform or ERK.
+        scope: WeightScope,
+        /// Masks move every so many steps, in place of the step.
+        every_steps: u64,
+        /// The share of a layer's weights that moves at first; it falls as half a cosine.
+        alpha: f64,
+        /// The share of the training after which masks stay as they are.
+        until: f64,
+        /// Layers that keep all their weights, as patterns.
+        ignore: Vec<String>,
     },
     /// Removes channels wherever they are: smaller tensors, the same function of the channels that stay. One of `ratio`,
     /// `macs` and `parameters` is given; without any, only the `layers` lose channels.
@@ -63,7 +102,7 @@ impl Method {
     pub fn steps(&self) -> u64 {
         match self {
             Method::Channels { steps, .. } => *steps,
-            Method::Inactive { .. } | Method::Weights { .. } => 1,
+            _ => 1,
         }
     }
 
@@ -72,7 +111,7 @@ impl Method {
     pub fn share_after(&self, times: u64) -> Option<f64> {
         match self {
             Method::Channels { steps, .. } => (times <= *steps).then(|| times as f64 / *steps as f64),
-            Method::Inactive { .. } | Method::Weights { .. } => Some(1.0),
+            _ => Some(1.0),
         }
     }
 
@@ -81,6 +120,7 @@ impl Method {
         match self {
             Method::Inactive { .. } => true,
             Method::Weights { criterion, .. } | Method::Channels { criterion, .. } => criterion.needs_data(),
+            Method::Surgery { .. } | Method::Rigl { .. } => false,
         }
     }
 }
@@ -105,6 +145,52 @@ pub enum WeightScope {
     Global,
     /// Each layer loses the same share.
     Uniform,
+    /// The density of a layer is in proportion to its inputs, outputs and kernel sizes added, over the same multiplied
+    /// (Erdős-Rényi-Kernel, Evci 2020).
+    Erk,
+    /// All layers' weights are ranked together, by their scores over what the layer would have left (LAMP, Lee 2021).
+    Lamp,
+}
+
+impl WeightScope {
+    /// Every scope with its name in manifests.
+    pub const ALL: [(&'static str, WeightScope); 4] = [
+        ("global", WeightScope::Global),
+        ("uniform", WeightScope::Uniform),
+        ("erk", WeightScope::Erk),
+        ("lamp", WeightScope::Lamp),
+    ];
+}
+
+impl Method {
+    /// Whether it changes masks step by step, which only a stage that trains can do.
+    pub fn is_dynamic(&self) -> bool {
+        matches!(self, Method::Surgery { .. } | Method::Rigl { .. })
+    }
+
+    /// Whether it masks single weights.
+    pub fn masks_weights(&self) -> bool {
+        self.is_dynamic() || matches!(self, Method::Weights { .. })
+    }
+
+    /// Where this method masks weights, for the methods whose sparsity is known before.
+    pub fn target(&self) -> Option<Target<'_>> {
+        match self {
+            Method::Weights { sparsity, scope, steps, ignore, layers, .. } => Some(Target {
+                sparsity: *sparsity,
+                scope: *scope,
+                ignore,
+                layers,
+                steps: steps.unwrap_or(1),
+                share: 1.0,
+            }),
+            Method::Rigl { sparsity, scope, ignore, .. } => {
+                static NONE: BTreeMap<String, f64> = BTreeMap::new();
+                Some(Target { sparsity: *sparsity, scope: *scope, ignore, layers: &NONE, steps: 1, share: 1.0 })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Which channels are ranked together.

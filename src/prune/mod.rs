@@ -6,7 +6,7 @@
 //! - [`criteria`]: the scores by which weights and channels are ranked;
 //! - `channels`: which channels go by a criterion; `allocation`: from scores to a choice, by ratio or by `cost`;
 //! - [`shrink`]: removing units for real;
-//! - `weights`: masking single weights;
+//! - [`weights`]: masking single weights;
 //! - `proof`: that the smaller network computes what the masked one computes.
 
 mod activity;
@@ -23,7 +23,7 @@ mod proof;
 pub mod shrink;
 #[cfg(test)]
 mod tests;
-mod weights;
+pub mod weights;
 
 pub use activity::Activity;
 pub use criterion::Criterion;
@@ -32,7 +32,7 @@ pub use method::{ChannelScope, Measure, Method, WeightScope};
 use std::collections::BTreeMap;
 
 use crate::data::{Images, Normalization};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::network::{Graph, HostTensor, Model};
 use crate::tensor::Backend;
 use coupling::Coupling;
@@ -105,9 +105,14 @@ pub fn prune<B: Backend>(
     let choice = match method {
         Method::Inactive { .. } => inactive::choose(method, model, surroundings)?,
         Method::Channels { .. } => channels::choose(method, model, before, share, surroundings)?,
-        Method::Weights { criterion, sparsity, scope } => {
-            weights::mask(model, *criterion, *sparsity, *scope, surroundings.seed);
+        Method::Weights { criterion, .. } => {
+            let target = weights::Target { share, ..method.target().expect("it masks weights") };
+            weights::mask(model, &target, |model| Ok(weights::simple_scores(*criterion, model, surroundings.seed)))?;
             return Ok(Removed::default());
+        }
+        Method::Surgery { .. } | Method::Rigl { .. } => {
+            let message = "this method changes masks step by step, and cannot prune at once";
+            return Err(Error::new(Kind::Internal, message));
         }
     };
     let Some(Choice { coupling, keep, notes }) = choice else { return Ok(Removed::default()) };

@@ -87,7 +87,7 @@ pub fn prune(description: &Description, method: &Method, context: &Context) -> R
             (context.progress)(Progress::Note(message));
             report.channels = channels;
         }
-        Method::Weights { .. } => {}
+        Method::Weights { .. } | Method::Surgery { .. } | Method::Rigl { .. } => {}
     }
     report.notes.iter().for_each(|note| (context.progress)(Progress::Note(note.clone())));
     Ok(Outputs::network(&model)?.json("report", &report))

@@ -14,6 +14,7 @@ use super::optimizer::{self, Tensors};
 use super::parameters::Training;
 use super::peer;
 use super::penalties;
+use super::sparsity::Sparsity;
 use crate::error::Result;
 use crate::network::{Model, ParameterSpec, weights};
 use crate::store::{Digest, Record, Store};
@@ -37,6 +38,8 @@ pub struct Checkpoint {
     pub model: Model,
     /// The optimizer's tensors.
     pub optimizer: Tensors,
+    /// Weights that are kept beside the network's masked ones, if the stage masks by surgery.
+    pub dense: Option<Tensors>,
     /// Steps the optimizer has done.
     pub steps: u64,
     /// What penalties have come to; mostly nothing.
@@ -62,6 +65,9 @@ pub fn commit(store: &Store, key: Digest, stage: Digest, checkpoint: &Checkpoint
     let history = serde_json::json!({ "steps": checkpoint.steps, "history": checkpoint.history });
     put("history", history.to_string().into_bytes());
     put("optimizer", weights::encode(&checkpoint.optimizer)?);
+    if let Some(dense) = &checkpoint.dense {
+        put("dense", weights::encode(dense)?);
+    }
     if !checkpoint.penalties.is_empty() {
         put("penalties", weights::encode(&checkpoint.penalties)?);
     }
@@ -140,6 +146,10 @@ fn decode(objects: &BTreeMap<&str, Vec<u8>>, training: &Training, connectors: &[
             weights::decode(objects.get("connectors")?, &specs).ok()?
         }
     };
+    let dense = match Sparsity::kept_beside(training, &now.graph) {
+        Some(specs) => Some(weights::decode(objects.get("dense")?, &specs).ok()?),
+        None => None,
+    };
     let history: Value = serde_json::from_slice(objects.get("history")?).ok()?;
     Some(Checkpoint {
         optimizer: state("optimizer", &now)?,
@@ -149,6 +159,7 @@ fn decode(objects: &BTreeMap<&str, Vec<u8>>, training: &Training, connectors: &[
             Some(peer) => Some((peer.clone(), state("peer-optimizer", &peer)?)),
             None => None,
         },
+        dense,
         steps: history["steps"].as_u64()?,
         penalties,
         history: serde_json::from_value(history["history"].clone()).ok()?,

@@ -7,6 +7,7 @@ use super::objective::Objective;
 use super::optimizer::State;
 use super::peer::Peer;
 use super::session::Task;
+use super::sparsity::Sparsity;
 use super::{Progress, Stop, evaluation};
 use crate::data;
 use crate::error::{Error, Kind, Result};
@@ -72,6 +73,8 @@ pub struct Trainee<'a, B: Backend> {
     pub network: &'a mut Executor<B>,
     /// Its optimizer's state.
     pub optimizer: &'a mut State<B>,
+    /// What holds weights at zero while it trains.
+    pub sparsity: &'a mut Sparsity,
     /// What losses on features train beside it.
     pub connectors: &'a mut Connectors<B>,
     /// The network that learns beside it, if any.
@@ -90,7 +93,7 @@ pub fn pass<B: Backend>(
     epoch: u64,
     rates: &[f64],
 ) -> Result<Passed, Stop> {
-    let Trainee { network, optimizer, connectors, mut peer } = trainee;
+    let Trainee { network, optimizer, sparsity, connectors, mut peer } = trainee;
     let device = &network.device().clone();
     let order = data::epoch_order(task.train, task.seed, epoch);
     let training = task.training;
@@ -151,7 +154,8 @@ pub fn pass<B: Backend>(
         }
         last_finite_loss = Some(value);
         let mut gradients = tensor::backward(loss)?;
-        network.mask_gradients(&mut gradients)?;
+        let count = epoch * rates.len() as u64 + step as u64;
+        let takes_step = sparsity.after_backward(count, network, &mut gradients, optimizer)?;
         if training.clip_norm.is_some() || step % GRADIENT_CHECK == 0 {
             let trained = network.trainable().chain(connectors.parameters()).map(|parameter| &parameter.tensor);
             let norm = clip(&mut gradients, &trained.collect::<Vec<_>>(), training.clip_norm)?;
@@ -165,9 +169,11 @@ pub fn pass<B: Backend>(
                 return Err(diverged("the peer's loss"));
             }
         }
-        optimizer.step(&training.optimizer, lr, network.parameters_mut(), &mut gradients)?;
-        connectors.step(&training.optimizer, lr, &mut gradients)?;
-        network.apply_masks()?;
+        if takes_step {
+            optimizer.step(&training.optimizer, lr, network.parameters_mut(), &mut gradients)?;
+            connectors.step(&training.optimizer, lr, &mut gradients)?;
+        }
+        sparsity.after_step(count, network)?;
         objective.penalties.after_step(network, lr)?;
         network.update_statistics(&forward)?;
 

@@ -24,6 +24,12 @@ pub struct Entry {
     pub inactive_units: Option<u64>,
     /// Units removed after the epoch.
     pub pruned_units: Option<u64>,
+    /// The share of weights that are masked after the epoch, if the stage masks weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sparsity: Option<f64>,
+    /// Whether the sparsity is still rising: such an epoch is not chosen, and does not count for an early stop.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rising: bool,
 }
 
 /// The epochs so far, in order.
@@ -39,16 +45,16 @@ pub struct History {
 impl History {
     /// Whether the last epoch is the best on the validation split so far; the earliest of equals counts.
     pub fn last_is_best(&self) -> bool {
-        let Some((last, before)) = self.epochs.split_last() else { return false };
+        let Some((last, before)) = self.epochs.split_last().filter(|(last, _)| !last.rising) else { return false };
         last.validation_accuracy.is_some_and(|accuracy| {
-            before.iter().filter_map(|e| e.validation_accuracy).all(|earlier| accuracy > earlier)
+            before.iter().filter(|e| !e.rising).filter_map(|e| e.validation_accuracy).all(|earlier| accuracy > earlier)
         })
     }
 
     /// The number of the best epoch on the validation split.
     pub fn best(&self) -> Option<u64> {
         let mut best: Option<(f64, u64)> = None;
-        for entry in &self.epochs {
+        for entry in self.epochs.iter().filter(|entry| !entry.rising) {
             if let Some(accuracy) = entry.validation_accuracy
                 && best.is_none_or(|(highest, _)| accuracy > highest)
             {
@@ -62,7 +68,7 @@ impl History {
     pub fn stop(&self, rule: &EarlyStop) -> Option<u64> {
         let mut highest = f64::NEG_INFINITY;
         let mut since = 0;
-        for entry in &self.epochs {
+        for entry in self.epochs.iter().filter(|entry| !entry.rising) {
             let accuracy = entry.validation_accuracy?;
             if accuracy > highest + rule.minimum_gain {
                 (highest, since) = (accuracy, 0);
@@ -91,6 +97,8 @@ mod tests {
             lr: 0.1,
             inactive_units: None,
             pruned_units: None,
+            sparsity: None,
+            rising: false,
         };
         History { epochs: accuracies.iter().enumerate().map(entry).collect(), selected: None }
     }

@@ -8,6 +8,7 @@
 //! - `losses/`: the terms that compare the network with labels, a teacher or a peer; connectors between features;
 //! - `peer`: the second network of mutual learning;
 //! - `optimizer`, `schedule`: how weights change, and how fast;
+//! - `sparsity`: masks that change while a network is trained;
 //! - `checkpoint`: an epoch as an action of its own in the store;
 //! - `history`: what every epoch came to, and what is decided from it;
 //! - `evaluation`: a network's logits on a split, and what they are worth.
@@ -24,6 +25,7 @@ mod peer;
 mod penalties;
 mod schedule;
 mod session;
+mod sparsity;
 #[cfg(test)]
 mod tests;
 

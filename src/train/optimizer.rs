@@ -88,6 +88,19 @@ impl<B: Backend> State<B> {
         tensors
     }
 
+    /// Starts anew for the values of one parameter, by its index, where `stays` is 0; it is 1 elsewhere.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn forget(&mut self, parameter: usize, stays: &[f32]) -> Result<()> {
+        for slot in &mut self.slots[parameter] {
+            let mut values = B::download(slot);
+            values.iter_mut().zip(stays).filter(|(_, stays)| **stays == 0.0).for_each(|(value, _)| *value = 0.0);
+            B::overwrite(slot, &values)?;
+        }
+        Ok(())
+    }
+
     /// Fails with `Kind::Diverged` if a value is NaN or infinite: a moment overflows before a weight does.
     ///
     /// # Errors

@@ -401,4 +401,49 @@ pub struct PeriodicPruning {
     pub every: u64,
     /// How.
     pub method: Method,
+    /// How the sparsity rises; all at once when absent.
+    pub schedule: Option<SparsitySchedule>,
+}
+
+/// The course of a sparsity over epochs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum SparsitySchedule {
+    /// s_t = s_f + (s_i − s_f) (1 − (t − begin) / (end − begin))³ after t epochs (Zhu & Gupta 2017).
+    Agp {
+        /// s_i.
+        initial: f64,
+        /// Epochs before the first pruning.
+        begin: u64,
+        /// Epochs after which the whole sparsity is reached.
+        end: u64,
+    },
+}
+
+impl PeriodicPruning {
+    /// How much of its whole sparsity the method is to reach after so many epochs; `None` when nothing is pruned then.
+    pub fn share_after(&self, epochs: u64) -> Option<f64> {
+        if self.method.is_dynamic() || !epochs.is_multiple_of(self.every) {
+            return None;
+        }
+        let (Some(SparsitySchedule::Agp { initial, begin, end }), Some(target)) =
+            (&self.schedule, self.method.target())
+        else {
+            return self.method.share_after(epochs / self.every);
+        };
+        if epochs >= *end || target.sparsity <= 0.0 {
+            return Some(1.0);
+        }
+        let way = epochs.checked_sub(*begin)? as f64 / (end - begin) as f64;
+        let sparsity = target.sparsity + (initial - target.sparsity) * (1.0 - way).powi(3);
+        (sparsity > 0.0).then(|| sparsity / target.sparsity)
+    }
+
+    /// The first epoch after which the whole sparsity is reached; 0 without a schedule.
+    pub fn complete_after(&self) -> u64 {
+        match self.schedule {
+            Some(SparsitySchedule::Agp { end, .. }) => end.next_multiple_of(self.every),
+            None => 0,
+        }
+    }
 }

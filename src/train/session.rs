@@ -10,6 +10,7 @@ use super::objective::Objective;
 use super::optimizer::State;
 use super::parameters::{Select, Training};
 use super::peer::{self, Peer};
+use super::sparsity::{Sparsity, masked_share};
 use super::{Entry, History, Progress, Stop, schedule};
 use crate::data::{Images, Normalization};
 use crate::error::{Error, Kind, Result};
@@ -86,9 +87,9 @@ pub fn train<B: Backend>(task: &Task, start: Model, teacher: Option<&Model>, dev
         Some(checkpoint) => {
             let (epoch, epochs) = (checkpoint.history.epochs.len() as u64, training.epochs);
             (task.progress)(Progress::Resumed { epoch, epochs });
-            Session::restore(task, start.graph, checkpoint, taught_by, &connectors, device)?
+            Session::restore(task, steps, start, checkpoint, taught_by, &connectors, device)?
         }
-        None => Session::begin(task, start, taught_by, &connectors, device)?,
+        None => Session::begin(task, steps, start, taught_by, &connectors, device)?,
     };
     let last = training.early_stop.as_ref().and_then(|rule| session.history.stop(rule));
     if last.is_none() && session.history.epochs.len() < keys.len() {
@@ -116,7 +117,10 @@ fn keys(task: &Task, rates: &dyn Fn(usize) -> Vec<f64>) -> Result<Vec<Digest>, S
         if task.is_cancelled() {
             return Err(Stop::Cancelled);
         }
-        keys.push(checkpoint::next_key(keys.last().unwrap_or(&task.chain), &rates(epoch)));
+        let mut decisive = rates(epoch);
+        let foresight = Sparsity::foresight(task.training, decisive.len() as u64, epoch as u64);
+        decisive.extend(foresight);
+        keys.push(checkpoint::next_key(keys.last().unwrap_or(&task.chain), &decisive));
     }
     Ok(keys)
 }
@@ -152,6 +156,7 @@ struct Session<B: Backend> {
     peer: Option<Peer<B>>,
     /// The layers of the teacher, if there is one.
     taught_by: Option<Graph>,
+    sparsity: Sparsity,
     objective: Objective,
     history: History,
     best: Option<Model>,
@@ -162,12 +167,14 @@ struct Session<B: Backend> {
 impl<B: Backend> Session<B> {
     fn begin(
         task: &Task,
-        model: Model,
+        steps: u64,
+        mut model: Model,
         taught_by: Option<Graph>,
         connectors: &[ParameterSpec],
         device: &B,
     ) -> Result<Self> {
         let training = task.training;
+        let sparsity = Sparsity::begin(training, steps, &mut model, task.seed)?;
         let network = Executor::new(&model, device)?;
         let optimizer = State::new(&training.optimizer, network.parameters(), device)?;
         let connectors = Connectors::new(connectors, &training.optimizer, task.seed, device)?;
@@ -179,6 +186,7 @@ impl<B: Backend> Session<B> {
             before,
             network,
             optimizer,
+            sparsity,
             connectors,
             peer,
             taught_by,
@@ -189,15 +197,19 @@ impl<B: Backend> Session<B> {
         })
     }
 
+    /// `start` is the network as it was before the first epoch.
     fn restore(
         task: &Task,
-        before: Graph,
+        steps: u64,
+        start: Model,
         checkpoint: Checkpoint,
         taught_by: Option<Graph>,
         connectors: &[ParameterSpec],
         device: &B,
     ) -> Result<Self> {
         let training = task.training;
+        let sparsity = Sparsity::restore(training, steps, &start, checkpoint.dense, task.seed);
+        let before = start.graph;
         let network = Executor::new(&checkpoint.model, device)?;
         let (steps, tensors) = (checkpoint.steps, &checkpoint.optimizer);
         let optimizer = State::restore(&training.optimizer, network.parameters(), device, steps, tensors)?;
@@ -213,6 +225,7 @@ impl<B: Backend> Session<B> {
             connectors,
             peer: peer.transpose()?,
             taught_by,
+            sparsity,
             objective,
             history: checkpoint.history,
             best: checkpoint.best,
@@ -224,6 +237,7 @@ impl<B: Backend> Session<B> {
         Checkpoint {
             model: self.network.download(),
             optimizer: self.optimizer.save(&training.optimizer, self.network.parameters()),
+            dense: self.sparsity.dense(),
             steps: self.optimizer.steps,
             penalties: self.objective.penalties.save(),
             connectors: self.connectors.save(&training.optimizer),
@@ -254,6 +268,7 @@ impl<B: Backend> Session<B> {
         let trainee = Trainee {
             network: &mut self.network,
             optimizer: &mut self.optimizer,
+            sparsity: &mut self.sparsity,
             connectors: &mut self.connectors,
             peer: self.peer.as_mut(),
         };
@@ -265,12 +280,15 @@ impl<B: Backend> Session<B> {
         }
         let mut pruned_units = None;
         if let Some(prune) = &training.prune
-            && (epoch + 1).is_multiple_of(prune.every)
-            && let Some(share) = prune.method.share_after((epoch + 1) / prune.every)
+            && let Some(share) = prune.share_after(epoch + 1)
         {
             pruned_units = self.prune(task, &prune.method, share, device)?;
         }
-        self.finite = Some(self.network.download());
+        let model = self.network.download();
+        let masks = training.prune.as_ref().filter(|prune| prune.method.masks_weights());
+        let sparsity = masks.map(|_| masked_share(&model));
+        let rising = training.prune.as_ref().is_some_and(|prune| epoch + 1 < prune.complete_after());
+        self.finite = Some(model);
         let validation = self.validate(task, device)?;
         let entry = Entry {
             epoch: epoch + 1,
@@ -281,6 +299,8 @@ impl<B: Backend> Session<B> {
             lr: rates.last().copied().unwrap_or_default(),
             inactive_units: passed.inactive_units,
             pruned_units,
+            sparsity,
+            rising,
         };
         self.history.epochs.push(entry);
         if self.history.last_is_best() {
@@ -293,6 +313,7 @@ impl<B: Backend> Session<B> {
     fn check_finite(&self) -> Result<()> {
         self.network.download().check_finite()?;
         self.optimizer.check_finite(self.network.parameters())?;
+        self.sparsity.check_finite()?;
         self.connectors.check_finite()?;
         self.peer.as_ref().map_or(Ok(()), Peer::check_finite)
     }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::parameters::{EarlyStop, Loss, Optimizer, Penalty, PeriodicPruning, Schedule, Select, Training};
+use super::parameters::{
+    EarlyStop, Loss, Optimizer, Penalty, PeriodicPruning, Schedule, Select, SparsitySchedule, Training,
+};
 use super::{Progress, Stop, Task, Trained, train};
 use crate::data::{self, Augmentation, DataSet, Normalization, Source};
 use crate::error::Kind;
@@ -13,6 +15,8 @@ use crate::network::arch::{Architecture, Shortcut};
 use crate::prune::{ChannelScope, Criterion, Measure, Method, Surroundings, WeightScope};
 use crate::store::{Digest, Options, Store};
 use crate::tensor::Cpu;
+
+static NEVER: AtomicBool = AtomicBool::new(false);
 
 pub(super) struct Fixture {
     set: DataSet,
@@ -60,23 +64,46 @@ impl Fixture {
                 *resumed.lock().unwrap() = Some(epoch);
             }
         };
-        let task = Task {
+        let task = self.task(training, &store, &NEVER, &progress);
+        let trained = train(&task, start, teacher, &Cpu::default())?;
+        let resumed = *resumed.lock().unwrap();
+        Ok((trained, resumed))
+    }
+
+    /// Trains until so many epochs are kept, and then is told to stop.
+    fn stopped_after(&self, epochs: u64, store: &str, training: &Training, start: Model) {
+        let store = self.store(store);
+        let cancelled = AtomicBool::new(false);
+        let progress = |progress: Progress| {
+            if matches!(&progress, Progress::Epoch { entry, .. } if entry.epoch == epochs) {
+                cancelled.store(true, Ordering::Relaxed);
+            }
+        };
+        let task = self.task(training, &store, &cancelled, &progress);
+        assert!(matches!(train(&task, start, None, &Cpu::default()), Err(Stop::Cancelled)));
+    }
+
+    fn task<'a>(
+        &'a self,
+        training: &'a Training,
+        store: &'a Store,
+        cancelled: &'a AtomicBool,
+        progress: &'a (dyn Fn(Progress) + Sync),
+    ) -> Task<'a> {
+        Task {
             training,
             seed: 5,
             images: &self.set.train,
             train: &self.train,
             validation: &self.validation,
             normalization: &self.normalization,
-            store: &store,
+            store,
             chain: Digest::of(b"chain"),
             stage: Digest::of(b"stage"),
             resume: true,
-            cancelled: &AtomicBool::new(false),
-            progress: &progress,
-        };
-        let trained = train(&task, start, teacher, &Cpu::default())?;
-        let resumed = *resumed.lock().unwrap();
-        Ok((trained, resumed))
+            cancelled,
+            progress,
+        }
     }
 }
 
@@ -114,6 +141,18 @@ pub(super) fn training(epochs: u64) -> Training {
         select: Select::Last,
         early_stop: None,
         prune: None,
+    }
+}
+
+fn magnitude(sparsity: f64) -> Method {
+    Method::Weights {
+        criterion: Criterion::Magnitude,
+        sparsity,
+        scope: WeightScope::Global,
+        steps: None,
+        ignore: Vec::new(),
+        layers: Default::default(),
+        images: None,
     }
 }
 
@@ -195,8 +234,7 @@ fn the_best_epoch_and_an_early_stop_survive_resuming() {
 fn masked_weights_stay_zero_whatever_the_optimizer_does() {
     let fixture = Fixture::new();
     let mut start = mlp(16);
-    let method = Method::Weights { criterion: Criterion::Magnitude, sparsity: 0.8, scope: WeightScope::Global };
-    prune(&method, &mut start);
+    prune(&magnitude(0.8), &mut start);
     let adamw = Optimizer::Adamw { lr: 1e-2, betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 0.1, decay_all: true };
     for (name, optimizer) in [("sgd", sgd(0.1, 1e-2)), ("adamw", adamw)] {
         let (trained, _) = fixture.run(name, &Training { optimizer, ..training(2) }, start.clone(), None);
@@ -207,6 +245,115 @@ fn masked_weights_stay_zero_whatever_the_optimizer_does() {
             assert!(values.iter().zip(mask).any(|(w, kept)| *kept && *w != 0.0));
         }
     }
+}
+
+fn surgery() -> Method {
+    let layers = [("hidden1".to_owned(), 0.25)].into();
+    Method::Surgery { c: 0.5, gamma: 0.1, power: 1.0, ignore: Vec::new(), layers }
+}
+
+fn rigl() -> Method {
+    let scope = WeightScope::Erk;
+    Method::Rigl { sparsity: 0.8, scope, every_steps: 5, alpha: 0.3, until: 0.75, ignore: vec!["classifier".into()] }
+}
+
+fn pruned_by(method: Method, epochs: u64) -> Training {
+    Training { prune: Some(PeriodicPruning { every: 1, method, schedule: None }), ..training(epochs) }
+}
+
+#[test]
+fn masks_that_change_in_training_are_bit_for_bit_the_same_after_a_resumption() {
+    let fixture = Fixture::new();
+    let agp = |epochs| {
+        let schedule = Some(SparsitySchedule::Agp { initial: 0.1, begin: 1, end: 3 });
+        Training {
+            prune: Some(PeriodicPruning { every: 1, method: magnitude(0.8), schedule }),
+            select: Select::Best,
+            ..training(epochs)
+        }
+    };
+    let adam = |training: Training| {
+        let optimizer =
+            Optimizer::Adam { lr: 1e-2, betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 1e-3, decay_all: false };
+        Training { optimizer, clip_norm: Some(1.0), ..training }
+    };
+    let cases: [(&str, &dyn Fn(u64) -> Training); 4] = [
+        ("agp", &agp),
+        ("surgery", &|epochs| pruned_by(surgery(), epochs)),
+        ("surgery, adam", &|epochs| adam(pruned_by(surgery(), epochs))),
+        ("rigl", &|epochs| adam(pruned_by(rigl(), epochs))),
+    ];
+    for (name, training) in cases {
+        let (fresh, _) = fixture.run(&format!("{name} fresh"), &training(4), mlp(24), None);
+        // Killed after two epochs: the records of the others are not there.
+        let store = format!("{name} killed");
+        fixture.stopped_after(2, &store, &training(4), mlp(24));
+        let (resumed, from) = fixture.run(&store, &training(4), mlp(24), None);
+        assert_eq!(from, Some(2), "{name}");
+        assert!(resumed.model == fresh.model, "{name}");
+        assert_eq!(resumed.history, fresh.history, "{name}");
+        let sparsities: Vec<f64> = fresh.history.epochs.iter().map(|entry| entry.sparsity.unwrap()).collect();
+        assert!(sparsities[3] > 0.3, "{name}: {sparsities:?}");
+        for (tensor, mask) in &fresh.model.masks {
+            let values = &fresh.model.tensors[tensor].data;
+            assert!(values.iter().zip(mask).all(|(w, kept)| *kept || w.to_bits() == 0), "{name} {tensor}");
+        }
+        let accuracy = fresh.history.epochs[3].validation_accuracy.unwrap();
+        assert!(accuracy > 0.6, "{name}: {accuracy}");
+    }
+}
+
+#[test]
+fn the_best_epoch_is_one_with_the_whole_sparsity() {
+    let fixture = Fixture::new();
+    let schedule = Some(SparsitySchedule::Agp { initial: 0.0, begin: 0, end: 3 });
+    let prune = Some(PeriodicPruning { every: 1, method: magnitude(0.97), schedule });
+    let rising = Training { prune, select: Select::Best, ..training(4) };
+    let (trained, _) = fixture.run("rising", &rising, mlp(24), None);
+    let accuracies: Vec<f64> = trained.history.epochs.iter().map(|entry| entry.validation_accuracy.unwrap()).collect();
+    assert!(accuracies[0] > accuracies[2].max(accuracies[3]), "the test says something: {accuracies:?}");
+    assert!(trained.history.selected >= Some(3));
+    let masked = trained.model.masks.values().flatten().filter(|kept| !**kept).count();
+    assert_eq!(masked, (0.97 * (24.0 * 64.0 + 240.0_f64)).round() as usize);
+    // An early stop waits too.
+    let early_stop = Some(EarlyStop { patience: 1, minimum_gain: 0.9 });
+    let (stopped, _) = fixture.run("stopping", &Training { early_stop, ..rising }, mlp(24), None);
+    assert_eq!(stopped.history.epochs.len(), 4);
+}
+
+#[test]
+fn surgery_lets_weights_come_back_and_rigl_moves_them() {
+    let fixture = Fixture::new();
+    let masks = |name: &str, method: &Method, epochs| {
+        fixture.run(&format!("{name} {epochs}"), &pruned_by(method.clone(), epochs), mlp(24), None).0.model.masks
+    };
+    for (name, method) in [("surgery", surgery()), ("rigl", rigl())] {
+        let (early, late) = (masks(name, &method, 1), masks(name, &method, 4));
+        let back = early["hidden1.weight"].iter().zip(&late["hidden1.weight"]).filter(|(a, b)| !**a && **b).count();
+        assert!(back > 10, "{name}: {back}");
+        if name == "rigl" {
+            let kept = |masks: &std::collections::BTreeMap<String, Vec<bool>>| {
+                masks["hidden1.weight"].iter().filter(|kept| **kept).count()
+            };
+            assert_eq!((kept(&early), kept(&late)), (307, 307), "a fifth of 1,536");
+            assert!(!late.contains_key("classifier.weight"), "it is ignored");
+        }
+    }
+    // Masks of an earlier stage are where surgery begins.
+    let mut start = mlp(24);
+    prune(&magnitude(0.9), &mut start);
+    let (trained, _) = fixture.run("pruned before", &pruned_by(surgery(), 2), start.clone(), None);
+    let back = start.masks["hidden1.weight"].iter().zip(&trained.model.masks["hidden1.weight"]);
+    assert!(back.filter(|(before, now)| !**before && **now).count() > 0);
+}
+
+#[test]
+fn a_longer_rigl_begins_anew() {
+    let fixture = Fixture::new();
+    fixture.run("rigl", &pruned_by(rigl(), 2), mlp(16), None);
+    assert_eq!(fixture.run("rigl", &pruned_by(rigl(), 3), mlp(16), None).1, None, "its cosine has another length");
+    fixture.run("surgery", &pruned_by(surgery(), 2), mlp(16), None);
+    assert_eq!(fixture.run("surgery", &pruned_by(surgery(), 3), mlp(16), None).1, Some(2));
 }
 
 #[test]
@@ -255,7 +402,7 @@ fn an_activation_penalty_silences_units_and_pruning_between_epochs_removes_them(
     let (silent, _) = fixture.run("silent", &quiet, mlp(64), None);
     assert!(silent.history.epochs.last().unwrap().inactive_units.unwrap() > 8, "{:?}", silent.history);
     assert_eq!(silent.model.graph.parameter_count(), mlp(64).graph.parameter_count());
-    quiet.prune = Some(PeriodicPruning { every: 2, method });
+    quiet.prune = Some(PeriodicPruning { every: 2, method, schedule: None });
     let (pruned, _) = fixture.run("pruned", &quiet, mlp(64), None);
     let removed: u64 = pruned.history.epochs.iter().filter_map(|e| e.pruned_units).sum();
     assert!(removed > 8);
@@ -360,7 +507,7 @@ fn channels_go_step_by_step_between_epochs() {
         steps: 3,
         images: Some(64),
     };
-    let whole = Training { prune: Some(PeriodicPruning { every: 1, method }), ..training(5) };
+    let whole = Training { prune: Some(PeriodicPruning { every: 1, method, schedule: None }), ..training(5) };
     let (trained, _) = fixture.run("whole", &whole, resnet(), None);
     let removed: Vec<Option<u64>> = trained.history.epochs.iter().map(|entry| entry.pruned_units).collect();
     // A fifth of all units each time, and nothing after the last step.

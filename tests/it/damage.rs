@@ -69,7 +69,7 @@ fn every_output_that_is_cut_short_or_gone_is_made_again() {
 fn a_flipped_bit_is_noticed_when_a_stage_needs_the_object() {
     let whole = finished();
     for (damaged, output, asked) in
-        [("teacher", "weights", "student"), ("teacher", "network", "score"), ("pruned", "masks", "tuned")]
+        [("teacher", "weights", "student"), ("teacher", "network", "score"), ("pruned", "weights", "tuned")]
     {
         let project = Project::new(SMALL);
         copy(&whole.cache(), &project.cache());

@@ -9,21 +9,51 @@ enum Name {
     Inactive,
     Weights,
     Channels,
+    Surgery,
+    Rigl,
 }
 
-/// Reads `method` of a table that needs one.
-pub fn needed(reader: &mut Reader) -> Method {
+const NAMES: [(&str, Name); 5] = [
+    ("inactive", Name::Inactive),
+    ("weights", Name::Weights),
+    ("channels", Name::Channels),
+    ("surgery", Name::Surgery),
+    ("rigl", Name::Rigl),
+];
+
+/// Reads `method` of a table that needs one. `trains` says whether it belongs to a stage that trains: some methods need
+/// steps.
+pub fn needed(reader: &mut Reader, trains: bool) -> Method {
     let shape = Shape { what: "a pruning method", example: "{ kind = \"inactive\", layer = \"hidden1\" }" };
     if !reader.has("method") {
         reader.missing("method", shape.example);
     }
-    let stand_in = Method::Weights { criterion: Criterion::Magnitude, sparsity: 0.0, scope: WeightScope::Global };
-    reader.table("method", shape, method).unwrap_or(stand_in)
+    let stand_in = Method::Weights {
+        criterion: Criterion::Magnitude,
+        sparsity: 0.0,
+        scope: WeightScope::Global,
+        steps: None,
+        ignore: Vec::new(),
+        layers: Default::default(),
+        images: None,
+    };
+    let read = |reader: &mut Reader| {
+        let method = method(reader);
+        if method.is_dynamic() && !trains && reader.understood() {
+            let span = reader.place("kind");
+            reader
+                .diagnostics
+                .error(span, "this method changes masks while a network is trained")
+                .label("and a prune stage does not train")
+                .hint("use `kind = \"weights\"`, or give this method as `prune = { method = … }` of a fine-tune stage");
+        }
+        method
+    };
+    reader.table("method", shape, read).unwrap_or(stand_in)
 }
 
 fn method(reader: &mut Reader) -> Method {
-    match reader.kind("kind", &[("inactive", Name::Inactive), ("weights", Name::Weights), ("channels", Name::Channels)])
-    {
+    match reader.kind("kind", &NAMES) {
         Name::Inactive => {
             let measures = [("maximum", Measure::Maximum), ("mean", Measure::Mean), ("zeros", Measure::Zeros)];
             let measure = reader.choice("measure", &measures, Some(Measure::Maximum));
@@ -35,18 +65,25 @@ fn method(reader: &mut Reader) -> Method {
                 minimum: reader.integer("minimum", 1..=1 << 20, Some(1)),
             }
         }
-        Name::Weights => Method::Weights {
-            criterion: reader.choice(
-                "criterion",
-                &[("magnitude", Criterion::Magnitude), ("random", Criterion::Random)],
-                Some(Criterion::Magnitude),
-            ),
+        Name::Weights => weights(reader),
+        Name::Surgery => Method::Surgery {
+            c: reader.number("c", Limits::ANY, Some(0.0)),
+            gamma: reader.number("gamma", Limits::NOT_NEGATIVE, Some(1e-4)),
+            power: reader.number("power", Limits::NOT_NEGATIVE, Some(1.0)),
+            ignore: reader.strings("ignore", "a pattern"),
+            layers: reader.numbers("layers", "{ \"conv1\" = -0.5 }", Limits::ANY),
+        },
+        Name::Rigl => Method::Rigl {
             sparsity: reader.number("sparsity", Limits::BELOW_ONE, None),
             scope: reader.choice(
                 "scope",
-                &[("global", WeightScope::Global), ("uniform", WeightScope::Uniform)],
-                Some(WeightScope::Global),
+                &[("erk", WeightScope::Erk), ("uniform", WeightScope::Uniform)],
+                Some(WeightScope::Erk),
             ),
+            every_steps: reader.integer("every-steps", 1..=1 << 32, Some(100)),
+            alpha: reader.number("alpha", Limits::SHARE, Some(0.3)),
+            until: reader.number("until", Limits::SHARE, Some(0.75)),
+            ignore: reader.strings("ignore", "a pattern"),
         },
         Name::Channels => channels(reader),
     }
@@ -86,6 +123,27 @@ fn channels(reader: &mut Reader) -> Method {
         ignore: reader.strings("ignore", "a pattern"),
         layers,
         steps: reader.integer("steps", 1..=1000, Some(1)),
+        images: reader.optional_integer("images", 1..=1 << 32),
+    }
+}
+
+/// The rounds that the paper of SynFlow takes.
+const SYNFLOW_STEPS: u64 = 100;
+
+fn weights(reader: &mut Reader) -> Method {
+    let criteria: Vec<(&'static str, Criterion)> =
+        Criterion::ALL.into_iter().filter(|(_, criterion)| criterion.ranks_weights()).collect();
+    let criterion = reader.choice("criterion", &criteria, Some(Criterion::Magnitude));
+    let steps = if criterion == Criterion::Synflow { SYNFLOW_STEPS } else { 1 };
+    let steps = reader.integer("steps", 1..=1000, Some(steps));
+    Method::Weights {
+        criterion,
+        sparsity: reader.number("sparsity", Limits::BELOW_ONE, None),
+        scope: reader.choice("scope", &WeightScope::ALL, Some(WeightScope::Global)),
+        // One round is the same whether it is said or not, and so is its key.
+        steps: (steps > 1).then_some(steps),
+        ignore: reader.strings("ignore", "a pattern"),
+        layers: reader.numbers("layers", "{ \"conv1\" = 0.5 }", Limits::BELOW_ONE),
         images: reader.optional_integer("images", 1..=1 << 32),
     }
 }

@@ -98,7 +98,7 @@ pub fn stage(
             }
             Kind::Prune => {
                 input(reader, "from", true, &mut inputs);
-                let method = method::needed(reader);
+                let method = method::needed(reader, false);
                 let needs_data = method.needs_data() && reader.sound("method");
                 if needs_data && !reader.has("data") {
                     reader.missing("data", "\"digits\"");

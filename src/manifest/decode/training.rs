@@ -3,7 +3,7 @@
 use super::{augment, losses, method, penalties};
 use crate::manifest::reader::{Reader, Shape};
 use crate::manifest::scalar::{Limits, integer, number};
-use crate::train::parameters::{EarlyStop, Optimizer, PeriodicPruning, Schedule, Select, Training};
+use crate::train::parameters::{EarlyStop, Optimizer, PeriodicPruning, Schedule, Select, SparsitySchedule, Training};
 
 /// Reads them. With a teacher the default loss is distillation, without one cross entropy.
 pub fn training(reader: &mut Reader, teacher: bool) -> Training {
@@ -36,18 +36,30 @@ pub fn training(reader: &mut Reader, teacher: bool) -> Training {
             patience: r.integer("patience", 1..=1_000_000, None),
             minimum_gain: r.number("minimum-gain", Limits::SHARE, Some(0.0)),
         }),
-        prune: reader.table("prune", PRUNE, |r| PeriodicPruning {
-            every: r.integer("every", 1..=1_000_000, Some(1)),
-            method: method::needed(r),
-        }),
+        prune: reader.table("prune", PRUNE, prune),
     }
 }
 
 const OPTIMIZER: Shape = Shape { what: "an optimizer", example: "{ kind = \"adam\", lr = 1e-3 }" };
 const SCHEDULE: Shape = Shape { what: "a schedule", example: "{ kind = \"cosine\" }" };
 const EARLY_STOP: Shape = Shape { what: "`early-stop`", example: "{ patience = 5 }" };
+const SPARSITY_SCHEDULE: Shape = Shape { what: "a schedule", example: "{ kind = \"agp\", end = 20 }" };
 const PRUNE: Shape =
     Shape { what: "`prune`", example: "{ every = 5, method = { kind = \"weights\", sparsity = 0.5 } }" };
+
+fn prune(reader: &mut Reader) -> PeriodicPruning {
+    let method = method::needed(reader, true);
+    let every = reader.integer("every", 1..=1_000_000, Some(1));
+    let schedule = reader.table("schedule", SPARSITY_SCHEDULE, |r| {
+        r.kind("kind", &[("agp", ())]);
+        SparsitySchedule::Agp {
+            initial: r.number("initial", Limits::BELOW_ONE, Some(0.0)),
+            begin: r.integer("begin", 0..=1_000_000, Some(0)),
+            end: r.integer("end", 1..=1_000_000, None),
+        }
+    });
+    PeriodicPruning { every, method, schedule }
+}
 
 #[derive(Clone, Copy)]
 enum OptimizerName {

@@ -4,15 +4,15 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::{channels, data_of, losses};
+use super::{channels, data_of, losses, weights};
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::scalar::printable;
 use crate::manifest::source::Span;
 use crate::manifest::{Data, Manifest, NetworkSource, Stage};
 use crate::network::arch::{Architecture, Unbuildable};
-use crate::network::{Graph, Role, pattern};
+use crate::network::{Graph, pattern};
+use crate::prune::Method;
 use crate::prune::coupling::Coupling;
-use crate::prune::{Method, WeightScope};
 use crate::stage::Parameters;
 use crate::train::parameters::Penalty;
 
@@ -151,13 +151,8 @@ fn layers(stage: &Stage, network: &Known, diagnostics: &mut Diagnostics) {
                 }
                 return;
             }
-            Method::Weights { sparsity, scope, .. } => {
-                if let Some(emptied) = emptied(graph, *sparsity, *scope) {
-                    let span = stage.span(&format!("{prefix}.sparsity"));
-                    diagnostics
-                        .error(span, format!("a sparsity of {sparsity} leaves {emptied} without a weight"))
-                        .hint("lower it");
-                }
+            Method::Weights { .. } | Method::Surgery { .. } | Method::Rigl { .. } => {
+                weights::check(stage, method, prefix, graph, diagnostics);
                 return;
             }
         };
@@ -227,17 +222,6 @@ fn penalised<'a>(graph: &'a Graph, penalty: &'a Penalty) -> (bool, Vec<&'a str>,
             let found = pattern::channel_weights(graph, layer).next().is_some();
             (found, candidates, "layer before the logits")
         }
-    }
-}
-
-/// What has no weight left when the share `sparsity` is masked.
-fn emptied(graph: &Graph, sparsity: f64, scope: WeightScope) -> Option<String> {
-    let weights = graph.parameters().into_iter().filter(|spec| spec.role == Role::Weight);
-    let sizes: Vec<(String, usize)> = weights.map(|spec| (spec.name, spec.dims.iter().product())).collect();
-    let all_go = |size: usize| (sparsity * size as f64).round() as usize >= size;
-    match scope {
-        WeightScope::Global => all_go(sizes.iter().map(|(_, size)| size).sum()).then(|| "the network".to_owned()),
-        WeightScope::Uniform => sizes.into_iter().find(|(_, size)| all_go(*size)).map(|(name, _)| format!("`{name}`")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the keys of a training stage mean to each other and to the data.
 
-use super::losses;
+use super::{losses, weights};
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::{Data, Stage};
 use crate::prune::Method;
@@ -15,6 +15,7 @@ pub fn check(name: &str, stage: &Stage, training: &Training, data: Option<&Data>
         diagnostics.error(stage.span("optimizer.nesterov"), "`nesterov` needs a momentum").hint("add `momentum = 0.9`");
     }
     teacher(stage, training, diagnostics);
+    weights::schedule(stage, training, diagnostics);
     if let Some(prune) = &training.prune {
         super::channels::steps(stage, &prune.method, prune.every, training.epochs, diagnostics);
     }

@@ -140,7 +140,21 @@ fn wrong_files_are_told() {
         edited(46, 2),
         edited(55, 0xf5),
     ];
-    insta::assert_snapshot!(cases.join("\n"), @"");
+    insta::assert_snapshot!(cases.join("\n"), @r"
+    the weights are not a valid file of sparse weights: its first line is not of this version
+    the weights are not a valid file of sparse weights: cut off
+    the weights are not a valid file of sparse weights: cut off
+    the weights are not a valid file of sparse weights: a name that is not UTF-8
+    the weights are not a valid file of sparse weights: `b` is out of order
+    the weights are not a valid file of sparse weights: cut off
+    the weights are not a valid file of sparse weights: `a` has more than 2147483648 weights
+    the weights are not a valid file of sparse weights: `a` has the unknown form 9
+    the weights are not a valid file of sparse weights: `a` keeps 200 of 4 weights
+    the weights are not a valid file of sparse weights: `` is out of order
+      `a` has positions that cannot be read
+      `a` has positions that cannot be read
+      `a` has positions that cannot be read
+    ");
 }
 
 #[test]

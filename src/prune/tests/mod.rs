@@ -214,7 +214,15 @@ fn an_optimizers_state_loses_the_same_rows_and_columns() {
 }
 
 fn weights(criterion: Criterion, sparsity: f64, scope: WeightScope) -> Method {
-    Method::Weights { criterion, sparsity, scope }
+    Method::Weights {
+        criterion,
+        sparsity,
+        scope,
+        steps: None,
+        ignore: Vec::new(),
+        layers: BTreeMap::new(),
+        images: None,
+    }
 }
 
 #[test]

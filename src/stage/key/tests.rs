@@ -12,7 +12,7 @@ use crate::network::arch::{Architecture, Shortcut, Stem, VggClassifier, WrittenL
 use crate::prune::{ChannelScope, Criterion, Measure, Method, WeightScope};
 use crate::stage::{DataInput, ImportInput, NetworkInput, Parameters, Split};
 use crate::train::parameters::{
-    EarlyStop, LayerPair, Loss, Optimizer, Penalty, PeriodicPruning, Schedule, Select, Training,
+    EarlyStop, LayerPair, Loss, Optimizer, Penalty, PeriodicPruning, Schedule, Select, SparsitySchedule, Training,
 };
 
 fn inactive() -> Method {
@@ -20,7 +20,25 @@ fn inactive() -> Method {
 }
 
 fn weights() -> Method {
-    Method::Weights { criterion: Criterion::Random, sparsity: 0.5, scope: WeightScope::Uniform }
+    Method::Weights {
+        criterion: Criterion::Random,
+        sparsity: 0.5,
+        scope: WeightScope::Uniform,
+        steps: Some(3),
+        ignore: vec!["conv1".into(), "conv2".into()],
+        layers: BTreeMap::from([("hidden1".into(), 0.25)]),
+        images: Some(100),
+    }
+}
+
+fn surgery() -> Method {
+    let layers = BTreeMap::from([("hidden1".into(), 0.75)]);
+    Method::Surgery { c: 0.5, gamma: 0.25, power: 0.125, ignore: vec!["conv1".into()], layers }
+}
+
+fn rigl() -> Method {
+    let scope = WeightScope::Uniform;
+    Method::Rigl { sparsity: 0.5, scope, every_steps: 7, alpha: 0.25, until: 0.125, ignore: vec!["conv1".into()] }
 }
 
 fn layers(name: &str) -> Vec<LayerPair> {
@@ -85,7 +103,11 @@ fn training(optimizer: Optimizer, schedule: Schedule, method: Method) -> Trainin
         clip_norm: Some(2.0),
         select: Select::Best,
         early_stop: Some(EarlyStop { patience: 4, minimum_gain: 0.25 }),
-        prune: Some(PeriodicPruning { every: 2, method }),
+        prune: Some(PeriodicPruning {
+            every: 2,
+            method,
+            schedule: Some(SparsitySchedule::Agp { initial: 0.25, begin: 1, end: 5 }),
+        }),
     }
 }
 
@@ -152,8 +174,8 @@ fn descriptions() -> Vec<Description> {
         Parameters::Train { network: Some(resnet), training: training(adam.clone(), step, weights()) },
         Parameters::Distill { network: Some(lenet), training: training(adamw, cosine.clone(), inactive()) },
         Parameters::Distill { network: None, training: training(adam, cosine.clone(), inactive()) },
-        Parameters::Regularize { training: training(sgd.clone(), cosine.clone(), inactive()) },
-        Parameters::FineTune { training: training(sgd, cosine, inactive()) },
+        Parameters::Regularize { training: training(sgd.clone(), cosine.clone(), surgery()) },
+        Parameters::FineTune { training: training(sgd, cosine, rigl()) },
         Parameters::Prune { method: inactive() },
         Parameters::Prune { method: weights() },
         Parameters::Prune { method: channels(Some(0.25), None, None) },
@@ -237,6 +259,7 @@ fn others(value: &Value) -> Vec<Value> {
         "random",
         "global",
         "uniform",
+        "erk",
         "crop",
         "flip",
         "train",
@@ -359,6 +382,8 @@ fn every_variant_is_among_the_descriptions() {
         Method::Inactive { .. } => seen.insert("inactive"),
         Method::Weights { .. } => seen.insert("weights"),
         Method::Channels { .. } => seen.insert("channels"),
+        Method::Surgery { .. } => seen.insert("surgery"),
+        Method::Rigl { .. } => seen.insert("rigl"),
     };
     for description in descriptions() {
         if let Parameters::Prune { method: m } = &description.parameters {
@@ -427,7 +452,7 @@ fn every_variant_is_among_the_descriptions() {
             Augmentation::RandAugment { .. } => "rand-augment",
         }));
     }
-    assert_eq!(seen.len(), 51, "{seen:?}");
+    assert_eq!(seen.len(), 53, "{seen:?}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Every penalty by hand on a network of a few weights, and what training under it comes to.
 
+use std::collections::BTreeMap;
+
 use super::growing::ranks;
 use super::*;
 use crate::network::{HostTensor, Mode, Model};
@@ -202,9 +204,13 @@ fn pruning_weights_between_epochs_keeps_what_has_grown() {
         criterion: crate::prune::Criterion::Magnitude,
         sparsity: 0.5,
         scope: crate::prune::WeightScope::Global,
+        steps: None,
+        ignore: Vec::new(),
+        layers: BTreeMap::new(),
+        images: None,
     };
     let with = |epochs| Training {
-        prune: Some(PeriodicPruning { every: 2, method: method.clone() }),
+        prune: Some(PeriodicPruning { every: 2, method: method.clone(), schedule: None }),
         ..under(Penalty::Growing { layer: "*".into(), delta: 0.05 }, epochs)
     };
     let (fresh, _) = fixture.run("fresh", &with(3), mlp(24), None);

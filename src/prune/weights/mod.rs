@@ -1,0 +1,123 @@
+//! Masking single weights. Norms and biases are never masked, and a weight that was masked stays so.
+//!
+//! - this file: from scores to masks, at once or in rounds;
+//! - `allocation`: how many weights each layer loses, and which of them are ranked together;
+//! - `lamp`: scores that can be compared between layers.
+
+mod allocation;
+mod lamp;
+#[cfg(test)]
+mod tests;
+
+use rand::RngExt;
+
+use std::collections::BTreeMap;
+
+pub use allocation::emptied;
+use allocation::{Pool, pools};
+
+use super::{Criterion, WeightScope};
+use crate::error::{Error, Kind, Result};
+use crate::network::{Model, Role};
+use crate::random;
+
+/// A score for each weight of each tensor of [`Role::Weight`](crate::network::Role::Weight); the lowest go.
+pub type Scores = BTreeMap<String, Vec<f64>>;
+
+/// How many weights go, and where.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Target<'a> {
+    /// The share of the weights that are zero afterwards, of those in layers that `ignore` and `layers` leave.
+    pub sparsity: f64,
+    /// How the zeros are shared out over these layers.
+    pub scope: WeightScope,
+    /// Layers that keep all their weights, as patterns.
+    pub ignore: &'a [String],
+    /// Sparsities of their own for layers that match a pattern; the smallest of those that match.
+    pub layers: &'a BTreeMap<String, f64>,
+    /// In so many rounds, the density falling by the same factor in each (Tanaka 2020).
+    pub steps: u64,
+    /// How much of the way is gone, in (0, 1]: every sparsity is multiplied by this. Gradual pruning raises it.
+    pub share: f64,
+}
+
+/// Sets weights to zero and masks them until `target` is reached. `scores` is asked in every round about the network as it
+/// is then. Ties go to the earlier weight. In every layer at least one weight stays that is not masked yet.
+///
+/// # Errors
+/// What `scores` returns, and `Kind::Internal` when a score is missing or not a number.
+pub fn mask(model: &mut Model, target: &Target, mut scores: impl FnMut(&Model) -> Result<Scores>) -> Result<()> {
+    for step in 1..=target.steps {
+        let sparsity = |whole: f64| {
+            let whole = whole * target.share;
+            // Not by the power in the last step, which may be one bit off.
+            if step == target.steps { whole } else { 1.0 - (1.0 - whole).powf(step as f64 / target.steps as f64) }
+        };
+        let scores = scores(model)?;
+        for pool in pools(&model.graph, target, &sparsity) {
+            mask_lowest(model, &pool, &scores, target.scope)?;
+        }
+    }
+    Ok(())
+}
+
+/// Masks the lowest weights of tensors that are ranked together.
+fn mask_lowest(model: &mut Model, pool: &Pool, scores: &Scores, scope: WeightScope) -> Result<()> {
+    // (score, tensor, index)
+    let mut ranked: Vec<(f64, usize, usize)> = Vec::new();
+    for (number, name) in pool.tensors.iter().enumerate() {
+        let data = &model.tensors[name].data;
+        let given = scores.get(name).filter(|scores| scores.len() == data.len());
+        let given = given.ok_or_else(|| Error::new(Kind::Internal, format!("`{name}` has no scores that fit")))?;
+        if let Some(index) = given.iter().position(|score| score.is_nan()) {
+            return Err(Error::new(Kind::Internal, format!("the score of weight {index} of `{name}` is not a number")));
+        }
+        let mask = model.masks.get(name);
+        let kept = |index: usize| mask.is_none_or(|mask| mask[index]);
+        let scores = if scope == WeightScope::Lamp && !pool.apart { lamp::scores(given, kept) } else { given.clone() };
+        // What was masked before goes first.
+        let scored = scores.into_iter().enumerate();
+        let mut own: Vec<_> =
+            scored.map(|(index, score)| (if kept(index) { score } else { f64::NEG_INFINITY }, number, index)).collect();
+        own.sort_by(order);
+        // The best weight of a layer is not among those that may go.
+        if own.last().is_some_and(|(score, ..)| *score > f64::NEG_INFINITY) {
+            own.pop();
+        }
+        ranked.extend(own);
+    }
+    ranked.sort_by(order);
+    // What was masked before stays so, even where that is more than is asked for now.
+    let masked = ranked.iter().filter(|(score, ..)| *score == f64::NEG_INFINITY).count();
+    let gone = pool.gone.max(masked).min(ranked.len());
+    for name in &pool.tensors {
+        let length = model.tensors[name].data.len();
+        model.masks.entry(name.clone()).or_insert_with(|| vec![true; length]);
+    }
+    for (_, tensor, index) in &ranked[..gone] {
+        let name = &pool.tensors[*tensor];
+        model.masks.get_mut(name).expect("just made")[*index] = false;
+        model.tensors.get_mut(name).expect("a parameter of the graph").data[*index] = 0.0;
+    }
+    Ok(())
+}
+
+fn order(a: &(f64, usize, usize), b: &(f64, usize, usize)) -> std::cmp::Ordering {
+    a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2)))
+}
+
+/// Scores that are |w| or drawn.
+pub fn simple_scores(criterion: Criterion, model: &Model, seed: u64) -> Scores {
+    let weights = model.graph.parameters().into_iter().filter(|spec| spec.role == Role::Weight);
+    weights
+        .map(|spec| {
+            let mut generator = random::generator(seed, &format!("prune {}", spec.name), 0, 0);
+            let score = |weight: &f32| match criterion {
+                Criterion::Random => f64::from(generator.random::<f32>()),
+                _ => f64::from(weight.abs()),
+            };
+            let scores = model.tensors[&spec.name].data.iter().map(score).collect();
+            (spec.name, scores)
+        })
+        .collect()
+}
