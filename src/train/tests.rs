@@ -13,7 +13,7 @@ use crate::prune::{Criterion, Measure, Method, WeightScope};
 use crate::store::{Digest, Options, Store};
 use crate::tensor::Cpu;
 
-struct Fixture {
+pub(super) struct Fixture {
     set: DataSet,
     train: Vec<u32>,
     validation: Vec<u32>,
@@ -22,7 +22,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let set = data::load(Source::Digits, None).unwrap();
         let split = data::split(&set.train.labels, 10, 0.15, 1);
         let normalization = Normalization::of(&set.train, &split.train);
@@ -30,12 +30,24 @@ impl Fixture {
         Self { set, train: split.train, validation: split.validation, normalization, folder }
     }
 
+    /// Keeps only `count` training images, and as many to choose on.
+    pub(super) fn shorten(&mut self, count: usize) {
+        self.train.truncate(count);
+        self.validation.truncate(count);
+    }
+
     fn store(&self, name: &str) -> Store {
         Store::open(&self.folder.path().join(name), &Options::default()).unwrap()
     }
 
     /// Trains in the store called `store`, and says after which epoch it went on.
-    fn run(&self, store: &str, training: &Training, start: Model, teacher: Option<&Model>) -> (Trained, Option<u64>) {
+    pub(super) fn run(
+        &self,
+        store: &str,
+        training: &Training,
+        start: Model,
+        teacher: Option<&Model>,
+    ) -> (Trained, Option<u64>) {
         self.try_run(store, training, start, teacher).unwrap()
     }
 
@@ -73,21 +85,21 @@ impl Fixture {
     }
 }
 
-fn mlp(hidden: usize) -> Model {
+pub(super) fn mlp(hidden: usize) -> Model {
     let graph = Architecture::Mlp { hidden: vec![hidden] }.build([8, 8, 1], 10).unwrap();
     Model::initialise(graph, 5).unwrap()
 }
 
-fn resnet() -> Model {
+pub(super) fn resnet() -> Model {
     let architecture = Architecture::Resnet { depth: 8, width: 4, shortcut: Shortcut::Pad };
     Model::initialise(architecture.build([8, 8, 1], 10).unwrap(), 5).unwrap()
 }
 
-fn sgd(lr: f64, weight_decay: f64) -> Optimizer {
+pub(super) fn sgd(lr: f64, weight_decay: f64) -> Optimizer {
     Optimizer::Sgd { lr, momentum: 0.9, nesterov: true, weight_decay, decay_all: false }
 }
 
-fn training(epochs: u64) -> Training {
+pub(super) fn training(epochs: u64) -> Training {
     Training {
         epochs,
         batch: 64,
