@@ -1,5 +1,6 @@
 //! Every differentiable operation, forward and backward, against what this machine can do at all, and whole training
-//! steps. `cargo bench --bench ops`; read the numbers with `benches/README.md`.
+//! steps. `cargo bench --bench ops`; read the numbers with `benches/README.md`. `-- depthwise concatenate` measures what has
+//! one of the words in its name; whole steps are `training`.
 //!
 //! A time is the median of several runs, followed by the fastest and the slowest.
 
@@ -18,7 +19,8 @@ use pleach::data::{Images, Normalization};
 use pleach::manifest;
 use pleach::network::Model;
 use pleach::store::{Digest, Options, Store};
-use pleach::tensor::geometry::{ChannelPadding, Convolution, Pool, Window};
+use pleach::tensor::geometry::{AdaptivePool, ChannelPadding, Convolution, Pool, Window};
+use pleach::tensor::ops::activation::Activation;
 use pleach::tensor::ops::batch_norm;
 use pleach::tensor::{self, Backend, Cpu, Flat, Gradients, OwnedTape, Tape};
 use pleach::train::{Progress, Task, train};
@@ -44,7 +46,13 @@ fn main() {
             floor.near, floor.far
         );
         println!("  {:<44} {:>30} {:>22}   {:>30} {:>22}", "operation", "forward, ms", "", "backward, ms", "");
-        pool.install(|| operations().into_iter().for_each(|operation| operation.report(&floor)));
+        pool.install(|| {
+            let asked = operations().into_iter().filter(|operation| timing::mentioned(&operation.name));
+            asked.for_each(|operation| operation.report(&floor));
+        });
+    }
+    if !timing::mentioned("training") {
+        return;
     }
     println!("\nwhole training steps, batch {BATCH}, 32x32x3 images of random pixels");
     for (name, depth) in [("ResNet-8", 8), ("ResNet-20", 20)] {
@@ -225,8 +233,19 @@ fn operations() -> Vec<Operation> {
     for (size, from, to, stride) in
         [(32, 3, 16, 1), (32, 16, 16, 1), (32, 16, 32, 2), (16, 32, 32, 1), (16, 32, 64, 2), (8, 64, 64, 1)]
     {
-        all.push(convolution(size, from, to, stride));
+        all.push(convolution(size, [from, to], 3, stride, 1));
     }
+    // Of MobileNetV2 there: 1x1, and depthwise; of ResNeXt: in 32 groups.
+    for (size, from, to) in [(32, 16, 96), (32, 96, 24), (8, 64, 384)] {
+        all.push(convolution(size, [from, to], 1, 1, 1));
+    }
+    for (size, channels, kernel, stride) in
+        [(32, 96, 3, 1), (32, 96, 3, 2), (16, 144, 3, 1), (16, 144, 5, 1), (8, 384, 3, 1)]
+    {
+        all.push(convolution(size, [channels; 2], kernel, stride, channels));
+    }
+    all.push(convolution(32, [61; 2], 3, 1, 61));
+    all.push(convolution(16, [128; 2], 3, 1, 32));
     all.push(linear(64, 10));
     all.push(linear(512, 512));
     for (size, channels) in [(32, 16), (16, 32), (8, 64)] {
@@ -250,18 +269,24 @@ fn operations() -> Vec<Operation> {
         all.push(memory(format!("add and relu {shape}"), [3 * count, 4 * count], run));
     }
     all.extend(pools());
+    all.extend(elementwise());
     all
 }
 
-fn convolution(size: usize, from: usize, to: usize, stride: usize) -> Operation {
-    let window = Window { kernel: [3, 3], stride: [stride; 2], padding: [1, 1], dilation: [1, 1] };
-    let geometry =
-        Convolution { batch: BATCH, input: [size; 2], in_channels: from, out_channels: to, window, groups: 1 };
-    let (x, weight) = (values(BATCH * size * size * from), values(to * from * 9));
+fn convolution(size: usize, [from, to]: [usize; 2], kernel: usize, stride: usize, groups: usize) -> Operation {
+    let window = Window { kernel: [kernel; 2], stride: [stride; 2], padding: [kernel / 2; 2], dilation: [1, 1] };
+    let geometry = Convolution { batch: BATCH, input: [size; 2], in_channels: from, out_channels: to, window, groups };
+    let taps = kernel * kernel * from / groups;
+    let (x, weight) = (values(BATCH * size * size * from), values(to * taps));
     let first = from == 3;
-    let flops = 2.0 * (BATCH * (size / stride) * (size / stride) * to * from * 9) as f64;
+    let flops = 2.0 * (BATCH * (size / stride) * (size / stride) * to * taps) as f64;
+    let kind = match groups {
+        1 => "convolution".to_owned(),
+        _ if groups == from => "depthwise".to_owned(),
+        _ => format!("{groups} groups"),
+    };
     Operation {
-        name: format!("convolution 3x3 {size}x{size}x{from} to {to}, stride {stride}"),
+        name: format!("{kind} {kernel}x{kernel} {size}x{size}x{from} to {to}, stride {stride}"),
         forward: Work::Flops(flops),
         // A network's first layer needs no gradient of its input.
         backward: Work::Flops(if first { flops } else { 2.0 * flops }),
@@ -307,6 +332,42 @@ fn pools() -> Vec<Operation> {
         Cpu::pad_shortcut(&x, &padding, tape).expect("fits")
     });
     vec![largest, mean, all, pad]
+}
+
+/// What the families besides ResNet need, on values as many as a map of 32x32x96 has.
+fn elementwise() -> Vec<Operation> {
+    let (channels, positions) = (96, 32 * 32);
+    let (count, vectors) = (BATCH * positions * channels, BATCH * channels);
+    let mut all = Vec::new();
+    for function in [Activation::Relu6, Activation::Silu, Activation::HardSwish, Activation::Sigmoid] {
+        let x = values(count);
+        all.push(memory(format!("{function:?} 32x32x96").to_lowercase(), [2 * count, 4 * count], move |tape| {
+            Cpu::activation(&x, function, tape).expect("fits")
+        }));
+    }
+    let (a, b) = (values(count), values(count));
+    let product = memory("product 32x32x96".to_owned(), [3 * count, 7 * count], move |tape| {
+        Cpu::product(&a, &b, tape).expect("fits")
+    });
+    let (x, gate) = (values(count), values(vectors));
+    let gated = memory("gate 32x32x96".to_owned(), [2 * count + vectors, 4 * count + 2 * vectors], move |tape| {
+        Cpu::gate(&x, &gate, BATCH, channels, tape).expect("fits")
+    });
+    let (x, factors) = (values(count), values(BATCH));
+    let depth = memory("stochastic depth 32x32x96".to_owned(), [2 * count, 3 * count], move |tape| {
+        Cpu::scale(&x, &factors, count / BATCH, tape).expect("fits")
+    });
+    let (a, b) = (values(count), values(count / 4));
+    let both = memory("concatenate 32x32x96 and 32x32x24".to_owned(), [5 * count / 2, 15 * count / 4], move |tape| {
+        Cpu::concatenate(&[&a, &b], &[channels, channels / 4], tape).expect("fits")
+    });
+    let geometry = AdaptivePool { batch: BATCH, input: [32; 2], output: [7; 2], channels };
+    let (x, pooled) = (values(count), BATCH * 7 * 7 * channels);
+    let adaptive = memory("adaptive average pool 32x32x96 to 7x7".to_owned(), [count + pooled; 2], move |tape| {
+        Cpu::adaptive_average_pool(&x, &geometry, tape).expect("fits")
+    });
+    all.extend([product, gated, depth, both, adaptive]);
+    all
 }
 
 /// An operation whose floor is memory: the values that each way must touch.

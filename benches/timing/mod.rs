@@ -14,6 +14,13 @@ pub fn wanted(part: &str) -> bool {
     named.peek().is_none() || named.any(|name| name == part)
 }
 
+/// Whether `name` has one of the words that were given, or none were.
+#[allow(dead_code, reason = "one of the two programs that share this file has few enough parts to name them in full")]
+pub fn mentioned(name: &str) -> bool {
+    let mut words = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).peekable();
+    words.peek().is_none() || words.any(|word| name.contains(&word))
+}
+
 /// Seconds: median, fastest and slowest.
 pub struct Times {
     pub median: f64,

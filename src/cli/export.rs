@@ -8,6 +8,7 @@ use super::arguments::{self, Global};
 use super::session::{Session, store};
 use super::{Failure, output};
 use crate::error::{Error, Kind, Result};
+use crate::network::Model;
 use crate::plan::{data_digests, explain};
 use crate::report::bytes;
 
@@ -36,13 +37,19 @@ pub fn export(arguments: &arguments::Export, global: &Global) -> Result<(), Fail
     let record = explanation
         .cached
         .ok_or_else(|| Error::new(Kind::Input, format!("stage `{name}` has no result in the store")).hint(&run))?;
-    let output = record
-        .outputs
-        .get(wanted)
-        .ok_or_else(|| Error::new(Kind::Usage, format!("stage `{name}` makes no network")))?;
-    let content = store
-        .get(&output.digest)?
-        .ok_or_else(|| Error::new(Kind::Input, format!("the result of `{name}` is gone from the store")).hint(&run))?;
+    let content = |wanted: &str| -> Result<Vec<u8>> {
+        let output = record
+            .outputs
+            .get(wanted)
+            .ok_or_else(|| Error::new(Kind::Usage, format!("stage `{name}` makes no network")))?;
+        let gone = || Error::new(Kind::Input, format!("the result of `{name}` is gone from the store")).hint(&run);
+        store.get(&output.digest)?.ok_or_else(gone)
+    };
+    let content = match wanted {
+        // Those of a network with masks are stored in a form of our own.
+        "weights" => Model::from_parts(&content("network")?, &content("weights")?, None)?.safetensors()?,
+        _ => content(wanted)?,
+    };
     write(&arguments.output, &content)?;
     output::stdout(&format!("{}: {wanted} of {name}, {}\n", arguments.output.display(), bytes(content.len() as u64)));
     Ok(())

@@ -1,6 +1,7 @@
 //! Takes typed values out of a table. What is wrong is noted and a stand-in returned, so that reading goes on and every
 //! error of the manifest is found in one pass; the stand-ins are never used, because a manifest with errors is refused.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use super::diagnostic::Diagnostics;
@@ -201,6 +202,39 @@ impl<'a> Reader<'a> {
                 None
             }
         }
+    }
+
+    /// The strings of an array, each `what`; none when the key is absent.
+    pub fn strings(&mut self, key: &'static str, what: &str) -> Vec<String> {
+        let mut strings = Vec::new();
+        for item in self.array(key).unwrap_or_default() {
+            if let Some((text, span)) = string(self.diagnostics, what, item) {
+                // Numbered by what could be read, as the results are.
+                self.spans.insert(format!("{}{key}.{}", self.prefix, strings.len()), span);
+                strings.push(text);
+            }
+        }
+        strings
+    }
+
+    /// The numbers of a table whose keys are free, each within `limits`; none when the key is absent.
+    pub fn numbers(&mut self, key: &'static str, example: &str, limits: Limits) -> BTreeMap<String, f64> {
+        let Some(value) = self.value(key) else { return BTreeMap::new() };
+        let Content::Table(table) = &value.content else {
+            self.wrong(key, value, &format!("a table, such as `{example}`"));
+            return BTreeMap::new();
+        };
+        let mut numbers = BTreeMap::new();
+        for (name, (span, value)) in table {
+            let path = format!("{}{key}.{name}", self.prefix);
+            let before = self.diagnostics.len();
+            numbers.insert(name.clone(), number(self.diagnostics, &printable(name), value, limits));
+            if self.diagnostics.len() > before {
+                self.spans.doubt(path.clone());
+            }
+            self.spans.insert(path, *span);
+        }
+        numbers
     }
 
     /// The name of another stage.

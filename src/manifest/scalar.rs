@@ -27,8 +27,14 @@ impl Limits {
         Self { low: 0.0, high: f64::MAX, low_included: true, high_included: true, example: 1e-4 };
     /// From 0 to 1, both included.
     pub const SHARE: Self = Self { low: 0.0, high: 1.0, low_included: true, high_included: true, example: 0.5 };
+    /// Between 0 and 1, neither included.
+    pub const BETWEEN: Self = Self { low: 0.0, high: 1.0, low_included: false, high_included: false, example: 0.5 };
     /// From 0 to below 1.
     pub const BELOW_ONE: Self = Self { low: 0.0, high: 1.0, low_included: true, high_included: false, example: 0.5 };
+    /// More than 0, at most 1.
+    pub const PORTION: Self = Self { low: 0.0, high: 1.0, low_included: false, high_included: true, example: 0.5 };
+    /// A multiplier of a network's widths or depths: more than 0, at most 16.
+    pub const MULTIPLIER: Self = Self { low: 0.0, high: 16.0, low_included: false, high_included: true, example: 1.0 };
 
     fn contains(&self, x: f64) -> bool {
         let above = if self.low_included { x >= self.low } else { x > self.low };
@@ -42,7 +48,8 @@ impl Limits {
             (false, _, true) => format!("more than {}", self.low),
             (true, true, _) => format!("from {} to {}", self.low, self.high),
             (true, false, _) => format!("from {} to below {}", self.low, self.high),
-            (false, _, _) => format!("more than {} and at most {}", self.low, self.high),
+            (false, false, _) => format!("between {} and {}", self.low, self.high),
+            (false, true, _) => format!("more than {} and at most {}", self.low, self.high),
         }
     }
 }

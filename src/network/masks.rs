@@ -1,8 +1,8 @@
-//! Masks to and from bytes, one bit a weight.
+//! Masks as bits, and the file of masks that stood beside the weights before `sparse` was; it is still read.
 //!
-//! The form: the line `pleach masks 1`; then for each mask, in the order of names: the name's length (u16), the name,
+//! The form of the file: the line `pleach masks 1`; then for each mask, in the order of names: the name's length (u16), the name,
 //! the number of weights (u64), and the bits, the first weight in the lowest bit of the first byte, padded with zeros.
-//! Integers are little-endian. The same masks give the same bytes, and other bytes never give the same masks.
+//! Integers are little-endian.
 
 use std::collections::BTreeMap;
 
@@ -11,17 +11,16 @@ use crate::error::{Error, Kind, Result};
 
 const HEADER: &[u8] = b"pleach masks 1\n";
 
-/// The masks as bytes.
-pub(super) fn encode(masks: &BTreeMap<String, Vec<bool>>) -> Vec<u8> {
-    let mut bytes = HEADER.to_vec();
-    for (name, mask) in masks {
-        bytes.extend((name.len() as u16).to_le_bytes());
-        bytes.extend(name.as_bytes());
-        bytes.extend((mask.len() as u64).to_le_bytes());
-        let pack = |bits: &[bool]| bits.iter().rev().fold(0_u8, |byte, bit| byte << 1 | u8::from(*bit));
-        bytes.extend(mask.chunks(8).map(pack));
-    }
-    bytes
+/// One bit a weight, the first one in the lowest bit of the first byte, padded with zeros.
+pub(super) fn pack(mask: &[bool]) -> impl Iterator<Item = u8> {
+    mask.chunks(8).map(|bits| bits.iter().rev().fold(0_u8, |byte, bit| byte << 1 | u8::from(*bit)))
+}
+
+/// The first `count` bits; nothing when one beyond them is set.
+pub(super) fn unpack(packed: &[u8], count: usize) -> Option<Vec<bool>> {
+    let bits = packed.iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1));
+    let mut mask: Vec<bool> = bits.collect();
+    (!mask.split_off(count).contains(&true)).then_some(mask)
 }
 
 /// The masks of `bytes`, each for one of `tensors`, or an error of `Kind::Input`.
@@ -46,12 +45,8 @@ fn parse(bytes: &[u8], tensors: &BTreeMap<String, HostTensor>) -> Result<BTreeMa
         if count != expected as u64 {
             return Err(format!("`{name}` has {expected} weights, its mask {count}"));
         }
-        let packed = take(expected.div_ceil(8))?;
-        let bits = packed.iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1));
-        let mut mask: Vec<bool> = bits.collect();
-        if mask.split_off(expected).contains(&true) {
-            return Err(format!("the mask of `{name}` has bits beyond its end"));
-        }
+        let mask = unpack(take(expected.div_ceil(8))?, expected)
+            .ok_or_else(|| format!("the mask of `{name}` has bits beyond its end"))?;
         if masks.last_key_value().is_some_and(|(last, _)| *last >= name) {
             return Err(format!("the mask of `{name}` is out of order"));
         }

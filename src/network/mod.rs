@@ -5,7 +5,8 @@
 //! - [`parameters`]: the parameters a graph has, in order, and what it costs to run
 //! - [`model`]: [`Model`], a graph with its tensors and masks on the host
 //! - [`initialise`]: fresh weights from a seed
-//! - [`weights`]: tensors to and from safetensors; [`masks`]: masks to and from bytes
+//! - [`weights`]: tensors to and from safetensors; `sparse`: tensors with masks to and from fewer bytes; `masks`: masks as
+//!   bits
 //! - [`executor`]: [`Executor`], a model on a device: forward, gradients, running statistics
 //! - [`arch`]: builders of well-known architectures
 
@@ -13,11 +14,12 @@ pub mod arch;
 pub mod executor;
 pub mod graph;
 pub mod initialise;
-pub mod masks;
+mod masks;
 pub mod model;
 pub mod parameters;
 pub mod pattern;
 pub mod shapes;
+mod sparse;
 pub mod weights;
 
 pub use executor::{Draws, Executor, Forward, Mode, Parameter, add_leaves};

@@ -33,20 +33,23 @@ impl Model {
             .map_err(|error| Error::new(Kind::Internal, format!("a graph could not be written as JSON: {error}")))
     }
 
-    /// The tensors as safetensors; the same tensors give the same bytes.
+    /// The tensors and masks as they are stored: safetensors, or without the masked weights (`sparse`) if there are
+    /// masks. The same model gives the same bytes.
     pub fn weights(&self) -> Result<Vec<u8>> {
+        if self.masks.is_empty() { self.safetensors() } else { super::sparse::encode(&self.tensors, &self.masks) }
+    }
+
+    /// The tensors as safetensors, masked weights as the zeros that they are; the same tensors give the same bytes.
+    pub fn safetensors(&self) -> Result<Vec<u8>> {
         super::weights::encode(&self.tensors)
     }
 
-    /// The masks in a compact form, or None if there are none; the same masks give the same bytes.
-    pub fn masks_bytes(&self) -> Option<Vec<u8>> {
-        (!self.masks.is_empty()).then(|| super::masks::encode(&self.masks))
-    }
-
-    /// Puts together what [`Model::description`], [`Model::weights`] and [`Model::masks_bytes`] gave.
+    /// Puts together what [`Model::description`] and [`Model::weights`] or [`Model::safetensors`] gave. `masks` is a file
+    /// of masks, which earlier versions wrote beside the weights.
     ///
     /// Whatever the bytes hold, the answer is a sound model or an error of `Kind::Input` that lists every tensor that
-    /// is missing, too much, of the wrong shape or type, or not finite. Memory is bounded by the size of the bytes.
+    /// is missing, too much, of the wrong shape or type, or not finite. Memory is bounded by the size of the bytes and
+    /// of the network that is described.
     pub fn from_parts(description: &[u8], weights: &[u8], masks: Option<&[u8]>) -> Result<Model> {
         // The belt to the braces: a panic in a parser of foreign bytes must not take the process down.
         catch_unwind(AssertUnwindSafe(|| Self::checked_from_parts(description, weights, masks)))
@@ -55,8 +58,15 @@ impl Model {
 
     fn checked_from_parts(description: &[u8], weights: &[u8], masks: Option<&[u8]>) -> Result<Model> {
         let graph = Graph::from_json(description)?;
-        let tensors = super::weights::decode(weights, &graph.parameters())?;
-        let masks = masks.map(|bytes| super::masks::decode(bytes, &tensors)).transpose()?.unwrap_or_default();
+        let (tensors, inside) = if super::sparse::is_sparse(weights) {
+            super::sparse::decode(weights, &graph.parameters())?
+        } else {
+            (super::weights::decode(weights, &graph.parameters())?, BTreeMap::new())
+        };
+        let masks = match masks {
+            Some(bytes) => super::masks::decode(bytes, &tensors)?,
+            None => inside,
+        };
         Ok(Model { graph, tensors, masks })
     }
 

@@ -30,6 +30,24 @@ pub fn weights<'a>(graph: &'a Graph, pattern: &'a str) -> impl Iterator<Item = S
     layers(graph, pattern).map(|layer| format!("{layer}.weight"))
 }
 
+/// The names of the weight tensors whose rows are channels or units: of those layers, but for the one that makes the
+/// logits, whose rows are classes.
+pub fn channel_weights<'a>(graph: &'a Graph, pattern: &'a str) -> impl Iterator<Item = String> + use<'a> {
+    let logits = graph.layers.last().map(|layer| layer.name.as_str());
+    layers(graph, pattern).filter(move |name| Some(*name) != logits).map(|layer| format!("{layer}.weight"))
+}
+
+/// The normalizations of `graph` that match `pattern`.
+pub fn norms<'a>(graph: &'a Graph, pattern: &'a str) -> impl Iterator<Item = &'a str> {
+    let norms = graph.layers.iter().filter(|layer| matches!(layer.op, Op::BatchNorm { .. }));
+    norms.map(|layer| layer.name.as_str()).filter(move |name| matches(pattern, name))
+}
+
+/// The names of the scales (γ) of those normalizations.
+pub fn norm_weights<'a>(graph: &'a Graph, pattern: &'a str) -> impl Iterator<Item = String> + use<'a> {
+    norms(graph, pattern).map(|layer| format!("{layer}.weight"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::matches;

@@ -62,19 +62,23 @@ impl Graph {
     /// Checked are: names, references, numbers of inputs, sizes that do not meet, windows that do not fit, settings
     /// outside their range, products that overflow, layers that nothing reads.
     pub fn shapes(&self) -> Result<Vec<Shape>> {
-        let fail = |message: String| Error::new(Kind::Manifest, message);
+        self.located_shapes().map_err(|(_, message)| Error::new(Kind::Manifest, message))
+    }
+
+    /// As [`Graph::shapes`], but the error is the index of the layer concerned and the text.
+    pub(super) fn located_shapes(&self) -> Result<Vec<Shape>, (usize, String)> {
         let [height, width, channels] = self.input;
         if !counts_below_limit(&[height, width, channels]) {
-            return Err(fail(format!("an image of {height}x{width}x{channels} is empty or too large")));
+            return Err((0, format!("an image of {height}x{width}x{channels} is empty or too large")));
         }
-        let last = self.layers.last().ok_or_else(|| fail("a network without layers".into()))?;
+        let last = self.layers.last().ok_or_else(|| (0, "a network without layers".into()))?;
         let mut known = BTreeMap::from([(INPUT, Shape::Map { height, width, channels })]);
         let mut shapes = Vec::with_capacity(self.layers.len());
-        for layer in &self.layers {
-            let shape =
-                layer_shape(layer, &known).map_err(|problem| fail(format!("layer `{}`: {problem}", layer.name)))?;
+        for (index, layer) in self.layers.iter().enumerate() {
+            let fail = |problem: &str| (index, format!("layer `{}`: {problem}", layer.name));
+            let shape = layer_shape(layer, &known).map_err(|problem| fail(&problem))?;
             if known.insert(&layer.name, shape).is_some() {
-                return Err(fail(format!("layer `{}`: the name is taken", layer.name)));
+                return Err(fail("the name is taken"));
             }
             shapes.push(shape);
         }
@@ -83,11 +87,12 @@ impl Graph {
         }
         known.remove(last.name.as_str());
         if let Some(unread) = known.keys().next() {
-            return Err(fail(format!("nothing reads `{unread}`, and it is not the last layer")));
+            let message = format!("nothing reads `{unread}`, and it is not the last layer");
+            return Err((self.index(unread).unwrap_or(0), message));
         }
         match shapes.last() {
             Some(Shape::Vector { .. }) => Ok(shapes),
-            _ => Err(fail(format!("the last layer, `{}`, gives no vector of logits", last.name))),
+            _ => Err((shapes.len() - 1, format!("the last layer, `{}`, gives no vector of logits", last.name))),
         }
     }
 
@@ -102,7 +107,8 @@ fn counts_below_limit(counts: &[usize]) -> bool {
     product.is_some_and(|product| (1..=MOST_VALUES).contains(&product))
 }
 
-fn layer_shape(layer: &Layer, known: &BTreeMap<&str, Shape>) -> Result<Shape, String> {
+/// The shape of the output of `layer`, which reads some of `known`, or what is wrong with it.
+pub(super) fn layer_shape(layer: &Layer, known: &BTreeMap<&str, Shape>) -> Result<Shape, String> {
     let valid = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     if !(1..=64).contains(&layer.name.len()) || !layer.name.chars().all(valid) {
         return Err("a name is 1 to 64 letters, digits, `_`, `.` and `-`".into());

@@ -52,15 +52,17 @@ pub fn decode(bytes: &[u8], specs: &[ParameterSpec]) -> Result<BTreeMap<String, 
         file.names().into_iter().filter(|name| specs.iter().all(|spec| spec.name != *name)).collect();
     extra.sort_unstable();
     problems.extend(extra.iter().map(|name| format!("`{name}` is not part of the network")));
-    if problems.is_empty() {
-        return Ok(tensors);
-    }
+    if problems.is_empty() { Ok(tensors) } else { Err(misfit(problems)) }
+}
+
+/// The error that lists `problems`, as many as fit.
+pub(super) fn misfit(mut problems: Vec<String>) -> Error {
     let rest = problems.len().saturating_sub(LISTED);
     problems.truncate(LISTED);
     if rest > 0 {
         problems.push(format!("and {rest} more"));
     }
-    Err(Error::new(Kind::Input, format!("the weights do not fit the network:\n  {}", problems.join("\n  "))))
+    Error::new(Kind::Input, format!("the weights do not fit the network:\n  {}", problems.join("\n  ")))
 }
 
 fn read(file: &SafeTensors, spec: &ParameterSpec) -> Result<HostTensor, String> {
@@ -76,6 +78,12 @@ fn read(file: &SafeTensors, spec: &ParameterSpec) -> Result<HostTensor, String> 
     if spec.dims.iter().product::<usize>() != data.len() {
         return Err("is cut off".into());
     }
+    check(spec, &data)?;
+    Ok(HostTensor { dims: spec.dims.clone(), data })
+}
+
+/// Values must be finite, and variances not negative.
+pub(super) fn check(spec: &ParameterSpec, data: &[f32]) -> Result<(), String> {
     if let Some(index) = data.iter().position(|value| !value.is_finite()) {
         return Err(format!("holds {} at {index}", data[index]));
     }
@@ -84,5 +92,5 @@ fn read(file: &SafeTensors, spec: &ParameterSpec) -> Result<HostTensor, String> 
     {
         return Err(format!("holds a variance of {} at {index}", data[index]));
     }
-    Ok(HostTensor { dims: spec.dims.clone(), data })
+    Ok(())
 }

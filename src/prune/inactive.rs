@@ -1,12 +1,85 @@
 //! Which units of a layer are inactive (Şener & Akbaş 2022, in our reading).
 
-use super::{Activity, Measure};
+use std::collections::BTreeMap;
+
+use super::coupling::{Coupling, Unit};
+use super::{Activity, Choice, Measure, Method, Surroundings, activity};
+use crate::error::{Error, Kind, Result};
+use crate::network::{Executor, Model};
+use crate::tensor::Backend;
+
+/// What [`Method::Inactive`] leaves of `model`; `None` when it was stopped.
+///
+/// A unit that several layers make together, by an addition or a depthwise convolution, is as active as it is in the one
+/// in which it is most active: what is inactive contributes nothing anywhere.
+///
+/// # Errors
+/// When units of the layer cannot be removed, when there are no images, and when the device fails.
+pub(super) fn choose<B: Backend>(
+    method: &Method,
+    model: &Model,
+    surroundings: &Surroundings<B>,
+) -> Result<Option<Choice>> {
+    let Method::Inactive { layer, measure, threshold, minimum } = method else {
+        return Err(Error::new(Kind::Internal, "a method that does not look for inactive units"));
+    };
+    let Surroundings { watched, device, stop, .. } = surroundings;
+    let graph = &model.graph;
+    let coupling = Coupling::of(graph)?;
+    if let Some(reason) = coupling.refusal(graph, layer) {
+        return Err(Error::new(Kind::Stage, format!("units of `{layer}` cannot be removed: {reason}")));
+    }
+    let missing = || Error::new(Kind::Stage, "what is inactive shows on training images, and there are none");
+    let watched = watched.as_ref().ok_or_else(missing)?;
+    let units = units_of(&coupling, graph.index(layer).unwrap_or_default());
+    let network = Executor::new(model, *device)?;
+    let mut seen: BTreeMap<usize, Activity> = BTreeMap::new();
+    let mut activity = Activity { maximum: Vec::new(), mean: Vec::new(), zeros: Vec::new() };
+    for Unit { group, unit } in &units {
+        let (mut maximum, mut mean, mut zeros) = (0.0f32, 0.0f64, 1.0f64);
+        for maker in coupling.groups[*group].makers(graph) {
+            if !seen.contains_key(&maker.layer) {
+                let name = &graph.layers[maker.layer].name;
+                seen.insert(maker.layer, activity::observe(&network, name, watched, *device, *stop)?);
+            }
+            let seen = &seen[&maker.layer];
+            for channel in &maker.channels[*unit] {
+                maximum = maximum.max(seen.maximum[*channel]);
+                mean = mean.max(seen.mean[*channel]);
+                zeros = zeros.min(seen.zeros[*channel]);
+            }
+        }
+        activity.maximum.push(maximum);
+        activity.mean.push(mean);
+        activity.zeros.push(zeros);
+    }
+    if stop() {
+        return Ok(None);
+    }
+    let stays = keep(&activity, *measure, *threshold, *minimum as usize);
+    let mut keep: Vec<Vec<bool>> = coupling.groups.iter().map(|group| vec![true; group.units]).collect();
+    for (number, Unit { group, unit }) in units.iter().enumerate() {
+        keep[*group][*unit] = stays.binary_search(&number).is_ok();
+    }
+    Ok(Some(Choice { coupling, keep, notes: Vec::new() }))
+}
+
+/// The units of the layer with the index `layer` that can be removed, in the order of its channels.
+fn units_of(coupling: &Coupling, layer: usize) -> Vec<Unit> {
+    let mut units: Vec<Unit> = Vec::new();
+    for unit in coupling.outputs[layer].iter().flatten() {
+        if !units.contains(unit) {
+            units.push(*unit);
+        }
+    }
+    units
+}
 
 /// The units that stay, ascending: those that are active, but at least the `minimum` most active ones.
 ///
 /// A unit is inactive when max_x |a_j(x)| ≤ τ ([`Measure::Maximum`]), mean_x |a_j(x)| ≤ τ ([`Measure::Mean`]), or its
 /// share of zero activations is at least 1 − ε ([`Measure::Zeros`]); `threshold` is τ or ε.
-pub fn keep(activity: &Activity, measure: Measure, threshold: f64, minimum: usize) -> Vec<usize> {
+fn keep(activity: &Activity, measure: Measure, threshold: f64, minimum: usize) -> Vec<usize> {
     let strength = |unit: usize| match measure {
         Measure::Maximum => activity.maximum[unit] as f64,
         Measure::Mean => activity.mean[unit],

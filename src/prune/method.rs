@@ -30,8 +30,8 @@ pub enum Method {
         /// How the zeros are shared out over layers.
         scope: WeightScope,
     },
-    /// Removes channels wherever they are: smaller tensors, the same function of the channels that stay. Exactly one of
-    /// `ratio`, `macs` and `parameters` is given.
+    /// Removes channels wherever they are: smaller tensors, the same function of the channels that stay. One of `ratio`,
+    /// `macs` and `parameters` is given; without any, only the `layers` lose channels.
     Channels {
         /// Which channels go.
         criterion: Criterion,
@@ -49,13 +49,40 @@ pub enum Method {
         minimum: f64,
         /// Layers whose channels stay, as patterns.
         ignore: Vec<String>,
-        /// Ratios of their own for layers that match a pattern.
+        /// Ratios of their own for layers that match a pattern; the smallest that fits any of the layers which make a channel.
         layers: BTreeMap<String, f64>,
         /// Scored and removed in so many steps; in a stage that trains, one step each time it prunes.
         steps: u64,
         /// Training images that the criterion looks at; all when absent.
         images: Option<u64>,
     },
+}
+
+impl Method {
+    /// In how many steps a stage that only prunes goes all the way.
+    pub fn steps(&self) -> u64 {
+        match self {
+            Method::Channels { steps, .. } => *steps,
+            Method::Inactive { .. } | Method::Weights { .. } => 1,
+        }
+    }
+
+    /// How much of the way a stage that trains has gone after it pruned so many `times`; `None` when there is nothing left
+    /// to do.
+    pub fn share_after(&self, times: u64) -> Option<f64> {
+        match self {
+            Method::Channels { steps, .. } => (times <= *steps).then(|| times as f64 / *steps as f64),
+            Method::Inactive { .. } | Method::Weights { .. } => Some(1.0),
+        }
+    }
+
+    /// Whether it looks at what the network does on training images.
+    pub fn needs_data(&self) -> bool {
+        match self {
+            Method::Inactive { .. } => true,
+            Method::Weights { criterion, .. } | Method::Channels { criterion, .. } => criterion.needs_data(),
+        }
+    }
 }
 
 /// What makes a unit inactive.

@@ -1,34 +1,41 @@
 //! Making networks smaller.
 //!
 //! - `method`: what a manifest says about it;
-//! - `activity`: what the units of a layer do on real images, for criteria that ask;
-//! - `inactive`: which units go, by their activity (KDDP);
-//! - `units`: removing units for real, from the layer, what normalises it, and what reads it;
+//! - `activity`: what the units of a layer do on real images; `inactive`: which of them go (KDDP);
+//! - `coupling`: which channels can only go together; [`groups`]: those with the layers that they are in;
+//! - `channels`: which channels go by a criterion; `allocation`: from scores to a choice, by ratio or by `cost`;
+//! - [`shrink`]: removing units for real;
 //! - `weights`: masking single weights;
 //! - `proof`: that the smaller network computes what the masked one computes.
 
 mod activity;
+pub mod allocation;
+mod channels;
+pub mod cost;
+pub mod coupling;
 mod criterion;
 pub mod groups;
 mod inactive;
 mod method;
 mod proof;
+pub mod shrink;
+mod stand_in;
 #[cfg(test)]
 mod tests;
-pub mod units;
 mod weights;
 
 pub use activity::Activity;
 pub use criterion::Criterion;
 pub use method::{ChannelScope, Measure, Method, WeightScope};
-pub use proof::prove;
 
 use std::collections::BTreeMap;
 
 use crate::data::{Images, Normalization};
 use crate::error::Result;
-use crate::network::{Executor, Graph, HostTensor, Model};
+use crate::network::{Graph, HostTensor, Model};
 use crate::tensor::Backend;
+use coupling::Coupling;
+use shrink::{Keep, Selection};
 
 /// The images on which a network is watched.
 #[derive(Debug, Clone, Copy)]
@@ -41,77 +48,74 @@ pub struct Watched<'a> {
     pub normalization: &'a Normalization,
 }
 
+/// Where pruning happens.
+pub struct Surroundings<'a, B: Backend> {
+    /// Training images, if there are any.
+    pub watched: Option<Watched<'a>>,
+    /// For criteria that draw.
+    pub seed: u64,
+    /// The device.
+    pub device: &'a B,
+    /// Whether to stop.
+    pub stop: &'a dyn Fn() -> bool,
+}
+
 /// What pruning took away.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Removed {
-    /// Units of one layer.
-    Units {
-        /// The layer.
-        layer: String,
-        /// The units that stay, ascending.
-        keep: Vec<usize>,
-        /// How many there were.
-        before: usize,
-    },
-    /// Single weights; the shapes are what they were.
-    Weights,
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Removed {
+    /// How many units went; `None` when units are not what was pruned.
+    pub units: Option<u64>,
+    /// What did not come out as asked.
+    pub notes: Vec<String>,
+    selection: Option<Selection>,
 }
 
 impl Removed {
-    /// How many units went; `None` when units are not what was pruned.
-    pub fn units(&self) -> Option<u64> {
-        match self {
-            Removed::Units { keep, before, .. } => Some((before - keep.len()) as u64),
-            Removed::Weights => None,
-        }
-    }
-
-    /// Takes the same rows and columns out of an optimizer's state, whose tensors are called `SLOT/PARAMETER`. `graph` is
-    /// the layer graph from before.
+    /// Takes the same rows and columns out of an optimizer's state, whose tensors are called `SLOT/PARAMETER`.
     ///
     /// # Errors
-    /// When the state does not fit the graph.
-    pub fn remove_from_state(&self, graph: &Graph, state: &mut BTreeMap<String, HostTensor>) -> Result<()> {
-        let Removed::Units { layer, keep, .. } = self else { return Ok(()) };
-        units::remove_from_tensors(graph, layer, keep, state)
+    /// When the state does not fit the network from before.
+    pub fn remove_from_state(&self, state: &mut BTreeMap<String, HostTensor>) -> Result<()> {
+        self.selection.as_ref().map_or(Ok(()), |selection| selection.remove_from(state))
     }
 }
 
-/// What `method` has to know about the network's behaviour on the training split; `None` when weights are enough.
+/// Which units stay of a network.
+struct Choice {
+    coupling: Coupling,
+    keep: Keep,
+    notes: Vec<String>,
+}
+
+/// Prunes `model` by `method`, and proves that what is left computes what the masked network computes.
 ///
-/// Ends early, with what it has, when `stop` says so.
+/// `before` is the graph as it was before any pruning by this method, and `share` in (0, 1] how much of the way from there
+/// to go. Ends early when `stop` says so; then nothing is pruned.
 ///
 /// # Errors
-/// When the device fails.
-pub fn activity<B: Backend>(
+/// When the method does not fit the network, and when the device fails.
+pub fn prune<B: Backend>(
     method: &Method,
-    network: &Executor<B>,
-    watched: &Watched,
-    device: &B,
-    stop: &dyn Fn() -> bool,
-) -> Result<Option<Activity>> {
-    match method {
-        Method::Inactive { layer, .. } => activity::observe(network, layer, watched, device, stop).map(Some),
-        Method::Weights { .. } | Method::Channels { .. } => Ok(None),
-    }
-}
-
-/// Prunes `model` by `method`.
-///
-/// # Errors
-/// When the method does not fit the network.
-pub fn apply(method: &Method, model: &mut Model, activity: Option<&Activity>, seed: u64) -> Result<Removed> {
-    match method {
-        Method::Inactive { layer, measure, threshold, minimum } => {
-            let activity = activity.expect("asked for by this method");
-            let keep = inactive::keep(activity, *measure, *threshold, *minimum as usize);
-            units::remove(model, layer, &keep)?;
-            Ok(Removed::Units { layer: layer.clone(), keep, before: activity.maximum.len() })
-        }
+    model: &mut Model,
+    before: &Graph,
+    share: f64,
+    surroundings: &Surroundings<B>,
+) -> Result<Removed> {
+    let choice = match method {
+        Method::Inactive { .. } => inactive::choose(method, model, surroundings)?,
+        Method::Channels { .. } => channels::choose(method, model, before, share, surroundings)?,
         Method::Weights { criterion, sparsity, scope } => {
-            weights::mask(model, *criterion, *sparsity, *scope, seed);
-            Ok(Removed::Weights)
+            weights::mask(model, *criterion, *sparsity, *scope, surroundings.seed);
+            return Ok(Removed::default());
         }
-        Method::Channels { .. } => Err(crate::error::Error::new(crate::error::Kind::Internal, "being written")),
+    };
+    let Some(Choice { coupling, keep, notes }) = choice else { return Ok(Removed::default()) };
+    let selection = Selection::new(&model.graph, &coupling, &keep)?;
+    let units = keep.iter().flatten().filter(|kept| !**kept).count() as u64;
+    if units > 0 {
+        let original = model.clone();
+        selection.shrink(model)?;
+        proof::prove(&original, model, &selection, surroundings.watched.as_ref(), surroundings.device)?;
     }
+    Ok(Removed { units: Some(units), notes, selection: Some(selection) })
 }

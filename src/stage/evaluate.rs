@@ -41,8 +41,11 @@ pub struct ModelMetrics {
     pub nonzeros: u64,
     /// Multiplications of convolutions and linear layers for one image.
     pub macs: u64,
-    /// Bytes of the network's files in the store.
+    /// Bytes of the network's files in the store; a weight that is masked takes next to none.
     pub bytes: u64,
+    /// Bytes of the same files with every weight written out. Results of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dense_bytes: Option<u64>,
 }
 
 /// What was measured with a clock, beside the result: it is never the same twice.
@@ -97,6 +100,7 @@ pub fn evaluate(description: &Description, split: Split, context: &Context) -> R
             nonzeros: model.nonzero_count(),
             macs: model.graph.macs(),
             bytes: inputs::stored_bytes(description, &role, context)?,
+            dense_bytes: Some((model.description()?.len() + model.safetensors()?.len()) as u64),
         });
         let one = data::batch(images, &indices[..1.min(indices.len())], &data.normalization, None);
         let many =

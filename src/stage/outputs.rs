@@ -8,7 +8,7 @@ use crate::network::Model;
 /// Named bytes, the same for the same key on the CPU, and measurements, which are not.
 #[derive(Debug, Default)]
 pub struct Outputs {
-    /// What is stored by content: `network`, `weights`, `masks`, `history`, `report`, `metrics`.
+    /// What is stored by content: `network`, `weights`, `history`, `report`, `metrics`.
     pub files: BTreeMap<String, Vec<u8>>,
     /// What was measured rather than computed (latency): kept beside the result as provenance.
     pub measured: serde_json::Value,
@@ -21,9 +21,6 @@ impl Outputs {
         let mut files = BTreeMap::new();
         files.insert("network".to_owned(), model.description()?);
         files.insert("weights".to_owned(), model.weights()?);
-        if let Some(masks) = model.masks_bytes() {
-            files.insert("masks".to_owned(), masks);
-        }
         Ok(Self { files, measured: serde_json::Value::Null })
     }
 

@@ -1,11 +1,12 @@
 //! The work of a prune stage: a smaller network, proven to compute what the masked one computes.
 
+use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::outputs::Outputs;
 use super::{Context, Description, Failure, inputs};
-use crate::network::{Executor, Model};
-use crate::prune::{self, Method, Removed, Watched};
+use crate::network::{Graph, Model, Op};
+use crate::prune::{self, Method, Surroundings, Watched};
 use crate::tensor::Cpu;
 use crate::train::Progress;
 
@@ -15,8 +16,14 @@ use crate::train::Progress;
 struct Report {
     before: Size,
     after: Size,
-    /// Units of the pruned layer before and after, when units were pruned.
+    /// Units of the pruned layer before and after, when those of one layer were pruned.
     units: Option<[usize; 2]>,
+    /// Channels of every layer before and after, when channels were pruned.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    channels: IndexMap<String, [usize; 2]>,
+    /// What did not come out as asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -39,39 +46,60 @@ impl Size {
 /// [`crate::error::Kind::Stage`] when the smaller network computes something else than the masked one; see [`Failure`].
 pub fn prune(description: &Description, method: &Method, context: &Context) -> Result<Outputs, Failure> {
     let original = inputs::network(description, "from", context)?;
-    let device = Cpu::default();
     let data = description.data.as_ref().map(|data| inputs::data(data, context)).transpose()?;
     let watched = data.as_ref().map(|data| Watched {
         images: &data.set.train,
         indices: &data.train,
         normalization: &data.normalization,
     });
-    let activity = match &watched {
-        Some(watched) => {
-            let network = Executor::new(&original, &device)?;
-            prune::activity(method, &network, watched, &device, &|| context.check_cancelled().is_err())?
-        }
-        None => None,
-    };
-    context.check_cancelled()?;
+    let stop = || context.check_cancelled().is_err();
+    let surroundings = Surroundings { watched, seed: description.seed, device: &Cpu::default(), stop: &stop };
     let mut model = original.clone();
-    let removed = prune::apply(method, &mut model, activity.as_ref(), description.seed)?;
-    if let Some(watched) = &watched {
-        prune::prove(&original, &model, &removed, watched, &device)?;
+    let mut notes = Vec::new();
+    for step in 1..=method.steps() {
+        let share = step as f64 / method.steps() as f64;
+        let removed = prune::prune(method, &mut model, &original.graph, share, &surroundings)?;
+        context.check_cancelled()?;
+        // Only what holds at the end is worth telling.
+        notes = removed.notes;
     }
-    let mut kept_of = None;
-    if let Removed::Units { layer, keep, before } = &removed {
-        kept_of = Some([*before, keep.len()]);
-        let least = match method {
-            Method::Inactive { minimum, .. } => *minimum as usize,
-            Method::Weights { .. } | Method::Channels { .. } => 0,
-        };
-        let mut message = format!("{layer}: {before} → {} units", keep.len());
-        if keep.len() == least && *before > least {
-            message.push_str(", the least it may keep: the layer has collapsed");
+    let mut report =
+        Report { before: Size::of(&original), after: Size::of(&model), units: None, channels: IndexMap::new(), notes };
+    let channels = channels(&original.graph, &model.graph);
+    match method {
+        Method::Inactive { layer, minimum, .. } => {
+            let [before, kept] = channels.get(layer).copied().unwrap_or_default();
+            report.units = Some([before, kept]);
+            let mut message = format!("{layer}: {before} → {kept} units");
+            if kept == *minimum as usize && before > kept {
+                message.push_str(", the least it may keep: the layer has collapsed");
+            }
+            (context.progress)(Progress::Note(message));
         }
-        (context.progress)(Progress::Note(message));
+        Method::Channels { .. } => {
+            let [before, kept] = channels.values().fold([0, 0], |[a, b], [before, kept]| [a + before, b + kept]);
+            let share = |kept: u64, before: u64| 100.0 * kept as f64 / before.max(1) as f64;
+            let message = format!(
+                "{before} → {kept} channels; {:.1} % of the parameters and {:.1} % of the MACs stay",
+                share(report.after.parameters, report.before.parameters),
+                share(report.after.macs, report.before.macs),
+            );
+            (context.progress)(Progress::Note(message));
+            report.channels = channels;
+        }
+        Method::Weights { .. } => {}
     }
-    let report = Report { before: Size::of(&original), after: Size::of(&model), units: kept_of };
+    report.notes.iter().for_each(|note| (context.progress)(Progress::Note(note.clone())));
     Ok(Outputs::network(&model)?.json("report", &report))
+}
+
+/// What every convolution and linear layer makes before and after.
+fn channels(before: &Graph, after: &Graph) -> IndexMap<String, [usize; 2]> {
+    let width = |op: &Op| match op {
+        Op::Convolution { out_channels, .. } => Some(*out_channels),
+        Op::Linear { out_features, .. } => Some(*out_features),
+        _ => None,
+    };
+    let pairs = before.layers.iter().zip(&after.layers);
+    pairs.filter_map(|(old, new)| Some((old.name.clone(), [width(&old.op)?, width(&new.op)?]))).collect()
 }

@@ -33,10 +33,12 @@ pub trait Backend: Device<f32> {
     fn download(tensor: &Flat<Self>) -> Vec<f32>;
     /// Overwrites a tensor's values in place; it stays the same tensor for tape, gradients and optimizer.
     fn overwrite(tensor: &mut Flat<Self>, values: &[f32]) -> Result<()>;
-    /// `tensor *= factors`, value by value and in place; how a mask is laid over weights.
+    /// `tensor *= factors`, value by value and in place; how a mask is laid over weights. A factor of 0 gives +0 whatever
+    /// the value.
     fn multiply(tensor: &mut Flat<Self>, factors: &Flat<Self>) -> Result<()>;
 
-    /// Convolution, also grouped, depthwise and dilated; see [`super::ops::convolution`]. `input_gradient` is false for a network's first layer.
+    /// Convolution, also grouped, depthwise and dilated; see [`super::ops::convolution`]. `input_gradient` is false for a
+    /// network's first layer.
     fn convolution<T: Tape<f32, Self>>(
         x: &Flat<Self>,
         weight: &Flat<Self>,
@@ -85,7 +87,7 @@ pub trait Backend: Device<f32> {
     /// `a · b`, value by value; the same tensor may be given twice. See [`super::ops::product`].
     fn product<T: Tape<f32, Self>>(a: &Flat<Self>, b: &Flat<Self>, tape: &mut T) -> Result<Flat<Self>>;
 
-    /// `x` (batch, positions, channels) times `gate` (batch, channels); see [`super::ops::product`].
+    /// `x` (batch, positions, channels) times `gate` (batch, channels); see [`super::ops::gate`].
     fn gate<T: Tape<f32, Self>>(
         x: &Flat<Self>,
         gate: &Flat<Self>,
@@ -101,7 +103,7 @@ pub trait Backend: Device<f32> {
     /// Inputs (rows, channels of each), beside each other: (rows, all channels); see [`super::ops::concatenate`].
     fn concatenate<T: Tape<f32, Self>>(inputs: &[&Flat<Self>], channels: &[usize], tape: &mut T) -> Result<Flat<Self>>;
 
-    /// The mean over windows that give an output of a set size; see [`super::ops::pool`].
+    /// The mean over windows that give an output of a set size; see [`super::ops::adaptive_pool`].
     fn adaptive_average_pool<T: Tape<f32, Self>>(
         x: &Flat<Self>,
         geometry: &AdaptivePool,
@@ -226,6 +228,19 @@ pub trait Backend: Device<f32> {
 
     /// `scale · Σ |x|`, one number; see [`super::ops::absolute_sum`].
     fn absolute_sum<T: Tape<f32, Self>>(x: &Flat<Self>, scale: f32, tape: &mut T) -> Result<Flat<Self>>;
+
+    /// `scale · Σ_g ‖x_g‖₂` over the rows of `x`, one number; see [`super::ops::rows`].
+    fn row_norm_sum<T: Tape<f32, Self>>(x: &Flat<Self>, rows: usize, scale: f32, tape: &mut T) -> Result<Flat<Self>>;
+
+    /// `½ Σ_g strengths[g] ‖x_g‖²` over the rows of `x`, one number; see [`super::ops::rows`].
+    fn row_square_sum<T: Tape<f32, Self>>(x: &Flat<Self>, strengths: &[f32], tape: &mut T) -> Result<Flat<Self>>;
+
+    /// `x_g ← x_g · max(0, 1 − threshold / ‖x_g‖₂)` for every row of `x`, in place; see [`super::ops::rows`].
+    fn shrink_rows(x: &mut Flat<Self>, rows: usize, threshold: f32) -> Result<()>;
+
+    /// `scale · (t Σ |γ| − Σ |γ − mean γ|)` over all values of `inputs`, one number; see [`super::ops::polarization`].
+    fn polarization<T: Tape<f32, Self>>(inputs: &[&Flat<Self>], scale: f32, t: f32, tape: &mut T)
+    -> Result<Flat<Self>>;
 
     /// `Σ weight · term` over terms of length 1, with the tape put on; see [`super::ops::weighted_sum`].
     fn weighted_sum<T: Tape<f32, Self>>(&self, terms: &[(f32, Flat<Self>)], tape: T) -> Result<Scalar<Self, T>>;

@@ -8,18 +8,15 @@ use super::ops::decoupled::Decoupled;
 use super::ops::optimizer::{AdamStep, SgdStep};
 use super::ops::relations::RelationWeights;
 use super::ops::{
-    absolute_sum, add, batch_norm, convolution, cross_entropy, distillation, flatten, gradient, linear, optimizer,
-    pad_shortcut, pool, relu, weighted_sum,
+    absolute_sum, activation, adaptive_pool, add, batch_norm, concatenate, convolution, cross_entropy, distillation,
+    flatten, gate, gradient, linear, optimizer, pad_shortcut, polarization, pool, product, relu, rows, scale,
+    weighted_sum,
 };
 use super::ops::{
     attention, correlation, decoupled, flow, relations, similarity, squared_error, standardize, variational,
 };
 use super::{Backend, Cpu, Flat, Gradients, Scalar, Tape, recording};
 use crate::error::{Error, Kind, Result};
-
-fn missing<R>() -> Result<R> {
-    Err(Error::new(Kind::Internal, "the kernel is being written"))
-}
 
 impl Backend for Cpu {
     const NAME: &'static str = "cpu";
@@ -53,7 +50,8 @@ impl Backend for Cpu {
         let mut values = recording::values(tensor);
         recording::expect_length("the factors", factors, &[values.len()])?;
         for (value, factor) in values.iter_mut().zip(recording::values(factors)) {
-            *value *= factor;
+            // Not -0, and not NaN where the value is infinite.
+            *value = if factor == 0.0 { 0.0 } else { *value * factor };
         }
         tensor.copy_from(&values);
         Ok(())
@@ -107,28 +105,38 @@ impl Backend for Cpu {
         relu::cpu::relu(x, tape)
     }
 
-    fn activation<T: Tape<f32, Self>>(_: &Flat<Self>, _: Activation, _: &mut T) -> Result<Flat<Self>> {
-        missing()
+    fn activation<T: Tape<f32, Self>>(x: &Flat<Self>, function: Activation, tape: &mut T) -> Result<Flat<Self>> {
+        activation::cpu::activation(x, function, tape)
     }
 
-    fn product<T: Tape<f32, Self>>(_: &Flat<Self>, _: &Flat<Self>, _: &mut T) -> Result<Flat<Self>> {
-        missing()
+    fn product<T: Tape<f32, Self>>(a: &Flat<Self>, b: &Flat<Self>, tape: &mut T) -> Result<Flat<Self>> {
+        product::cpu::product(a, b, tape)
     }
 
-    fn gate<T: Tape<f32, Self>>(_: &Flat<Self>, _: &Flat<Self>, _: usize, _: usize, _: &mut T) -> Result<Flat<Self>> {
-        missing()
+    fn gate<T: Tape<f32, Self>>(
+        x: &Flat<Self>,
+        gate: &Flat<Self>,
+        batch: usize,
+        channels: usize,
+        tape: &mut T,
+    ) -> Result<Flat<Self>> {
+        gate::cpu::gate(x, gate, batch, channels, tape)
     }
 
-    fn scale<T: Tape<f32, Self>>(_: &Flat<Self>, _: &Flat<Self>, _: usize, _: &mut T) -> Result<Flat<Self>> {
-        missing()
+    fn scale<T: Tape<f32, Self>>(x: &Flat<Self>, factors: &Flat<Self>, run: usize, tape: &mut T) -> Result<Flat<Self>> {
+        scale::cpu::scale(x, factors, run, tape)
     }
 
-    fn concatenate<T: Tape<f32, Self>>(_: &[&Flat<Self>], _: &[usize], _: &mut T) -> Result<Flat<Self>> {
-        missing()
+    fn concatenate<T: Tape<f32, Self>>(inputs: &[&Flat<Self>], channels: &[usize], tape: &mut T) -> Result<Flat<Self>> {
+        concatenate::cpu::concatenate(inputs, channels, tape)
     }
 
-    fn adaptive_average_pool<T: Tape<f32, Self>>(_: &Flat<Self>, _: &AdaptivePool, _: &mut T) -> Result<Flat<Self>> {
-        missing()
+    fn adaptive_average_pool<T: Tape<f32, Self>>(
+        x: &Flat<Self>,
+        geometry: &AdaptivePool,
+        tape: &mut T,
+    ) -> Result<Flat<Self>> {
+        adaptive_pool::cpu::adaptive_average_pool(x, geometry, tape)
     }
 
     fn add<T: Tape<f32, Self>>(a: &Flat<Self>, b: &Flat<Self>, relu: bool, tape: &mut T) -> Result<Flat<Self>> {
@@ -261,6 +269,27 @@ impl Backend for Cpu {
 
     fn absolute_sum<T: Tape<f32, Self>>(x: &Flat<Self>, scale: f32, tape: &mut T) -> Result<Flat<Self>> {
         absolute_sum::cpu::absolute_sum(x, scale, tape)
+    }
+
+    fn row_norm_sum<T: Tape<f32, Self>>(x: &Flat<Self>, rows: usize, scale: f32, tape: &mut T) -> Result<Flat<Self>> {
+        rows::cpu::row_norm_sum(x, rows, scale, tape)
+    }
+
+    fn row_square_sum<T: Tape<f32, Self>>(x: &Flat<Self>, strengths: &[f32], tape: &mut T) -> Result<Flat<Self>> {
+        rows::cpu::row_square_sum(x, strengths, tape)
+    }
+
+    fn shrink_rows(x: &mut Flat<Self>, rows: usize, threshold: f32) -> Result<()> {
+        rows::cpu::shrink_rows(x, rows, threshold)
+    }
+
+    fn polarization<T: Tape<f32, Self>>(
+        inputs: &[&Flat<Self>],
+        scale: f32,
+        t: f32,
+        tape: &mut T,
+    ) -> Result<Flat<Self>> {
+        polarization::cpu::polarization(inputs, scale, t, tape)
     }
 
     fn weighted_sum<T: Tape<f32, Self>>(&self, terms: &[(f32, Flat<Self>)], tape: T) -> Result<Scalar<Self, T>> {

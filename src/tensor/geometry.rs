@@ -30,13 +30,13 @@ impl Window {
         Some([along(0)?, along(1)?])
     }
 
-    /// For the window at `position` along `axis`: the first input index it covers and the range of offsets into the
-    /// window that lie inside an input of size `n`. The index is of the first offset inside.
+    /// For the window at `position` along `axis`: the first input index it covers and the range of its taps that lie
+    /// inside an input of size `n`. The index is of the first tap inside; the next are `dilation` apart.
     pub(crate) fn covered(&self, axis: usize, position: usize, n: usize) -> (usize, std::ops::Range<usize>) {
-        let start = position * self.stride[axis];
-        let first = self.padding[axis].saturating_sub(start).min(self.kernel[axis]);
-        let last = (n + self.padding[axis]).saturating_sub(start).min(self.kernel[axis]);
-        ((start + first).saturating_sub(self.padding[axis]), first..last.max(first))
+        let (start, dilation) = (position * self.stride[axis], self.dilation[axis]);
+        let first = self.padding[axis].saturating_sub(start).div_ceil(dilation).min(self.kernel[axis]);
+        let last = (n + self.padding[axis]).saturating_sub(start).div_ceil(dilation).min(self.kernel[axis]);
+        ((start + first * dilation).saturating_sub(self.padding[axis]), first..last.max(first))
     }
 }
 
@@ -123,21 +123,36 @@ mod tests {
         assert_eq!(window(3, 0, 1).positions([4, 9]), None);
         assert_eq!(window(0, 1, 0).positions([4, 9]), None);
         assert_eq!(window(3, 1, usize::MAX).positions([4, 9]), None);
+        let dilated = |dilation: usize| Window { dilation: [dilation; 2], ..window(3, 1, 0) };
+        assert_eq!(dilated(2).positions([5, 9]), Some([1, 5]));
+        assert_eq!(dilated(2).positions([4, 9]), None);
+        assert_eq!(dilated(0).positions([4, 9]), None);
+        assert_eq!(dilated(usize::MAX).positions([4, 9]), None);
     }
 
     #[test]
     fn covered_is_the_part_of_the_window_inside_the_image() {
-        for (kernel, stride, padding, n) in [(3, 1, 1, 5), (5, 2, 2, 3), (4, 3, 2, 9), (1, 2, 0, 7), (7, 1, 3, 2)] {
-            let window = window(kernel, stride, padding);
+        for (kernel, stride, padding, dilation, n) in [
+            (3, 1, 1, 1, 5),
+            (5, 2, 2, 1, 3),
+            (4, 3, 2, 1, 9),
+            (1, 2, 0, 1, 7),
+            (7, 1, 3, 1, 2),
+            (3, 1, 2, 2, 5),
+            (3, 2, 3, 2, 7),
+            (2, 1, 2, 3, 2),
+            (4, 1, 5, 3, 4),
+        ] {
+            let window = Window { dilation: [dilation; 2], ..window(kernel, stride, padding) };
             for position in 0..window.positions([n, n]).unwrap()[0] {
                 let inside: Vec<_> = (0..kernel)
-                    .map(|offset| (offset, (position * stride + offset) as isize - padding as isize))
+                    .map(|tap| (tap, (position * stride + tap * dilation) as isize - padding as isize))
                     .filter(|(_, index)| (0..n as isize).contains(index))
                     .collect();
-                let (start, offsets) = window.covered(0, position, n);
-                assert_eq!(offsets.len(), inside.len());
-                if let Some((offset, index)) = inside.first() {
-                    assert_eq!((offsets.start, start), (*offset, *index as usize));
+                let (start, taps) = window.covered(0, position, n);
+                assert_eq!(taps.len(), inside.len());
+                if let Some((tap, index)) = inside.first() {
+                    assert_eq!((taps.start, start), (*tap, *index as usize));
                 }
             }
         }

@@ -41,10 +41,16 @@ impl<'a> Matrix<'a> {
 
 /// `out = a b`, or `out += a b` if `accumulate`. `out` is (a's rows) x (b's columns), row after row.
 pub(crate) fn multiply(a: Matrix, b: Matrix, out: &mut [f32], accumulate: bool) {
+    assert_eq!(out.len(), a.rows * b.columns, "an output of the wrong size");
+    multiply_into(a, b, out, b.columns, accumulate);
+}
+
+/// As [`multiply`], where the rows of `out` start every `row_step` values and what lies between them is left alone.
+pub(crate) fn multiply_into(a: Matrix, b: Matrix, out: &mut [f32], row_step: usize, accumulate: bool) {
     let (rows, inner, columns) = (a.rows, a.columns, b.columns);
     assert!(rows > 0 && inner > 0 && columns > 0, "an empty matrix");
     assert_eq!(inner, b.rows, "matrices that do not fit");
-    assert_eq!(out.len(), rows * columns, "an output of the wrong size");
+    assert!(columns <= row_step && (rows - 1) * row_step + columns <= out.len(), "an output that is too small");
     a.assert_inside();
     b.assert_inside();
     // SAFETY: the asserts above keep every element of a, b and out that the dimensions and steps reach inside its
@@ -56,7 +62,7 @@ pub(crate) fn multiply(a: Matrix, b: Matrix, out: &mut [f32], accumulate: bool) 
             inner,
             out.as_mut_ptr(),
             1,
-            columns as isize,
+            row_step as isize,
             accumulate,
             a.values.as_ptr(),
             a.column_step as isize,
@@ -98,6 +104,11 @@ mod tests {
                 let mut part = vec![0.0; rows * 4];
                 multiply(a, b.columns(3, 4), &mut part, false);
                 assert!((0..rows * 4).all(|i| part[i] == expected[i / 4 * columns + 3 + i % 4]));
+                // The same columns written to where they belong, and nothing beside them.
+                let mut wide = vec![-1.0; rows * columns];
+                multiply_into(a, b.columns(3, 4), &mut wide[3..], columns, false);
+                let inside = |i: usize| (3..7).contains(&(i % columns));
+                assert!((0..wide.len()).all(|i| wide[i] == if inside(i) { expected[i] } else { -1.0 }));
             }
         }
     }

@@ -39,3 +39,17 @@ pub(crate) fn add(total: &mut [f32], values: &[f32]) {
         *total += value;
     }
 }
+
+/// `total += a b`, value by value.
+pub(crate) fn add_products(total: &mut [f32], a: &[f32], b: &[f32]) {
+    for ((total, a), b) in total.iter_mut().zip(a).zip(b) {
+        *total += a * b;
+    }
+}
+
+/// `total += factor values`.
+pub(crate) fn add_scaled(total: &mut [f32], factor: f32, values: &[f32]) {
+    for (total, value) in total.iter_mut().zip(values) {
+        *total += factor * value;
+    }
+}

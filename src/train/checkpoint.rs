@@ -12,7 +12,7 @@ use super::History;
 use super::losses::connectors;
 use super::optimizer::{self, Tensors};
 use super::parameters::Training;
-use super::peer;
+use super::{peer, penalties};
 use crate::error::Result;
 use crate::network::{Model, ParameterSpec, weights};
 use crate::store::{Digest, Record, Store};
@@ -42,6 +42,8 @@ pub struct Checkpoint {
     pub connectors: Tensors,
     /// The network that learns beside it, with the optimizer's tensors of it.
     pub peer: Option<(Model, Tensors)>,
+    /// What penalties have come to; mostly nothing.
+    pub penalties: Tensors,
     /// All epochs so far.
     pub history: History,
     /// The network after the best epoch so far, if there is a validation split.
@@ -59,6 +61,9 @@ pub fn commit(store: &Store, key: Digest, stage: Digest, checkpoint: &Checkpoint
     let history = serde_json::json!({ "steps": checkpoint.steps, "history": checkpoint.history });
     put("history", history.to_string().into_bytes());
     put("optimizer", weights::encode(&checkpoint.optimizer)?);
+    if !checkpoint.penalties.is_empty() {
+        put("penalties", weights::encode(&checkpoint.penalties)?);
+    }
     if !checkpoint.connectors.is_empty() {
         put("connectors", weights::encode(&checkpoint.connectors)?);
     }
@@ -70,9 +75,6 @@ pub fn commit(store: &Store, key: Digest, stage: Digest, checkpoint: &Checkpoint
         let Some(model) = model else { continue };
         put(&format!("{prefix}network"), model.description()?);
         put(&format!("{prefix}weights"), model.weights()?);
-        if let Some(masks) = model.masks_bytes() {
-            put(&format!("{prefix}masks"), masks);
-        }
     }
     let record = Record {
         key,
@@ -124,13 +126,12 @@ fn decode(objects: &BTreeMap<&str, Vec<u8>>, training: &Training, connectors: &[
         true => Some(model("peer-")?),
         false => None,
     };
-    let connectors = match connectors.is_empty() {
-        true => Tensors::new(),
-        false => {
-            let specs = connectors::saved_specs(connectors, &training.optimizer);
-            weights::decode(objects.get("connectors")?, &specs).ok()?
-        }
+    let beside = |object: &str, specs: &[ParameterSpec]| match specs.is_empty() {
+        true => Some(Tensors::new()),
+        false => weights::decode(objects.get(object)?, specs).ok(),
     };
+    let connectors = beside("connectors", &connectors::saved_specs(connectors, &training.optimizer))?;
+    let penalties = beside("penalties", &penalties::specs(&training.penalties, &now.graph))?;
     let history: Value = serde_json::from_slice(objects.get("history")?).ok()?;
     Some(Checkpoint {
         optimizer: state("optimizer", &now)?,
@@ -141,6 +142,7 @@ fn decode(objects: &BTreeMap<&str, Vec<u8>>, training: &Training, connectors: &[
             None => None,
         },
         steps: history["steps"].as_u64()?,
+        penalties,
         history: serde_json::from_value(history["history"].clone()).ok()?,
         best,
     })

@@ -85,7 +85,7 @@ pub struct Trainee<'a, B: Backend> {
 pub fn pass<B: Backend>(
     task: &Task,
     trainee: Trainee<B>,
-    objective: &Objective,
+    objective: &mut Objective,
     teacher: &Teacher<B>,
     epoch: u64,
     rates: &[f64],
@@ -97,6 +97,7 @@ pub fn pass<B: Backend>(
     let classes = network.graph().classes();
     let (keep, penalised) = (objective.keep(), objective.penalised());
     let teacher_layers = objective.losses.teacher_layers();
+    objective.penalties.begin_epoch(network);
     let mut activity: Vec<Vec<f32>> = vec![Vec::new(); penalised.len()];
     let (mut loss_sum, mut right, mut seen) = (0.0f64, 0usize, 0usize);
     let mut last_finite_loss = None;
@@ -167,6 +168,7 @@ pub fn pass<B: Backend>(
         optimizer.step(&training.optimizer, lr, network.parameters_mut(), &mut gradients)?;
         connectors.step(&training.optimizer, lr, &mut gradients)?;
         network.apply_masks()?;
+        objective.penalties.after_step(network, lr)?;
         network.update_statistics(&forward)?;
 
         let logits = B::download(&forward.logits);

@@ -6,6 +6,7 @@
 //! - `objective`: losses and penalties, summed to the number that is made small;
 //! - `losses/`: the terms that compare the network with labels, a teacher or a peer; connectors between features;
 //! - `peer`: the second network of mutual learning;
+//! - `penalties/`: the terms that look inside the network, one file each;
 //! - `optimizer`, `schedule`: how weights change, and how fast;
 //! - `checkpoint`: an epoch as an action of its own in the store;
 //! - `history`: what every epoch came to, and what is decided from it;
@@ -20,6 +21,7 @@ mod objective;
 mod optimizer;
 pub mod parameters;
 mod peer;
+mod penalties;
 mod schedule;
 mod session;
 #[cfg(test)]

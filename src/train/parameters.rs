@@ -313,13 +313,62 @@ pub enum Penalty {
         /// λ.
         strength: f64,
     },
+    /// λ Σ |γ| over the scales of the normalizations that match (network slimming, Liu et al. 2017).
+    BnL1 {
+        /// A normalization's name, in which `*` stands for anything.
+        layer: String,
+        /// λ.
+        strength: f64,
+    },
+    /// λ Σ_g √n_g ‖W_g‖₂ over the output channels g of the layers that match, n_g weights each. The layer that makes the
+    /// logits is left out: its rows are classes.
+    GroupLasso {
+        /// A layer's name, in which `*` stands for anything.
+        layer: String,
+        /// λ.
+        strength: f64,
+    },
+    /// Group lasso, and L1 on the same weights (Simon et al. 2013).
+    SparseGroupLasso {
+        /// A layer's name, in which `*` stands for anything.
+        layer: String,
+        /// λ of the groups.
+        strength: f64,
+        /// λ of single weights.
+        l1_strength: f64,
+        /// Whether channels are shrunk after each step, to exact zeros, instead of by the gradient.
+        proximal: bool,
+    },
+    /// λ (t Σ |γ| − Σ |γ − mean γ|) over the scales of all normalizations that match (Zhuang et al. 2020).
+    Polarization {
+        /// A normalization's name, in which `*` stands for anything.
+        layer: String,
+        /// λ.
+        strength: f64,
+        /// t.
+        l1_factor: f64,
+    },
+    /// Σ_g ½ λ_g ‖W_g‖² over the output channels g of the layers that match, where λ_g grows by up to δ an epoch, the
+    /// faster the less the channel matters (Wang et al. 2021). The layer that makes the logits is left out.
+    Growing {
+        /// A layer's name, in which `*` stands for anything.
+        layer: String,
+        /// δ.
+        delta: f64,
+    },
 }
 
 impl Penalty {
     /// The layers it looks at, as a pattern.
     pub fn layer(&self) -> &str {
         match self {
-            Penalty::L1 { layer, .. } | Penalty::ActivationL1 { layer, .. } => layer,
+            Penalty::L1 { layer, .. }
+            | Penalty::ActivationL1 { layer, .. }
+            | Penalty::BnL1 { layer, .. }
+            | Penalty::GroupLasso { layer, .. }
+            | Penalty::SparseGroupLasso { layer, .. }
+            | Penalty::Polarization { layer, .. }
+            | Penalty::Growing { layer, .. } => layer,
         }
     }
 }

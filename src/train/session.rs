@@ -86,7 +86,7 @@ pub fn train<B: Backend>(task: &Task, start: Model, teacher: Option<&Model>, dev
         Some(checkpoint) => {
             let (epoch, epochs) = (checkpoint.history.epochs.len() as u64, training.epochs);
             (task.progress)(Progress::Resumed { epoch, epochs });
-            Session::restore(task, checkpoint, taught_by, &connectors, device)?
+            Session::restore(task, start.graph, checkpoint, taught_by, &connectors, device)?
         }
         None => Session::begin(task, start, taught_by, &connectors, device)?,
     };
@@ -144,6 +144,8 @@ fn longest(task: &Task, keys: &[Digest], connectors: &[ParameterSpec]) -> Result
 }
 
 struct Session<B: Backend> {
+    /// The layer graph as it was before the first epoch.
+    before: Graph,
     network: Executor<B>,
     optimizer: State<B>,
     connectors: Connectors<B>,
@@ -171,13 +173,25 @@ impl<B: Backend> Session<B> {
         let connectors = Connectors::new(connectors, &training.optimizer, task.seed, device)?;
         let peer = || Peer::new(training, &model.graph, task.seed, device);
         let peer = peer::is_wanted(training).then(peer).transpose()?;
-        let objective = objective(training, &network, taught_by.as_ref())?;
-        let history = History::default();
-        Ok(Self { network, optimizer, connectors, peer, taught_by, objective, history, best: None, finite: None })
+        let objective = Objective::new(training, network.graph(), taught_by.as_ref())?;
+        let (before, history) = (model.graph, History::default());
+        Ok(Self {
+            before,
+            network,
+            optimizer,
+            connectors,
+            peer,
+            taught_by,
+            objective,
+            history,
+            best: None,
+            finite: None,
+        })
     }
 
     fn restore(
         task: &Task,
+        before: Graph,
         checkpoint: Checkpoint,
         taught_by: Option<Graph>,
         connectors: &[ParameterSpec],
@@ -190,8 +204,10 @@ impl<B: Backend> Session<B> {
         let tensors = &checkpoint.connectors;
         let connectors = Connectors::restore(connectors, &training.optimizer, device, steps, tensors)?;
         let peer = checkpoint.peer.as_ref().map(|peer| Peer::restore(training, peer, task.seed, steps, device));
-        let objective = objective(training, &network, taught_by.as_ref())?;
+        let mut objective = Objective::new(training, network.graph(), taught_by.as_ref())?;
+        objective.penalties.restore(&checkpoint.penalties)?;
         Ok(Self {
+            before,
             network,
             optimizer,
             connectors,
@@ -211,6 +227,7 @@ impl<B: Backend> Session<B> {
             steps: self.optimizer.steps,
             connectors: self.connectors.save(&training.optimizer),
             peer: self.peer.as_ref().map(|peer| peer.save(training)),
+            penalties: self.objective.penalties.save(),
             history: self.history.clone(),
             best: self.best.clone(),
         }
@@ -240,7 +257,7 @@ impl<B: Backend> Session<B> {
             connectors: &mut self.connectors,
             peer: self.peer.as_mut(),
         };
-        let passed = pass(task, trainee, &self.objective, teacher, epoch, rates)?;
+        let passed = pass(task, trainee, &mut self.objective, teacher, epoch, rates)?;
         let finite = self.check_finite();
         if let Err(error) = finite {
             let message = format!("{} after epoch {}", error.message, epoch + 1);
@@ -249,8 +266,9 @@ impl<B: Backend> Session<B> {
         let mut pruned_units = None;
         if let Some(prune) = &training.prune
             && (epoch + 1).is_multiple_of(prune.every)
+            && let Some(share) = prune.method.share_after((epoch + 1) / prune.every)
         {
-            pruned_units = self.prune(task, &prune.method, device)?;
+            pruned_units = self.prune(task, &prune.method, share, device)?;
         }
         self.finite = Some(self.network.download());
         let validation = self.validate(task, device)?;
@@ -280,24 +298,25 @@ impl<B: Backend> Session<B> {
     }
 
     /// Prunes between epochs; the optimizer's state loses the same rows and columns. How many units went.
-    fn prune(&mut self, task: &Task, method: &prune::Method, device: &B) -> Result<Option<u64>, Stop> {
+    fn prune(&mut self, task: &Task, method: &prune::Method, share: f64, device: &B) -> Result<Option<u64>, Stop> {
         let mut model = self.network.download();
-        let stop = || task.is_cancelled();
         let watched = prune::Watched { images: task.images, indices: task.train, normalization: task.normalization };
-        let activity = prune::activity(method, &self.network, &watched, device, &stop)?;
+        let stop = || task.is_cancelled();
+        let surroundings = prune::Surroundings { watched: Some(watched), seed: task.seed, device, stop: &stop };
+        let removed = prune::prune(method, &mut model, &self.before, share, &surroundings)?;
         if task.is_cancelled() {
             return Err(Stop::Cancelled);
         }
-        let original = model.clone();
-        let removed = prune::apply(method, &mut model, activity.as_ref(), task.seed)?;
-        prune::prove(&original, &model, &removed, &watched, device)?;
+        removed.notes.iter().for_each(|note| (task.progress)(Progress::Note(note.clone())));
         let mut state = self.optimizer.save(&task.training.optimizer, self.network.parameters());
-        removed.remove_from_state(&self.network.graph().clone(), &mut state)?;
+        removed.remove_from_state(&mut state)?;
         self.network = Executor::new(&model, device)?;
         let (optimizer, steps) = (&task.training.optimizer, self.optimizer.steps);
         self.optimizer = State::restore(optimizer, self.network.parameters(), device, steps, &state)?;
-        self.objective = objective(task.training, &self.network, self.taught_by.as_ref())?;
-        Ok(removed.units())
+        let penalties = self.objective.penalties.save();
+        self.objective = Objective::new(task.training, self.network.graph(), self.taught_by.as_ref())?;
+        self.objective.penalties.restore(&penalties)?;
+        Ok(removed.units)
     }
 
     /// Loss and accuracy on the validation split, if there is one.
@@ -327,7 +346,7 @@ impl<B: Backend> Session<B> {
     fn keep(&self, stop: Stop) -> Stop {
         match stop {
             Stop::Diverged { error, .. } => {
-                let last_finite = self.finite.as_ref().and_then(|model| model.weights().ok());
+                let last_finite = self.finite.as_ref().and_then(|model| model.safetensors().ok());
                 Stop::Diverged { error, last_finite }
             }
             other => other,
@@ -348,9 +367,4 @@ impl<B: Backend> Session<B> {
         };
         Ok(Trained { model, history: self.history })
     }
-}
-
-fn objective<B: Backend>(training: &Training, network: &Executor<B>, taught_by: Option<&Graph>) -> Result<Objective> {
-    let names: Vec<&str> = network.parameters().iter().map(|parameter| parameter.name.as_str()).collect();
-    Objective::new(training, network.graph(), taught_by, &names)
 }

@@ -3,6 +3,7 @@
 //!
 //! - `faults`: one mistake, one message, by theme
 //! - `many`: several mistakes at once
+//! - `penalties`: mistakes in penalties
 //! - `bytes`: what is not text, not TOML, or not a file
 //! - `size`: nesting, long chains and cycles, limits
 //! - `sets`: `--set`
@@ -10,6 +11,7 @@
 mod bytes;
 mod faults;
 mod many;
+mod penalties;
 mod sets;
 mod size;
 

@@ -48,26 +48,44 @@ fn method(reader: &mut Reader) -> Method {
                 Some(WeightScope::Global),
             ),
         },
-        Name::Channels => Method::Channels {
-            criterion: reader.choice("criterion", &Criterion::ALL, Some(Criterion::L1)),
-            ratio: reader.optional_number("ratio", Limits::BELOW_ONE),
-            macs: reader.optional_number("macs", Limits::SHARE),
-            parameters: reader.optional_number("parameters", Limits::SHARE),
-            scope: reader.choice(
-                "scope",
-                &[
-                    ("global", ChannelScope::Global),
-                    ("uniform", ChannelScope::Uniform),
-                    ("isomorphic", ChannelScope::Isomorphic),
-                ],
-                Some(ChannelScope::Global),
-            ),
-            round_to: reader.integer("round-to", 1..=1024, Some(1)),
-            minimum: reader.number("minimum", Limits::SHARE, Some(0.0)),
-            ignore: Vec::new(),
-            layers: Default::default(),
-            steps: reader.integer("steps", 1..=1000, Some(1)),
-            images: reader.optional_integer("images", 1..=1 << 32),
-        },
+        Name::Channels => channels(reader),
+    }
+}
+
+fn channels(reader: &mut Reader) -> Method {
+    let criterion = reader.choice("criterion", &Criterion::ALL, Some(Criterion::L1));
+    let ratio = reader.optional_number("ratio", Limits::BELOW_ONE);
+    let macs = reader.optional_number("macs", Limits::BETWEEN);
+    let parameters = reader.optional_number("parameters", Limits::BETWEEN);
+    let layers = reader.numbers("layers", "{ \"conv1\" = 0.5 }", Limits::BELOW_ONE);
+    let given: Vec<&str> = ["ratio", "macs", "parameters"].into_iter().filter(|key| reader.has(key)).collect();
+    match given[..] {
+        [] if !reader.has("layers") => reader.missing("ratio", "0.5"),
+        [] | [_] => {}
+        [first, .., last] => {
+            let span = reader.place(last);
+            reader
+                .diagnostics
+                .error(span, format!("`{first}` and `{last}` both say how much goes"))
+                .hint("give one of `ratio`, `macs` and `parameters`");
+        }
+    }
+    let scopes = [
+        ("global", ChannelScope::Global),
+        ("uniform", ChannelScope::Uniform),
+        ("isomorphic", ChannelScope::Isomorphic),
+    ];
+    Method::Channels {
+        criterion,
+        ratio,
+        macs,
+        parameters,
+        scope: reader.choice("scope", &scopes, Some(ChannelScope::Global)),
+        round_to: reader.integer("round-to", 1..=1024, Some(1)),
+        minimum: reader.number("minimum", Limits::SHARE, Some(0.0)),
+        ignore: reader.strings("ignore", "a pattern"),
+        layers,
+        steps: reader.integer("steps", 1..=1000, Some(1)),
+        images: reader.optional_integer("images", 1..=1 << 32),
     }
 }

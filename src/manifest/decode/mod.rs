@@ -1,10 +1,12 @@
-//! Turns the tables of a manifest into what stages are made of. One file a section; `training` and `method` are shared
-//! by the stage kinds.
+//! Turns the tables of a manifest into what stages are made of. One file a section; `training`,
+//! `losses`, `penalties` and `method` are shared by the stage kinds.
 
 mod data;
+mod layers;
 mod losses;
 mod method;
 mod network;
+mod penalties;
 mod stage;
 mod training;
 

@@ -13,7 +13,6 @@ use crate::manifest::source::Span;
 use crate::manifest::value::{Content, Table, Value};
 use crate::manifest::{NetworkSource, Reference, Seed, Spans, Stage};
 use crate::network::arch::Architecture;
-use crate::prune::Method;
 use crate::stage::{Parameters, Split};
 
 #[derive(Clone, Copy)]
@@ -92,7 +91,7 @@ pub fn stage(
             Kind::Prune => {
                 input(reader, "from", true, &mut inputs);
                 let method = method::needed(reader);
-                let needs_data = matches!(method, Method::Inactive { .. }) && reader.sound("method");
+                let needs_data = method.needs_data() && reader.sound("method");
                 if needs_data && !reader.has("data") {
                     reader.missing("data", "\"digits\"");
                 }

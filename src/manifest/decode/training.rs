@@ -1,10 +1,10 @@
 //! The keys that every training stage has.
 
-use super::{losses, method};
+use super::{losses, method, penalties};
 use crate::data::Augmentation;
 use crate::manifest::reader::{Reader, Shape};
 use crate::manifest::scalar::{Limits, choice, integer, number};
-use crate::train::parameters::{EarlyStop, Optimizer, Penalty, PeriodicPruning, Schedule, Select, Training};
+use crate::train::parameters::{EarlyStop, Optimizer, PeriodicPruning, Schedule, Select, Training};
 
 /// Reads them. With a teacher the default loss is distillation, without one cross entropy.
 pub fn training(reader: &mut Reader, teacher: bool) -> Training {
@@ -29,7 +29,7 @@ pub fn training(reader: &mut Reader, teacher: bool) -> Training {
         }),
         schedule: schedule.unwrap_or(Schedule::Constant { warmup: 0.0 }),
         losses: named.unwrap_or_else(|| vec![losses::default(teacher)]),
-        penalties: reader.tables("penalties", PENALTY, penalty).unwrap_or_default(),
+        penalties: reader.tables("penalties", penalties::PENALTY, penalties::penalty).unwrap_or_default(),
         augment: augment(reader),
         clip_norm: reader.optional_number("clip-norm", Limits::POSITIVE),
         select: reader.choice("select", &[("last", Select::Last), ("best", Select::Best)], Some(Select::Last)),
@@ -46,7 +46,6 @@ pub fn training(reader: &mut Reader, teacher: bool) -> Training {
 
 const OPTIMIZER: Shape = Shape { what: "an optimizer", example: "{ kind = \"adam\", lr = 1e-3 }" };
 const SCHEDULE: Shape = Shape { what: "a schedule", example: "{ kind = \"cosine\" }" };
-const PENALTY: Shape = Shape { what: "a penalty", example: "{ kind = \"l1\", strength = 1e-4 }" };
 const EARLY_STOP: Shape = Shape { what: "`early-stop`", example: "{ patience = 5 }" };
 const PRUNE: Shape =
     Shape { what: "`prune`", example: "{ every = 5, method = { kind = \"weights\", sparsity = 0.5 } }" };
@@ -135,26 +134,6 @@ fn schedule(reader: &mut Reader) -> Schedule {
         ScheduleName::Cosine => {
             Schedule::Cosine { warmup, final_share: reader.number("final-share", Limits::SHARE, Some(0.0)) }
         }
-    }
-}
-
-#[derive(Clone, Copy)]
-enum PenaltyName {
-    L1,
-    ActivationL1,
-}
-
-fn penalty(reader: &mut Reader) -> Penalty {
-    let names = [("l1", PenaltyName::L1), ("activation-l1", PenaltyName::ActivationL1)];
-    match reader.kind("kind", &names) {
-        PenaltyName::L1 => Penalty::L1 {
-            layer: reader.optional_string("layer").map_or_else(|| "*".to_owned(), |(layer, _)| layer),
-            strength: reader.number("strength", Limits::NOT_NEGATIVE, None),
-        },
-        PenaltyName::ActivationL1 => Penalty::ActivationL1 {
-            layer: reader.string("layer", "hidden1").map(|(layer, _)| layer).unwrap_or_default(),
-            strength: reader.number("strength", Limits::NOT_NEGATIVE, None),
-        },
     }
 }
 

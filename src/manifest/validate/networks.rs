@@ -1,17 +1,18 @@
 //! Networks that must build, layers that must match, teachers and students that must fit the data and so each other.
 
-use std::cell::RefCell;
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::{data_of, losses};
+use super::{channels, data_of, losses};
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::scalar::printable;
 use crate::manifest::source::Span;
 use crate::manifest::{Data, Manifest, NetworkSource, Stage};
-use crate::network::arch::Architecture;
+use crate::network::arch::{Architecture, Unbuildable};
 use crate::network::{Graph, Role, pattern};
-use crate::prune::{Method, WeightScope, units};
+use crate::prune::coupling::Coupling;
+use crate::prune::{Method, WeightScope};
 use crate::stage::Parameters;
 use crate::train::parameters::Penalty;
 
@@ -23,19 +24,27 @@ const MAXIMUM_PARAMETERS: u64 = 1 << 31;
 struct Known {
     graph: Graph,
     classes: usize,
-    /// Why the units of a layer cannot be removed, if so: a long search in a deep network, and many stages share one.
-    refused: RefCell<HashMap<String, Option<String>>>,
+    /// Which channels can only go together; worked out once for many stages that share the network.
+    coupling: OnceCell<Option<Coupling>>,
 }
 
+/// The most channels in all layers together for which coupling is worked out here: far above use. What is left unsaid about
+/// a larger network is said when it is pruned.
+const MAXIMUM_CHANNELS: usize = 1 << 22;
+
 impl Known {
-    fn refusal(&self, layer: &str) -> Option<String> {
-        let mut refused = self.refused.borrow_mut();
-        refused.entry(layer.to_owned()).or_insert_with(|| units::coupled(&self.graph, layer).err()).clone()
+    fn coupling(&self) -> Option<&Coupling> {
+        let work_out = || {
+            let channels = self.graph.shapes().ok()?.iter().fold(0, |sum: usize, s| sum.saturating_add(s.channels()));
+            if channels <= MAXIMUM_CHANNELS { Coupling::of(&self.graph).ok() } else { None }
+        };
+        self.coupling.get_or_init(work_out).as_ref()
     }
 }
 
-/// An architecture for images of one shape in so many classes, with what came of building it. Many stages share one.
-type Built<'a> = HashMap<(&'a Architecture, [usize; 3], usize), Option<Rc<Known>>>;
+/// An architecture (as JSON) for images of one shape in so many classes, with what came of building it. Many stages share
+/// one.
+type Built = HashMap<(String, [usize; 3], usize), Option<Rc<Known>>>;
 
 /// Checks all stages; `order` has their names, inputs first.
 pub fn check(manifest: &Manifest, order: &[&str], diagnostics: &mut Diagnostics) {
@@ -65,11 +74,11 @@ pub fn check(manifest: &Manifest, order: &[&str], diagnostics: &mut Diagnostics)
     }
 }
 
-fn network_of<'a>(
-    manifest: &'a Manifest,
-    stage: &'a Stage,
+fn network_of(
+    manifest: &Manifest,
+    stage: &Stage,
     networks: &HashMap<&str, Rc<Known>>,
-    built: &mut Built<'a>,
+    built: &mut Built,
     diagnostics: &mut Diagnostics,
 ) -> Option<Rc<Known>> {
     let like = |role: &str| networks.get(stage.inputs.get(role)?.stage.as_str()).cloned();
@@ -80,8 +89,9 @@ fn network_of<'a>(
             Some(architecture) => {
                 let data = data_of(manifest, stage).filter(|data| data.spans.sound("data.source"))?;
                 let (shape, classes) = (data.source.image_shape(), data.source.classes());
-                let build = || build(architecture, shape, classes, place(manifest, stage), diagnostics).map(Rc::new);
-                built.entry((architecture, shape, classes)).or_insert_with(build).clone()
+                let build = || build(architecture, shape, classes, manifest, stage, diagnostics).map(Rc::new);
+                let json = serde_json::to_string(architecture).expect("an architecture is plain data");
+                built.entry((json, shape, classes)).or_insert_with(build).clone()
             }
         },
         Parameters::Regularize { .. } | Parameters::FineTune { .. } | Parameters::Prune { .. } => like("from"),
@@ -89,8 +99,11 @@ fn network_of<'a>(
     }
 }
 
-/// Where the network of a stage is described: its own section if it has one.
-fn place(manifest: &Manifest, stage: &Stage) -> Span {
+/// Where the network of a stage is described: the written layer concerned, else the network's own section if it has one.
+fn place(manifest: &Manifest, stage: &Stage, layer: Option<usize>) -> Span {
+    if let Some(span) = layer.and_then(|layer| stage.spans.get(&format!("network.layers.{layer}"))) {
+        return span;
+    }
     let named = stage.network.as_ref().and_then(|name| manifest.networks.get(name));
     named
         .filter(|named| matches!(named.network, NetworkSource::Architecture(_)))
@@ -101,25 +114,26 @@ fn build(
     architecture: &Architecture,
     shape: [usize; 3],
     classes: usize,
-    span: Span,
+    manifest: &Manifest,
+    stage: &Stage,
     diagnostics: &mut Diagnostics,
 ) -> Option<Known> {
-    let graph = match architecture.build(shape, classes) {
+    let graph = match architecture.located_build(shape, classes) {
         Ok(graph) => graph,
-        Err(error) => {
-            diagnostics.error(span, error.message).hints.extend(error.hints);
+        Err(Unbuildable { layer, error }) => {
+            diagnostics.error(place(manifest, stage, layer), error.message).hints.extend(error.hints);
             return None;
         }
     };
     let parameters = graph.parameter_count();
     if parameters > MAXIMUM_PARAMETERS {
         diagnostics
-            .error(span, format!("the network has {parameters} parameters"))
+            .error(place(manifest, stage, None), format!("the network has {parameters} parameters"))
             .label(format!("more than {MAXIMUM_PARAMETERS}"))
             .hint("make its layers smaller");
         return None;
     }
-    Some(Known { graph, classes, refused: RefCell::default() })
+    Some(Known { graph, classes, coupling: OnceCell::new() })
 }
 
 /// Layers that a stage names must be in its network.
@@ -129,7 +143,12 @@ fn layers(stage: &Stage, network: &Known, diagnostics: &mut Diagnostics) {
     let mut method = |method: &Method, prefix: &str| {
         let layer = match method {
             Method::Inactive { layer, .. } => layer,
-            Method::Channels { .. } => return,
+            Method::Channels { .. } => {
+                if let Some(coupling) = network.coupling() {
+                    channels::check(stage, method, prefix, graph, coupling, diagnostics);
+                }
+                return;
+            }
             Method::Weights { sparsity, scope, .. } => {
                 if let Some(emptied) = emptied(graph, *sparsity, *scope) {
                     let span = stage.span(&format!("{prefix}.sparsity"));
@@ -149,9 +168,11 @@ fn layers(stage: &Stage, network: &Known, diagnostics: &mut Diagnostics) {
             let weighted: Vec<&str> = pattern::layers(graph, "*").collect();
             let message = format!("the network has no layer `{}`", printable(layer));
             diagnostics.unknown(span, message, layer, weighted.iter().copied());
-        } else if let Some(reason) = network.refusal(layer) {
-            // The search is long in a deep network, and a few names are enough.
-            let removable: Vec<&str> = names().filter(|name| network.refusal(name).is_none()).take(9).collect();
+        } else if let Some(coupling) = network.coupling()
+            && let Some(reason) = coupling.refusal(graph, layer)
+        {
+            let removable = names().filter(|name| coupling.refusal(graph, name).is_none());
+            let removable: Vec<&str> = removable.take(9).collect();
             diagnostics.error(span, format!("the units of `{layer}` cannot be removed")).label(reason).hint(
                 match &removable[..] {
                     [] => "this network has no layer whose units can be removed".to_owned(),
@@ -174,14 +195,35 @@ fn layers(stage: &Stage, network: &Known, diagnostics: &mut Diagnostics) {
             continue;
         }
         let layer = penalty.layer();
-        let matches = match penalty {
-            Penalty::L1 { .. } => pattern::weights(graph, layer).next().is_some(),
-            Penalty::ActivationL1 { .. } => pattern::layers(graph, layer).next().is_some(),
-        };
-        if !matches {
-            let message = format!("no layer of the network matches `{}`", printable(layer));
-            let weighted: Vec<&str> = pattern::layers(graph, "*").collect();
-            diagnostics.unknown(stage.span(&path), message, layer, weighted.iter().copied());
+        let (matches, candidates, what) = penalised(graph, penalty);
+        if matches {
+            continue;
+        }
+        if candidates.is_empty() {
+            diagnostics.error(stage.span(&path), format!("the network has no {what}")).hint("choose another penalty");
+        } else {
+            let message = format!("no {what} of the network matches `{}`", printable(layer));
+            diagnostics.unknown(stage.span(&path), message, layer, candidates.iter().copied());
+        }
+    }
+}
+
+/// Whether a penalty finds what it looks at, the names of all that it can look at, and what these are.
+fn penalised<'a>(graph: &'a Graph, penalty: &'a Penalty) -> (bool, Vec<&'a str>, &'static str) {
+    let layer = penalty.layer();
+    let weighted = || pattern::layers(graph, "*").collect();
+    match penalty {
+        Penalty::L1 { .. } | Penalty::ActivationL1 { .. } => {
+            (pattern::layers(graph, layer).next().is_some(), weighted(), "layer")
+        }
+        Penalty::BnL1 { .. } | Penalty::Polarization { .. } => {
+            (pattern::norms(graph, layer).next().is_some(), pattern::norms(graph, "*").collect(), "normalization")
+        }
+        Penalty::GroupLasso { .. } | Penalty::SparseGroupLasso { .. } | Penalty::Growing { .. } => {
+            let mut candidates: Vec<&str> = weighted();
+            candidates.retain(|name| graph.layers.last().is_none_or(|logits| logits.name != **name));
+            let found = pattern::channel_weights(graph, layer).next().is_some();
+            (found, candidates, "layer before the logits")
         }
     }
 }

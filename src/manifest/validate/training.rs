@@ -3,7 +3,8 @@
 use super::losses;
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::{Data, Stage};
-use crate::train::parameters::{Loss, Optimizer, Schedule, Select, Training};
+use crate::prune::Method;
+use crate::train::parameters::{Loss, Optimizer, Penalty, Schedule, Select, Training};
 
 /// Checks one training stage.
 pub fn check(name: &str, stage: &Stage, training: &Training, data: Option<&Data>, diagnostics: &mut Diagnostics) {
@@ -15,6 +16,10 @@ pub fn check(name: &str, stage: &Stage, training: &Training, data: Option<&Data>
     }
     teacher(stage, training, diagnostics);
     losses::pruning(stage, training, diagnostics);
+    if let Some(prune) = &training.prune {
+        super::channels::steps(stage, &prune.method, prune.every, training.epochs, diagnostics);
+    }
+    growing(stage, training, diagnostics);
     let Some(data) = data else { return };
     if training.select == Select::Best {
         needs_validation(stage, "select", "`select = \"best\"`", data, diagnostics);
@@ -114,5 +119,23 @@ fn teacher(stage: &Stage, training: &Training, diagnostics: &mut Diagnostics) {
             });
         }
         _ => {}
+    }
+}
+
+/// What a growing penalty has learnt of each channel would be lost with the channels that go.
+fn growing(stage: &Stage, training: &Training, diagnostics: &mut Diagnostics) {
+    let Some(prune) = &training.prune else { return };
+    let removes = !matches!(prune.method, Method::Weights { .. });
+    if !removes || !stage.spans.sound("prune") {
+        return;
+    }
+    for (index, penalty) in training.penalties.iter().enumerate() {
+        let path = format!("penalties.{index}.kind");
+        if matches!(penalty, Penalty::Growing { .. }) && stage.spans.sound(&path) {
+            diagnostics
+                .error(stage.span(&path), "`growing` cannot be used while `prune` removes channels")
+                .label("it keeps a strength for every channel from epoch to epoch")
+                .hint("leave `prune` out and put a `prune` stage behind this one");
+        }
     }
 }

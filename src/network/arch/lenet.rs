@@ -4,8 +4,8 @@
 //! Kernels are 5x5. The first convolution keeps the size; the second shrinks it by 4, but keeps it for images below
 //! 20 pixels.
 
-use super::builder::{Builder, count, expect_positive};
-use crate::error::{Error, Kind, Result};
+use super::builder::{Builder, count, expect_image, expect_positive};
+use crate::error::Result;
 use crate::network::graph::Op;
 
 /// Images smaller than this keep their size in the second convolution.
@@ -22,11 +22,8 @@ pub(super) fn default_hidden() -> Vec<usize> {
 pub(super) fn build(builder: &mut Builder, channels: [usize; 2], hidden: &[usize], classes: usize) -> Result<()> {
     expect_positive("channels", &channels)?;
     expect_positive("hidden", hidden)?;
+    expect_image(builder, "lenet", 4)?;
     let [height, width, image_channels] = builder.image();
-    if height.min(width) < 4 {
-        let message = format!("an image of {height}x{width} is too small for lenet, which needs 4x4");
-        return Err(Error::new(Kind::Manifest, message));
-    }
     let padding = if height.min(width) < SMALL { 2 } else { 0 };
     let convolution = |in_channels, out_channels, padding| Op::Convolution {
         in_channels,

@@ -1,3 +1,10 @@
+//! - this file: whole networks
+//! - `operations`: a small graph with every operation that the networks here lack
+//! - `draws`: dropout and stochastic depth
+
+mod draws;
+mod operations;
+
 use super::*;
 use crate::network::arch::Architecture;
 use crate::tensor::check::{TestTape, assert_close, bits, differences, normal, with_threads};
@@ -12,7 +19,12 @@ const PIXELS: usize = 8 * 8;
 
 fn model(architecture: &str) -> Model {
     let architecture: Architecture = serde_json::from_str(architecture).unwrap();
-    let mut model = Model::initialise(architecture.build([8, 8, 1], 4).unwrap(), 3).unwrap();
+    unsettled(architecture.build([8, 8, 1], 4).unwrap())
+}
+
+/// Fresh weights for `graph`, with normalizations and biases that do something.
+fn unsettled(graph: Graph) -> Model {
+    let mut model = Model::initialise(graph, 3).unwrap();
     // Away from where a normalization does nothing.
     for (name, tensor) in &mut model.tensors {
         if tensor.dims.len() == 1 {
@@ -26,38 +38,43 @@ fn pixels(batch: usize) -> Flat<Cpu> {
     Cpu::default().upload(&normal("pixels", batch * PIXELS)).unwrap()
 }
 
+/// Holds the gradients of every tensor of `model` against central differences of Σ p · logit, for five images and
+/// fixed random p.
+fn check_gradients(what: &str, model: &Model, pixels: &Flat<Cpu>, mode: Mode<'_>) {
+    let projection = normal("logits", 5 * model.graph.classes());
+    let run = |model: &Model| {
+        let executor = Executor::new(model, &Cpu::default()).unwrap();
+        let logits = executor.forward(pixels.clone(), 5, mode, &[], &mut NoneTape).unwrap().logits;
+        let terms = Cpu::download(&logits).into_iter().zip(&projection);
+        terms.map(|(logit, p)| f64::from(logit) * f64::from(*p)).sum::<f64>()
+    };
+    let executor = Executor::new(model, &Cpu::default()).unwrap();
+    let mut tape = tape(executor.device(), executor.alloc_gradients().unwrap()).unwrap();
+    let logits = executor.forward(pixels.clone(), 5, mode, &[], &mut tape).unwrap().logits;
+    let weights = executor.device().upload(&projection).unwrap();
+    // Σ p · logit as a linear layer with one row and one output.
+    let loss = Cpu::linear(&logits, &weights, None, 1, true, &mut tape).unwrap();
+    let loss = executor.device().weighted_sum(&[(1.0, loss)], tape).unwrap();
+    let gradients = backward(loss).unwrap();
+    for parameter in executor.trainable() {
+        let all = Cpu::gradient(&gradients, &parameter.tensor);
+        // A few of each tensor are enough: every operation has its own test.
+        let sampled = [0, all.len() / 3, all.len() - 1];
+        let some: Vec<f32> = sampled.iter().map(|index| all[*index]).collect();
+        let what = format!("{what} {mode:?} {}", parameter.name);
+        differences(&what, &some, 1.0 / 1024.0, run(model), |index, step| {
+            let mut moved = model.clone();
+            moved.tensors.get_mut(&parameter.name).unwrap().data[sampled[index]] += step;
+            run(&moved)
+        });
+    }
+}
+
 #[test]
 fn gradients_of_whole_networks_are_right() {
     for architecture in [MLP, LENET, RESNET, PROJECTED] {
         for mode in [Mode::Train(None), Mode::Evaluate] {
-            let model = model(architecture);
-            let projection = normal("logits", 5 * 4);
-            let run = |model: &Model| {
-                let executor = Executor::new(model, &Cpu::default()).unwrap();
-                let logits = executor.forward(pixels(5), 5, mode, &[], &mut NoneTape).unwrap().logits;
-                let terms = Cpu::download(&logits).into_iter().zip(&projection);
-                terms.map(|(logit, p)| f64::from(logit) * f64::from(*p)).sum::<f64>()
-            };
-            let executor = Executor::new(&model, &Cpu::default()).unwrap();
-            let mut tape = tape(executor.device(), executor.alloc_gradients().unwrap()).unwrap();
-            let logits = executor.forward(pixels(5), 5, mode, &[], &mut tape).unwrap().logits;
-            let weights = executor.device().upload(&projection).unwrap();
-            // Σ p · logit as a linear layer with one row and one output.
-            let loss = Cpu::linear(&logits, &weights, None, 1, true, &mut tape).unwrap();
-            let loss = executor.device().weighted_sum(&[(1.0, loss)], tape).unwrap();
-            let gradients = backward(loss).unwrap();
-            for parameter in executor.trainable() {
-                let all = Cpu::gradient(&gradients, &parameter.tensor);
-                // A few of each tensor are enough: every operation has its own test.
-                let sampled = [0, all.len() / 3, all.len() - 1];
-                let some: Vec<f32> = sampled.iter().map(|index| all[*index]).collect();
-                let what = format!("{architecture} {mode:?} {}", parameter.name);
-                differences(&what, &some, 1.0 / 1024.0, run(&model), |index, step| {
-                    let mut moved = model.clone();
-                    moved.tensors.get_mut(&parameter.name).unwrap().data[sampled[index]] += step;
-                    run(&moved)
-                });
-            }
+            check_gradients(architecture, &model(architecture), &pixels(5), mode);
         }
     }
 }

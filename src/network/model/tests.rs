@@ -16,7 +16,10 @@ fn resnet() -> Model {
     let architecture: Architecture = serde_json::from_str(r#"{"arch":"resnet","depth":8,"width":2}"#).unwrap();
     let mut model = Model::initialise(architecture.build([8, 8, 1], 3).unwrap(), 1).unwrap();
     for (name, count) in [("conv1.weight", 18), ("fc.weight", 24)] {
-        model.masks.insert(name.into(), (0..count).map(|index| index % 5 != 2).collect());
+        let mask: Vec<bool> = (0..count).map(|index| index % 5 != 2).collect();
+        let weights = &mut model.tensors.get_mut(name).unwrap().data;
+        weights.iter_mut().zip(&mask).filter(|(_, kept)| !**kept).for_each(|(weight, _)| *weight = 0.0);
+        model.masks.insert(name.into(), mask);
     }
     model
 }
@@ -47,14 +50,13 @@ fn error_of(weights: &[u8]) -> String {
 #[test]
 fn a_model_comes_back_bit_for_bit() {
     for model in [small(), resnet()] {
-        let (description, weights, masks) =
-            (model.description().unwrap(), model.weights().unwrap(), model.masks_bytes());
-        let back = Model::from_parts(&description, &weights, masks.as_deref()).unwrap();
+        let (description, weights) = (model.description().unwrap(), model.weights().unwrap());
+        let back = Model::from_parts(&description, &weights, None).unwrap();
         assert_eq!(back, model);
-        assert_eq!(
-            (back.description().unwrap(), back.weights().unwrap(), back.masks_bytes()),
-            (description, weights, masks)
-        );
+        assert_eq!((back.description().unwrap(), back.weights().unwrap()), (description.clone(), weights));
+        // Written out in full it has the same tensors, and no masks.
+        let dense = Model::from_parts(&description, &model.safetensors().unwrap(), None).unwrap();
+        assert_eq!((dense.tensors, dense.masks.len()), (model.tensors, 0));
     }
     // By hand, so that the encoder is not its own judge; also a negative zero.
     let weights = with_weight("F32", "[1,2]", &floats(&[0.5, -0.0]));
@@ -167,15 +169,36 @@ fn wrong_descriptions_are_told() {
         "#);
 }
 
+/// A file of masks that keep every weight, as earlier versions wrote it.
+fn masks_file(masks: &[(&str, usize)]) -> Vec<u8> {
+    let mut bytes = b"pleach masks 1\n".to_vec();
+    for (name, count) in masks {
+        bytes.extend((name.len() as u16).to_le_bytes());
+        bytes.extend(name.as_bytes());
+        bytes.extend((*count as u64).to_le_bytes());
+        bytes.extend((0..count.div_ceil(8)).map(|at| if 8 * at + 8 > *count { (1 << (count % 8)) - 1 } else { 0xff }));
+    }
+    bytes
+}
+
+#[test]
+fn masks_beside_the_weights_are_still_read() {
+    let model = resnet();
+    let (description, weights) = (model.description().unwrap(), model.safetensors().unwrap());
+    let file = masks_file(&[("conv1.weight", 18), ("fc.weight", 24)]);
+    let mut file = file.clone();
+    *file.last_mut().unwrap() = 0b0111_1111;
+    let read = Model::from_parts(&description, &weights, Some(&file)).unwrap();
+    assert_eq!(read.masks["conv1.weight"], vec![true; 18]);
+    assert_eq!(read.masks["fc.weight"], [vec![true; 23], vec![false]].concat());
+    assert_eq!(read.tensors, model.tensors);
+}
+
 #[test]
 fn wrong_masks_are_told() {
     let model = resnet();
-    let (description, weights) = (model.description().unwrap(), model.weights().unwrap());
-    let encode = |masks: &[(&str, usize)]| {
-        let masks = masks.iter().map(|(name, count)| (name.to_string(), vec![true; *count])).collect();
-        super::super::masks::encode(&masks)
-    };
-    let good = encode(&[("conv1.weight", 18)]);
+    let (description, weights) = (model.description().unwrap(), model.safetensors().unwrap());
+    let good = masks_file(&[("conv1.weight", 18)]);
     let header = b"pleach masks 1\n".len();
     let cases = [
         Vec::new(),
@@ -183,8 +206,8 @@ fn wrong_masks_are_told() {
         [&good[..], &[0]].concat(),
         [&good[..], &good[header..]].concat(),
         [&good[..good.len() - 1], &[255]].concat(),
-        encode(&[("conv1.weight", 17)]),
-        encode(&[("conv9.weight", 18)]),
+        masks_file(&[("conv1.weight", 17)]),
+        masks_file(&[("conv9.weight", 18)]),
     ];
     let told = cases.iter().map(|case| {
         let error = Model::from_parts(&description, &weights, Some(case)).unwrap_err();
@@ -205,7 +228,12 @@ fn wrong_masks_are_told() {
 #[test]
 fn no_damage_to_a_file_is_more_than_an_error() {
     let model = resnet();
-    let parts = [model.description().unwrap(), model.weights().unwrap(), model.masks_bytes().unwrap()];
+    let parts = [
+        model.description().unwrap(),
+        model.weights().unwrap(),
+        model.safetensors().unwrap(),
+        masks_file(&[("conv1.weight", 18), ("fc.weight", 24)]),
+    ];
     for part in 0..parts.len() {
         // Every cut and every flipped byte of the short ones, some of the long ones.
         let stride = (parts[part].len() / 200).max(1);
@@ -216,9 +244,11 @@ fn no_damage_to_a_file_is_more_than_an_error() {
                     None => damaged[part].truncate(at),
                     Some(flip) => damaged[part][at] ^= flip,
                 }
-                match Model::from_parts(&damaged[0], &damaged[1], Some(&damaged[2])) {
-                    Ok(model) => model.check_finite().unwrap(),
-                    Err(error) => assert_eq!(error.kind, Kind::Input),
+                for (weights, masks) in [(&damaged[1], None), (&damaged[2], Some(&damaged[3][..]))] {
+                    match Model::from_parts(&damaged[0], weights, masks) {
+                        Ok(model) => model.check_finite().unwrap(),
+                        Err(error) => assert_eq!(error.kind, Kind::Input),
+                    }
                 }
             }
         }
@@ -232,16 +262,16 @@ fn nonzero_values_are_counted_without_running_statistics_and_masked_ones() {
     model.masks.insert("classifier.weight".into(), vec![true, false]);
     model.tensors.get_mut("classifier.bias").unwrap().data[0] = 0.0;
     assert_eq!(model.nonzero_count(), 1);
-    let mut resnet = resnet();
-    resnet.masks.clear();
-    // Biases of normalizations start at zero.
+    let resnet = resnet();
+    // Biases of normalizations start at zero, and so do masked weights.
     let zero: usize = resnet
         .tensors
         .iter()
         .filter(|(name, _)| name.contains("bn") && name.ends_with("bias"))
         .map(|(_, tensor)| tensor.data.len())
         .sum();
-    assert_eq!(resnet.nonzero_count(), resnet.graph.parameter_count() - zero as u64);
+    let masked = resnet.masks.values().flatten().filter(|kept| !**kept).count();
+    assert_eq!(resnet.nonzero_count(), resnet.graph.parameter_count() - (zero + masked) as u64);
 }
 
 #[test]

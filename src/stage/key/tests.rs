@@ -50,6 +50,11 @@ fn training(optimizer: Optimizer, schedule: Schedule, method: Method) -> Trainin
         penalties: vec![
             Penalty::L1 { layer: "*".into(), strength: 0.25 },
             Penalty::ActivationL1 { layer: "hidden1".into(), strength: 0.5 },
+            Penalty::BnL1 { layer: "bn*".into(), strength: 0.125 },
+            Penalty::GroupLasso { layer: "conv*".into(), strength: 0.75 },
+            Penalty::SparseGroupLasso { layer: "fc*".into(), strength: 0.375, l1_strength: 0.625, proximal: true },
+            Penalty::Polarization { layer: "norm*".into(), strength: 0.875, l1_factor: 1.25 },
+            Penalty::Growing { layer: "layer*".into(), delta: 0.0625 },
         ],
         augment: vec![Augmentation::Crop, Augmentation::Flip],
         clip_norm: Some(2.0),
@@ -310,9 +315,14 @@ fn every_variant_is_among_the_descriptions() {
         seen.extend(training.penalties.iter().map(|penalty| match penalty {
             Penalty::L1 { .. } => "l1",
             Penalty::ActivationL1 { .. } => "activation-l1",
+            Penalty::BnL1 { .. } => "bn-l1",
+            Penalty::GroupLasso { .. } => "group-lasso",
+            Penalty::SparseGroupLasso { .. } => "sparse-group-lasso",
+            Penalty::Polarization { .. } => "polarization",
+            Penalty::Growing { .. } => "growing",
         }));
     }
-    assert_eq!(seen.len(), 31, "{seen:?}");
+    assert_eq!(seen.len(), 36, "{seen:?}");
 }
 
 #[test]

@@ -1,72 +1,58 @@
-//! The convolution kernel for the processor: patches of an image, then a matrix multiplication, on rayon's threads.
+//! The convolution for the processor: which kernel computes it, and the shares of images on the way back.
 
 use rayon::prelude::*;
 
-use super::{patches, weights};
+use super::depthwise::Depthwise;
+use super::products::Products;
 use crate::error::{Error, Kind, Result};
 use crate::tensor::geometry::Convolution;
-use crate::tensor::matrix::{Matrix, multiply};
-use crate::tensor::partition::{add_in_order, with_scratch};
+use crate::tensor::partition::add_in_order;
 use crate::tensor::recording::{expect_length, record, tensor, values};
 use crate::tensor::{Cpu, Flat, Tape};
 
-/// Rows of the patch matrix gathered at once, so that it stays in a core's cache.
-const ROWS: usize = 384;
 /// At most how many sums of the weights' gradient are kept apart, each over its own images.
-const GROUPS: usize = 16;
+const SHARES: usize = 16;
 
-/// The sizes of one call, derived from its geometry.
-#[derive(Clone, Copy)]
-struct Sizes {
-    /// Values in one input image, one output line, and one row of the patch matrix.
-    image: usize,
-    line: usize,
-    patch: usize,
-    /// Output lines of an image, and positions along each.
-    lines: usize,
-    positions: usize,
-    /// Lines handled at once.
-    tile: usize,
-    /// The input is its own patch matrix: 1x1 kernel, stride 1, no padding.
-    direct: bool,
+/// How a convolution is computed. Both hold the weights in a layout of their own.
+enum Kernel {
+    Products(Products),
+    Depthwise(Depthwise),
 }
 
-impl Sizes {
-    fn new(geometry: &Convolution) -> Result<Self> {
-        let window = &geometry.window;
-        let [lines, positions] = window.positions(geometry.input).ok_or_else(|| {
-            Error::new(Kind::Internal, format!("a convolution's window does not fit its input: {geometry:?}"))
-        })?;
-        Ok(Self {
-            image: geometry.input[0] * geometry.input[1] * geometry.in_channels,
-            line: positions * geometry.out_channels,
-            patch: window.kernel[0] * window.kernel[1] * geometry.in_channels,
-            lines,
-            positions,
-            tile: (ROWS / positions).max(1),
-            direct: window.kernel == [1, 1] && window.stride == [1, 1] && window.padding == [0, 0],
-        })
+impl Kernel {
+    /// The kernel for a convolution whose output has `output` lines and positions along each.
+    fn new(weight: &[f32], geometry: &Convolution, output: [usize; 2]) -> Self {
+        // With one channel in all, every output reads the same channel, which is a matrix product.
+        if geometry.groups == geometry.in_channels && geometry.groups > 1 {
+            Self::Depthwise(Depthwise::new(weight, geometry, output))
+        } else {
+            Self::Products(Products::new(weight, geometry, output))
+        }
     }
 
-    /// The patch matrix of `count` lines from line `first` on, counted over all images of `x`.
-    fn with_patches<R>(
-        &self,
-        x: &[f32],
-        geometry: &Convolution,
-        first: usize,
-        count: usize,
-        work: impl FnOnce(&[f32]) -> R,
-    ) -> R {
-        let row = self.positions * self.patch;
-        if self.direct {
-            return work(&x[first * row..][..count * row]);
+    /// Writes the convolution of all images to `output`, which is zeros.
+    fn forward(&self, x: &[f32], bias: Option<&[f32]>, output: &mut [f32]) {
+        match self {
+            Self::Products(products) => products.forward(x, bias, output),
+            Self::Depthwise(depthwise) => depthwise.forward(x, bias, output),
         }
-        with_scratch(count * row, |rows| {
-            for (line, rows) in (first..).zip(rows.chunks_exact_mut(row)) {
-                patches::gather(&x[line / self.lines * self.image..], line % self.lines, geometry, rows);
-            }
-            work(rows)
-        })
+    }
+
+    /// Adds the gradients of some images, on one thread. `dx` is empty if it is not wanted, `dweights` is in the kernel's
+    /// own layout.
+    fn backward(&self, x: &[f32], dy: &[f32], dx: &mut [f32], dweights: &mut [f32]) {
+        match self {
+            Self::Products(products) => products.backward(x, dy, dx, dweights),
+            Self::Depthwise(depthwise) => depthwise.backward(x, dy, dx, dweights),
+        }
+    }
+
+    /// Adds sums of [`Kernel::backward`] to a gradient in PyTorch's layout.
+    fn add_weights(&self, gradient: &mut [f32], dweights: &[f32]) {
+        match self {
+            Self::Products(products) => products.add_weights(gradient, dweights),
+            Self::Depthwise(depthwise) => depthwise.add_weights(gradient, dweights),
+        }
     }
 }
 
@@ -78,110 +64,60 @@ pub(crate) fn convolution<T: Tape<f32, Cpu>>(
     input_gradient: bool,
     tape: &mut T,
 ) -> Result<Flat<Cpu>> {
-    let geometry = *geometry;
-    let Convolution { batch, input: [height, width], in_channels, out_channels, window, groups: _ } = geometry;
+    let Convolution { batch, input: [height, width], in_channels, out_channels, window, groups } = *geometry;
     expect_length("a convolution's input", x, &[batch, height, width, in_channels])?;
-    expect_length("a convolution's weight", weight, &[out_channels, in_channels, window.kernel[0], window.kernel[1]])?;
+    if groups == 0 || in_channels % groups != 0 || out_channels % groups != 0 {
+        return Err(Error::new(Kind::Internal, format!("groups that do not divide the channels: {geometry:?}")));
+    }
+    let [lines, positions] = window.positions(geometry.input).ok_or_else(|| {
+        Error::new(Kind::Internal, format!("a convolution's window does not fit its input: {geometry:?}"))
+    })?;
+    let dims = [out_channels, in_channels / groups, window.kernel[0], window.kernel[1]];
+    expect_length("a convolution's weight", weight, &dims)?;
     if let Some(bias) = bias {
         expect_length("a convolution's bias", bias, &[out_channels])?;
     }
-    let sizes = Sizes::new(&geometry)?;
-    let matrix = weights::as_matrix(&values(weight), &geometry);
+    let kernel = Kernel::new(&values(weight), geometry, [lines, positions]);
     let x_values = values(x);
-    let output = forward(&x_values, &matrix, bias.map(values).as_deref(), &geometry, &sizes);
+    let mut output = vec![0.0; batch * lines * positions * out_channels];
+    kernel.forward(&x_values, bias.map(values).as_deref(), &mut output);
     let output = tensor(&x.device().clone(), output)?;
     let inputs = [input_gradient.then_some(x), Some(weight), bias];
     record(tape, inputs, &output, move |dy, [dx, dweight, dbias]| {
-        backward(&x_values, &matrix, &geometry, &sizes, &dy, dx, dweight, dbias);
+        backward(&kernel, batch, &x_values, &dy, dx, dweight, dbias);
     });
     Ok(output)
 }
 
-fn forward(x: &[f32], matrix: &[f32], bias: Option<&[f32]>, geometry: &Convolution, sizes: &Sizes) -> Vec<f32> {
-    let outputs = geometry.out_channels;
-    let mut output = vec![0.0; geometry.batch * sizes.lines * sizes.line];
-    output.par_chunks_mut(sizes.tile * sizes.line).enumerate().for_each(|(tile, output)| {
-        let lines = output.len() / sizes.line;
-        if let Some(bias) = bias {
-            output.chunks_exact_mut(outputs).for_each(|row| row.copy_from_slice(bias));
-        }
-        sizes.with_patches(x, geometry, tile * sizes.tile, lines, |rows| {
-            let rows = Matrix::new(rows, lines * sizes.positions, sizes.patch);
-            multiply(rows, Matrix::new(matrix, sizes.patch, outputs), output, bias.is_some());
-        });
-    });
-    output
-}
-
-#[expect(clippy::too_many_arguments, reason = "three values, three gradients, and the sizes")]
 fn backward(
+    kernel: &Kernel,
+    batch: usize,
     x: &[f32],
-    matrix: &[f32],
-    geometry: &Convolution,
-    sizes: &Sizes,
     dy: &[f32],
     dx: &mut [f32],
     dweight: &mut [f32],
     dbias: &mut [f32],
 ) {
-    let images = geometry.batch.div_ceil(GROUPS);
-    // No gradient of the input wanted: as many groups, each with nothing to add to.
-    let mut shares: Vec<&mut [f32]> = dx.chunks_mut(images * sizes.image).collect();
-    shares.resize_with(geometry.batch.div_ceil(images), || &mut []);
-    let bias = !dbias.is_empty();
+    let images = batch.div_ceil(SHARES);
+    let (in_share, out_share) = (x.len() / batch * images, dy.len() / batch * images);
+    // No gradient of the input wanted: as many shares, each with nothing to add to.
+    let mut shares: Vec<&mut [f32]> = dx.chunks_mut(in_share).collect();
+    shares.resize_with(batch.div_ceil(images), || &mut []);
     let sums: Vec<(Vec<f32>, Vec<f32>)> = shares
         .into_par_iter()
-        .enumerate()
-        .map(|(group, dx)| {
-            let first = group * images * sizes.lines;
-            let last = (first + images * sizes.lines).min(geometry.batch * sizes.lines);
-            let mut sums = (vec![0.0; matrix.len()], vec![0.0; if bias { geometry.out_channels } else { 0 }]);
-            for start in (first..last).step_by(sizes.tile) {
-                let lines = sizes.tile.min(last - start);
-                let dy = &dy[start * sizes.line..][..lines * sizes.line];
-                backward_tile(x, matrix, geometry, sizes, dy, (start, start - first), dx, &mut sums.0);
-                if bias {
-                    add_in_order(&mut sums.1, dy.chunks_exact(geometry.out_channels));
-                }
+        .zip(x.par_chunks(in_share))
+        .zip(dy.par_chunks(out_share))
+        .map(|((dx, x), dy)| {
+            let mut sums = (vec![0.0; dweight.len()], vec![0.0; dbias.len()]);
+            kernel.backward(x, dy, dx, &mut sums.0);
+            if !dbias.is_empty() {
+                add_in_order(&mut sums.1, dy.chunks_exact(dbias.len()));
             }
             sums
         })
         .collect();
-    let mut total = vec![0.0; matrix.len()];
+    let mut total = vec![0.0; dweight.len()];
     add_in_order(&mut total, sums.iter().map(|(weight, _)| weight.as_slice()));
-    weights::add_matrix(dweight, &total, geometry);
+    kernel.add_weights(dweight, &total);
     add_in_order(dbias, sums.iter().map(|(_, bias)| bias.as_slice()));
-}
-
-/// One tile of lines on the way back. `start` counts lines over all images, and over those of `dx`.
-#[expect(clippy::too_many_arguments, reason = "as `backward`")]
-fn backward_tile(
-    x: &[f32],
-    matrix: &[f32],
-    geometry: &Convolution,
-    sizes: &Sizes,
-    dy: &[f32],
-    start: (usize, usize),
-    dx: &mut [f32],
-    dmatrix: &mut [f32],
-) {
-    let (lines, outputs) = (dy.len() / sizes.line, geometry.out_channels);
-    let rows = lines * sizes.positions;
-    let (dy, matrix) = (Matrix::new(dy, rows, outputs), Matrix::new(matrix, sizes.patch, outputs));
-    sizes.with_patches(x, geometry, start.0, lines, |patches| {
-        multiply(Matrix::new(patches, rows, sizes.patch).transposed(), dy, dmatrix, true);
-    });
-    if dx.is_empty() {
-        return;
-    }
-    let row = sizes.positions * sizes.patch;
-    if sizes.direct {
-        return multiply(dy, matrix.transposed(), &mut dx[start.1 * row..][..lines * row], true);
-    }
-    with_scratch(rows * sizes.patch, |dpatches| {
-        multiply(dy, matrix.transposed(), dpatches, false);
-        for (line, dpatches) in (start.1..).zip(dpatches.chunks_exact(row)) {
-            patches::scatter(dpatches, line % sizes.lines, geometry, &mut dx[line / sizes.lines * sizes.image..]);
-        }
-    });
 }

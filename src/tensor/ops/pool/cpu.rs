@@ -16,7 +16,7 @@ fn output_size(x: &Flat<Cpu>, geometry: &Pool) -> Result<[usize; 2]> {
     let half = (0..2).all(|axis| window.padding[axis] <= window.kernel[axis] / 2);
     window
         .positions(geometry.input)
-        .filter(|_| half)
+        .filter(|_| half && window.dilation == [1, 1])
         .ok_or_else(|| Error::new(Kind::Internal, format!("a pooling's window does not fit its input: {geometry:?}")))
 }
 

@@ -90,4 +90,6 @@ fn a_window_that_may_hold_only_padding_is_an_error() {
     let x = Cpu::default().upload(&[0.0; 16]).unwrap();
     let geometry = Pool { batch: 1, input: [4, 4], channels: 1, window };
     assert!(Cpu::max_pool(&x, &geometry, &mut NoneTape).is_err());
+    let window = Window { padding: [1, 1], dilation: [5, 5], ..window };
+    assert!(Cpu::max_pool(&x, &Pool { window, ..geometry }, &mut NoneTape).is_err());
 }

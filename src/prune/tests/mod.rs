@@ -1,8 +1,19 @@
-//! Shrinking against masking, on the architectures there are, with real images.
+//! Pruning as a whole, with real images.
+//!
+//! - this file: inactive units and masked weights;
+//! - `coupled`: which channels go together, in small graphs;
+//! - `families`: every architecture, shrunk against masked;
+//! - `random_graphs`: the same on graphs that nobody drew.
+
+mod coupled;
+mod families;
+mod random_graphs;
 
 use std::collections::BTreeMap;
 
-use super::{Activity, Criterion, Measure, Method, Removed, WeightScope, apply, units};
+use super::coupling::Coupling;
+use super::shrink::{Keep, Selection};
+use super::{Activity, Criterion, Measure, Method, Removed, Surroundings, Watched, WeightScope, prune};
 use crate::data::{self, Normalization, Source};
 use crate::network::arch::{Architecture, Shortcut};
 use crate::network::{Executor, HostTensor, Mode, Model, Op};
@@ -31,13 +42,35 @@ fn logits(model: &Model) -> Vec<f32> {
     crate::train::evaluation::logits(&network, &set.train, &every, &normalization, &device, &|| false).unwrap()
 }
 
+/// What stays when only the units `keep` of `layer` do.
+fn selection(model: &Model, layer: &str, keep: &[usize]) -> Selection {
+    let coupling = Coupling::of(&model.graph).unwrap();
+    let mut flags: Keep = coupling.groups.iter().map(|group| vec![true; group.units]).collect();
+    for (unit, place) in coupling.outputs[model.graph.index(layer).unwrap()].iter().enumerate() {
+        let place = place.expect("can be removed");
+        flags[place.group][place.unit] = keep.contains(&unit);
+    }
+    Selection::new(&model.graph, &coupling, &flags).unwrap()
+}
+
+/// Prunes with the digits at hand.
+fn apply(method: &Method, model: &mut Model, seed: u64) -> Removed {
+    let set = data::load(Source::Digits, None).unwrap();
+    let every: Vec<u32> = (0..set.train.len() as u32).collect();
+    let normalization = Normalization::of(&set.train, &every);
+    let watched = Watched { images: &set.train, indices: &every, normalization: &normalization };
+    let surroundings = Surroundings { watched: Some(watched), seed, device: &Cpu::default(), stop: &|| false };
+    let before = model.graph.clone();
+    prune(method, model, &before, 1.0, &surroundings).unwrap()
+}
+
 fn lenet() -> Architecture {
     Architecture::Lenet { channels: [6, 16], hidden: vec![40, 24] }
 }
 
 #[test]
 fn removing_units_computes_what_silencing_them_computes() {
-    let resnet = Architecture::Resnet { depth: 8, width: 8, shortcut: Shortcut::Projection };
+    let resnet = Architecture::Resnet { depth: 8, width: 8, shortcut: Shortcut::Projection, stem: None };
     let cases = [
         (Architecture::Mlp { hidden: vec![32, 16] }, vec!["hidden1", "hidden2"]),
         (lenet(), vec!["conv1", "conv2", "hidden1", "hidden2"]),
@@ -49,8 +82,9 @@ fn removing_units_computes_what_silencing_them_computes() {
             let units = whole.tensors[&format!("{layer}.weight")].dims[0];
             let keep: Vec<usize> = (0..units).filter(|unit| unit % 3 != 1).collect();
             let (mut masked, mut shrunk) = (whole.clone(), whole.clone());
-            units::silence(&mut masked, layer, &keep).unwrap();
-            units::remove(&mut shrunk, layer, &keep).unwrap();
+            let selection = selection(&whole, layer, &keep);
+            selection.silence(&mut masked);
+            selection.shrink(&mut shrunk).unwrap();
             assert!(shrunk.graph.parameter_count() < whole.graph.parameter_count());
             assert!(shrunk.graph.macs() < whole.graph.macs(), "{layer}");
             let (masked, shrunk) = (logits(&masked), logits(&shrunk));
@@ -78,11 +112,10 @@ fn whole_and_shrunk_are_one(units: usize) {
             *bias = -1e4;
         }
     }
-    let activity = observed(&whole, "hidden1");
     let method = Method::Inactive { layer: "hidden1".into(), measure: Measure::Maximum, threshold: 0.0, minimum: 1 };
     let mut shrunk = whole.clone();
-    let removed = apply(&method, &mut shrunk, Some(&activity), 0).unwrap();
-    assert!(removed.units().unwrap() as usize >= units / 3, "{removed:?}");
+    let removed = apply(&method, &mut shrunk, 0);
+    assert!(removed.units.unwrap() as usize >= units / 3, "{removed:?}");
     assert!(logits(&whole) == logits(&shrunk), "bit for bit, {units} units");
 }
 
@@ -92,7 +125,7 @@ fn observed(model: &Model, layer: &str) -> Activity {
     let normalization = Normalization::of(&set.train, &every);
     let device = Cpu::default();
     let network = Executor::new(model, &device).unwrap();
-    let watched = super::Watched { images: &set.train, indices: &every, normalization: &normalization };
+    let watched = Watched { images: &set.train, indices: &every, normalization: &normalization };
     super::activity::observe(&network, layer, &watched, &device, &|| false).unwrap()
 }
 
@@ -119,16 +152,47 @@ fn activity_is_what_the_layer_puts_out_behind_its_relu() {
 }
 
 #[test]
-fn units_that_others_are_added_to_are_refused() {
-    let resnet = model(&Architecture::Resnet { depth: 8, width: 8, shortcut: Shortcut::Pad });
-    let refused = |layer: &str| units::coupled(&resnet.graph, layer).unwrap_err();
-    insta::assert_snapshot!(refused("layer1.0.conv2"), @"`layer1.0.add` adds them to units of another layer");
-    insta::assert_snapshot!(refused("fc"), @"they are the network's output");
-    insta::assert_snapshot!(refused("layer1.0.bn1"), @"only linear and convolution layers have units");
-    insta::assert_snapshot!(refused("nowhere"), @"there is no layer `nowhere`");
-    let mut lenet = model(&lenet());
-    assert!(units::remove(&mut lenet, "hidden1", &[]).is_err());
-    assert!(units::remove(&mut lenet, "hidden1", &[40]).is_err());
+fn units_of_the_output_are_refused() {
+    let resnet = model(&Architecture::Resnet { depth: 8, width: 8, shortcut: Shortcut::Pad, stem: None });
+    let coupling = Coupling::of(&resnet.graph).unwrap();
+    let refused = |layer: &str| coupling.refusal(&resnet.graph, layer).unwrap();
+    insta::assert_snapshot!(refused("fc"), @"");
+    insta::assert_snapshot!(refused("layer1.0.bn1"), @"");
+    insta::assert_snapshot!(refused("nowhere"), @"");
+    assert_eq!(coupling.refusal(&resnet.graph, "layer1.0.conv2"), None, "additions are followed");
+    let method = Method::Inactive { layer: "fc".into(), measure: Measure::Maximum, threshold: 0.0, minimum: 1 };
+    let surroundings = Surroundings { watched: None, seed: 0, device: &Cpu::default(), stop: &|| false };
+    let error = |method: &Method| prune(method, &mut resnet.clone(), &resnet.graph, 1.0, &surroundings).unwrap_err();
+    insta::assert_snapshot!(error(&method), @"");
+    let method = Method::Inactive { layer: "conv1".into(), measure: Measure::Maximum, threshold: 0.0, minimum: 1 };
+    insta::assert_snapshot!(error(&method), @"");
+    // A layer is never emptied, whatever is asked for.
+    let keep: Keep = coupling.groups.iter().map(|group| vec![false; group.units]).collect();
+    insta::assert_snapshot!(Selection::new(&resnet.graph, &coupling, &keep).unwrap_err(), @"");
+}
+
+#[test]
+fn a_unit_made_by_several_layers_goes_only_when_it_is_silent_in_all() {
+    let mut whole = model(&Architecture::Resnet { depth: 8, width: 8, shortcut: Shortcut::Pad, stem: None });
+    let silence = |model: &mut Model, norm: &str, unit: usize| {
+        for tensor in ["weight", "bias"] {
+            model.tensors.get_mut(&format!("{norm}.{tensor}")).unwrap().data[unit] = 0.0;
+        }
+    };
+    // The stream of the first block: the stem, its own sum, and through padding all later sums.
+    silence(&mut whole, "bn1", 2);
+    let method = Method::Inactive { layer: "conv1".into(), measure: Measure::Maximum, threshold: 0.0, minimum: 1 };
+    let mut shrunk = whole.clone();
+    assert_eq!(apply(&method, &mut shrunk, 0).units, Some(0), "the blocks still add to it");
+    assert_eq!(shrunk, whole);
+    for (norm, unit) in [("layer1.0.bn2", 2), ("layer2.0.bn2", 4 + 2), ("layer3.0.bn2", 8 + 4 + 2)] {
+        silence(&mut whole, norm, unit);
+    }
+    let mut shrunk = whole.clone();
+    assert_eq!(apply(&method, &mut shrunk, 0).units, Some(1));
+    assert_eq!(shrunk.tensors["conv1.weight"].dims[0], 7);
+    let difference = super::proof::difference(&logits(&whole), &logits(&shrunk));
+    assert!(difference < 1e-6, "{difference}");
 }
 
 #[test]
@@ -140,8 +204,8 @@ fn an_optimizers_state_loses_the_same_rows_and_columns() {
     };
     let mut state: BTreeMap<String, HostTensor> =
         whole.graph.parameters().iter().map(|spec| (format!("velocity/{}", spec.name), numbered(&spec.dims))).collect();
-    let removed = Removed::Units { layer: "hidden1".into(), keep: vec![1, 3], before: 4 };
-    removed.remove_from_state(&whole.graph, &mut state).unwrap();
+    let removed = Removed { selection: Some(selection(&whole, "hidden1", &[1, 3])), ..Removed::default() };
+    removed.remove_from_state(&mut state).unwrap();
     assert_eq!(state["velocity/hidden1.bias"].data, [1.0, 3.0]);
     assert_eq!(state["velocity/hidden1.weight"].dims, [2, 64]);
     assert_eq!(state["velocity/hidden1.weight"].data[0], 64.0);
@@ -157,7 +221,7 @@ fn weights(criterion: Criterion, sparsity: f64, scope: WeightScope) -> Method {
 fn the_smallest_weights_go_and_stay_gone() {
     let mut pruned = model(&Architecture::Mlp { hidden: vec![8] });
     let before = pruned.clone();
-    apply(&weights(Criterion::Magnitude, 0.75, WeightScope::Global), &mut pruned, None, 0).unwrap();
+    apply(&weights(Criterion::Magnitude, 0.75, WeightScope::Global), &mut pruned, 0);
     let all = |model: &Model| -> Vec<f32> {
         ["hidden1.weight", "classifier.weight"].iter().flat_map(|name| model.tensors[*name].data.clone()).collect()
     };
@@ -170,7 +234,7 @@ fn the_smallest_weights_go_and_stay_gone() {
     assert_eq!(before.tensors["hidden1.bias"], pruned.tensors["hidden1.bias"], "biases stay");
     // A second pruning builds on the first.
     let first = pruned.masks.clone();
-    apply(&weights(Criterion::Random, 0.9, WeightScope::Global), &mut pruned, None, 0).unwrap();
+    apply(&weights(Criterion::Random, 0.9, WeightScope::Global), &mut pruned, 0);
     for (name, mask) in &first {
         assert!(
             mask.iter().zip(&pruned.masks[name]).all(|(before, now)| *before || !now),
@@ -182,10 +246,10 @@ fn the_smallest_weights_go_and_stay_gone() {
 #[test]
 fn weights_that_are_gone_stay_gone_when_less_is_asked_for() {
     let mut pruned = model(&lenet());
-    apply(&weights(Criterion::Magnitude, 0.9, WeightScope::Global), &mut pruned, None, 0).unwrap();
+    apply(&weights(Criterion::Magnitude, 0.9, WeightScope::Global), &mut pruned, 0);
     let first = pruned.masks.clone();
     for (sparsity, scope) in [(0.5, WeightScope::Global), (0.9, WeightScope::Uniform)] {
-        apply(&weights(Criterion::Magnitude, sparsity, scope), &mut pruned, None, 0).unwrap();
+        apply(&weights(Criterion::Magnitude, sparsity, scope), &mut pruned, 0);
         for (name, mask) in &first {
             assert!(
                 mask.iter().zip(&pruned.masks[name]).all(|(before, now)| *before || !now),
@@ -198,7 +262,7 @@ fn weights_that_are_gone_stay_gone_when_less_is_asked_for() {
 #[test]
 fn uniform_takes_the_same_share_of_every_layer() {
     let mut pruned = model(&lenet());
-    apply(&weights(Criterion::Magnitude, 0.5, WeightScope::Uniform), &mut pruned, None, 0).unwrap();
+    apply(&weights(Criterion::Magnitude, 0.5, WeightScope::Uniform), &mut pruned, 0);
     for (name, mask) in &pruned.masks {
         let gone = mask.iter().filter(|kept| !**kept).count();
         assert_eq!(gone, (0.5 * mask.len() as f64).round() as usize, "{name}");
@@ -210,7 +274,7 @@ fn uniform_takes_the_same_share_of_every_layer() {
 fn random_pruning_follows_the_seed() {
     let masks = |seed| {
         let mut pruned = model(&Architecture::Mlp { hidden: vec![8] });
-        apply(&weights(Criterion::Random, 0.5, WeightScope::Global), &mut pruned, None, seed).unwrap();
+        apply(&weights(Criterion::Random, 0.5, WeightScope::Global), &mut pruned, seed);
         pruned.masks
     };
     assert_eq!(masks(1), masks(1));
@@ -220,18 +284,16 @@ fn random_pruning_follows_the_seed() {
 #[test]
 fn masks_lose_the_columns_of_removed_units_too() {
     let mut pruned = model(&Architecture::Mlp { hidden: vec![8] });
-    apply(&weights(Criterion::Magnitude, 0.5, WeightScope::Global), &mut pruned, None, 0).unwrap();
+    apply(&weights(Criterion::Magnitude, 0.5, WeightScope::Global), &mut pruned, 0);
     let before = pruned.masks["classifier.weight"].clone();
-    units::remove(&mut pruned, "hidden1", &[0, 5]).unwrap();
+    selection(&pruned, "hidden1", &[0, 5]).shrink(&mut pruned).unwrap();
     let expected: Vec<bool> = before.chunks(8).flat_map(|row| [row[0], row[5]]).collect();
     assert_eq!(pruned.masks["classifier.weight"], expected);
     assert_eq!(pruned.masks["hidden1.weight"].len(), 128);
     let Op::Linear { in_features, .. } = pruned.graph.layer("classifier").unwrap().op else { panic!() };
     assert_eq!(in_features, 2);
     // The whole is still a sound model.
-    let masks = pruned.masks_bytes();
-    let again =
-        Model::from_parts(&pruned.description().unwrap(), &pruned.weights().unwrap(), masks.as_deref()).unwrap();
+    let again = Model::from_parts(&pruned.description().unwrap(), &pruned.weights().unwrap(), None).unwrap();
     assert_eq!(again, pruned);
     let device = Cpu::default();
     let network = Executor::new(&again, &device).unwrap();

@@ -1,0 +1,100 @@
+//! What the keys of `method = { kind = "channels", … }` mean to the network.
+
+use crate::manifest::Stage;
+use crate::manifest::diagnostic::Diagnostics;
+use crate::manifest::scalar::printable;
+use crate::network::{Graph, pattern};
+use crate::prune::coupling::Coupling;
+use crate::prune::groups::Group;
+use crate::prune::{Criterion, Method};
+
+/// Checks a method that removes channels; other methods are left alone. `prefix` is the method's name in keys.
+pub fn check(
+    stage: &Stage,
+    method: &Method,
+    prefix: &str,
+    graph: &Graph,
+    coupling: &Coupling,
+    diagnostics: &mut Diagnostics,
+) {
+    let Method::Channels { criterion, ratio, macs, parameters, ignore, layers, .. } = method else { return };
+    if !stage.spans.sound(&format!("{prefix}.kind")) {
+        return;
+    }
+    let mut all_match = true;
+    let listed = ignore.iter().enumerate().map(|(index, wanted)| (wanted, format!("{prefix}.ignore.{index}")));
+    let own = layers.keys().map(|wanted| (wanted, format!("{prefix}.layers.{wanted}")));
+    for (wanted, path) in listed.chain(own) {
+        if !stage.spans.sound(&path) {
+            all_match = false;
+        } else if pattern::layers(graph, wanted).next().is_none() {
+            all_match = false;
+            let message = format!("no layer of the network matches `{}`", printable(wanted));
+            let weighted: Vec<&str> = pattern::layers(graph, "*").collect();
+            diagnostics.unknown(stage.span(&path), message, wanted, weighted.iter().copied());
+        }
+    }
+    let any =
+        |group: &Group, fits: &dyn Fn(&str) -> bool| group.makers(graph).any(|m| fits(&graph.layers[m.layer].name));
+    for wanted in layers.keys().filter(|_| all_match) {
+        if coupling.groups.iter().any(|group| any(group, &|name| pattern::matches(wanted, name))) {
+            continue;
+        }
+        let path = format!("{prefix}.layers.{wanted}");
+        let mut matching = pattern::layers(graph, wanted);
+        let reason = matching.find_map(|layer| coupling.refusal(graph, layer)).unwrap_or_default();
+        diagnostics
+            .error(stage.span(&path), format!("no channel of `{}` can be removed", printable(wanted)))
+            .label(reason)
+            .hint("leave it out");
+    }
+    if !all_match {
+        return;
+    }
+    let ignored = |name: &str| ignore.iter().any(|wanted| pattern::matches(wanted, name));
+    let common = ratio.is_some() || macs.is_some() || parameters.is_some();
+    let own = |name: &str| layers.keys().any(|wanted| pattern::matches(wanted, name));
+    let takes_part = |group: &&Group| !any(group, &ignored) && (common || any(group, &own));
+    let candidates: Vec<&Group> = coupling.groups.iter().filter(takes_part).collect();
+    if candidates.is_empty() {
+        let path = if ignore.is_empty() { prefix.to_owned() } else { format!("{prefix}.ignore") };
+        let message = if coupling.groups.is_empty() {
+            "no channel of this network can be removed"
+        } else {
+            "every layer whose channels could be removed is ignored"
+        };
+        diagnostics.error(stage.span(&path), message).hint(if coupling.groups.is_empty() {
+            "channels that are tied to the image or the output have to stay; choose `kind = \"weights\"`"
+        } else {
+            "layers that are coupled, by an addition for example, are ignored together; ignore fewer"
+        });
+    } else if *criterion == Criterion::BnScale && !candidates.iter().any(|group| group.is_normalized(graph)) {
+        diagnostics
+            .error(stage.span(&format!("{prefix}.criterion")), "`bn-scale` needs a normalization behind the channels")
+            .label("and none of those that could be removed has one")
+            .hint("use `l1`, or a network with batch normalization");
+    }
+}
+
+/// Whether all steps of a method fit into the epochs of a stage that trains and prunes every so many of them.
+pub fn steps(stage: &Stage, method: &Method, every: u64, epochs: u64, diagnostics: &mut Diagnostics) {
+    let sound = |path: &str| stage.spans.sound(path);
+    if !sound("prune.every") || !sound("epochs") || !sound("prune.method") || !sound("prune.method.steps") {
+        return;
+    }
+    let Method::Channels { steps, .. } = method else { return };
+    let room = epochs / every;
+    if *steps > room {
+        let times = |count: u64| if count == 1 { "once".to_owned() } else { format!("{count} times") };
+        let error = diagnostics.error(
+            stage.span("prune.method.steps"),
+            format!("{steps} {} do not fit the {epochs} epochs", if *steps == 1 { "step" } else { "steps" }),
+        );
+        error.label(if room == 0 {
+            "the stage never prunes".to_owned()
+        } else {
+            format!("the stage prunes {}", times(room))
+        });
+        error.hint(format!("train for {} epochs, or prune more often", steps.saturating_mul(every)));
+    }
+}

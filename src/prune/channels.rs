@@ -1,0 +1,66 @@
+//! Which channels go by a criterion, in the whole network.
+
+use super::allocation::{Amount, Request, allocate};
+use super::cost::Measure;
+use super::coupling::Coupling;
+use super::stand_in as criteria;
+use super::{Choice, Criterion, Method, Surroundings};
+use crate::error::{Error, Kind, Result};
+use crate::network::{Executor, Graph, Model};
+use crate::tensor::Backend;
+
+/// What [`Method::Channels`] leaves of `model`, `share` of the way from `before`; `None` when it was stopped.
+///
+/// # Errors
+/// When no channel of the network can be removed, when the criterion needs images and there are none, and when the
+/// device fails.
+pub(super) fn choose<B: Backend>(
+    method: &Method,
+    model: &Model,
+    before: &Graph,
+    share: f64,
+    surroundings: &Surroundings<B>,
+) -> Result<Option<Choice>> {
+    let Method::Channels {
+        criterion, ratio, macs, parameters, scope, round_to, minimum, ignore, layers, images, ..
+    } = method
+    else {
+        return Err(Error::new(Kind::Internal, "a method that removes no channels"));
+    };
+    let Surroundings { watched, seed, device, stop } = surroundings;
+    let coupling = Coupling::of(&model.graph)?;
+    if coupling.groups.is_empty() {
+        return Err(Error::new(Kind::Stage, "no channel of this network can be removed"));
+    }
+    let evidence = if criterion.needs_data() {
+        let missing =
+            || Error::new(Kind::Stage, format!("`{}` looks at training images, and there are none", criterion.name()));
+        let watched = watched.as_ref().ok_or_else(missing)?;
+        let network = Executor::new(model, *device)?;
+        criteria::observe(*criterion, model, &network, Some(watched), *images, *seed, *device, *stop)?
+    } else {
+        criteria::Evidence::default()
+    };
+    if stop() {
+        return Ok(None);
+    }
+    let scores = criteria::channel_scores(*criterion, model, &coupling.groups, &evidence, *seed)?;
+    let amount = match (ratio, macs, parameters) {
+        (_, Some(macs), _) => Amount::Cost(Measure::Macs, *macs),
+        (_, _, Some(parameters)) => Amount::Cost(Measure::Parameters, *parameters),
+        (ratio, None, None) => Amount::Ratio(ratio.unwrap_or(0.0)),
+    };
+    let request = Request {
+        amount,
+        scope: *scope,
+        round_to: *round_to as usize,
+        minimum: *minimum,
+        ignore,
+        layers,
+        normalized_only: *criterion == Criterion::BnScale,
+        comparable: criterion.comparable(),
+        share,
+    };
+    let allocation = allocate(&request, &model.graph, &coupling.groups, &scores, before)?;
+    Ok(Some(Choice { coupling, keep: allocation.keep, notes: allocation.notes }))
+}

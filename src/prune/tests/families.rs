@@ -1,0 +1,154 @@
+//! Every architecture: the shrunk network computes what the masked one computes, and nothing is emptied.
+
+use std::collections::BTreeMap;
+
+use crate::network::arch::{Architecture, Shortcut, Stem, VggClassifier};
+use crate::network::{Executor, Graph, Mode, Model, Op};
+use crate::prune::coupling::Coupling;
+use crate::prune::groups::Side;
+use crate::prune::shrink::Keep;
+use crate::prune::{ChannelScope, Criterion, Method, Surroundings, prune};
+use crate::tensor::{Backend, Cpu, NoneTape};
+
+/// Channel pruning by `l1` with the defaults of a manifest.
+pub fn channels(ratio: f64) -> Method {
+    Method::Channels {
+        criterion: Criterion::L1,
+        ratio: Some(ratio),
+        macs: None,
+        parameters: None,
+        scope: ChannelScope::Global,
+        round_to: 1,
+        minimum: 0.0,
+        ignore: Vec::new(),
+        layers: BTreeMap::new(),
+        steps: 1,
+        images: None,
+    }
+}
+
+/// Every architecture, narrow.
+fn families() -> Vec<(&'static str, Graph)> {
+    let stem = Some(Stem::Cifar);
+    let resnet = |depth, width, shortcut, stem| Architecture::Resnet { depth, width, shortcut, stem };
+    let preact = |depth, width, shortcut, stem| Architecture::PreactResnet { depth, width, shortcut, stem };
+    let densenet =
+        |depth, bottleneck, stem| Architecture::Densenet { depth, growth: 4, bottleneck, compression: 0.5, stem };
+    let all = [
+        ("mlp", Architecture::Mlp { hidden: vec![20, 12] }),
+        ("lenet", Architecture::Lenet { channels: [6, 16], hidden: vec![20, 12] }),
+        ("resnet8", resnet(8, 8, Shortcut::Pad, None)),
+        ("resnet8-projection", resnet(8, 8, Shortcut::Projection, None)),
+        ("resnet18", resnet(18, 4, Shortcut::Projection, stem)),
+        ("resnet50", resnet(50, 2, Shortcut::Projection, stem)),
+        ("preact8", preact(8, 8, Shortcut::Pad, None)),
+        ("preact18", preact(18, 4, Shortcut::Projection, stem)),
+        ("vgg11", Architecture::Vgg { depth: 11, width: 4, classifier: VggClassifier::default(), dropout: 0.1 }),
+        ("densenet", densenet(10, false, None)),
+        ("densenet-bc", densenet(16, true, None)),
+        ("mobilenet", Architecture::MobilenetV2 { width: 0.25, dropout: 0.1, stem: Stem::Cifar }),
+        (
+            "efficientnet",
+            Architecture::Efficientnet {
+                width: 0.25,
+                depth: 0.5,
+                dropout: 0.1,
+                stochastic_depth: 0.1,
+                stem: Stem::Cifar,
+            },
+        ),
+    ];
+    all.into_iter()
+        .map(|(name, architecture)| {
+            let size = if name == "vgg11" { 32 } else { 8 };
+            (name, architecture.build([size, size, 1], 10).unwrap())
+        })
+        .collect()
+}
+
+/// Fresh weights, and statistics and norms that are not trivial, so that removing the wrong ones shows.
+pub fn model(graph: Graph, seed: u64) -> Model {
+    let mut model = Model::initialise(graph, seed).unwrap();
+    let norms: Vec<String> =
+        model.graph.layers.iter().filter(|l| matches!(l.op, Op::BatchNorm { .. })).map(|l| l.name.clone()).collect();
+    for (number, name) in norms.iter().enumerate() {
+        for (tensor, base) in [("weight", 0.8), ("bias", -0.1), ("running_mean", -0.2), ("running_var", 0.5)] {
+            let data = &mut model.tensors.get_mut(&format!("{name}.{tensor}")).unwrap().data;
+            for (index, value) in data.iter_mut().enumerate() {
+                *value = base + 0.1 * ((index * 5 + number * 3) % 7) as f32;
+            }
+        }
+    }
+    model
+}
+
+pub fn logits(model: &Model) -> Vec<f32> {
+    let device = Cpu::default();
+    let size = 4 * model.graph.input.iter().product::<usize>();
+    let pixels: Vec<f32> = (0..size).map(|i| ((i * 7919 % 211) as f32 / 105.0) - 1.0).collect();
+    let network = Executor::new(model, &device).unwrap();
+    let forward = network.forward(device.upload(&pixels).unwrap(), 4, Mode::Evaluate, &[], &mut NoneTape).unwrap();
+    Cpu::download(&forward.logits)
+}
+
+/// Masks whatever makes the units that do not stay: rows, biases, scales and shifts of normalizations. Not what shrinking
+/// and its proof do, so that one mistake does not hide in both.
+pub fn mask_producers(model: &mut Model, coupling: &Coupling, keep: &Keep) {
+    for (group, keep) in coupling.groups.iter().zip(keep) {
+        for member in group.members.iter().filter(|member| member.side == Side::Outputs) {
+            for tensor in ["weight", "bias"] {
+                let name = format!("{}.{tensor}", model.graph.layers[member.layer].name);
+                let Some(tensor) = model.tensors.get_mut(&name) else { continue };
+                let row = tensor.data.len() / tensor.dims[0];
+                for (channels, _) in member.channels.iter().zip(keep).filter(|(_, kept)| !**kept) {
+                    channels.iter().for_each(|channel| tensor.data[channel * row..][..row].fill(0.0));
+                }
+            }
+        }
+    }
+}
+
+/// Prunes without data, and checks what comes out against the network with the same units masked. Which units stayed is
+/// found by running the choice on its own.
+pub fn check(what: &str, whole: &Model, method: &Method, activations_keep_zero: bool) -> Model {
+    let surroundings = Surroundings { watched: None, seed: 3, device: &Cpu::default(), stop: &|| false };
+    let mut shrunk = whole.clone();
+    let removed =
+        prune(method, &mut shrunk, &whole.graph, 1.0, &surroundings).unwrap_or_else(|e| panic!("{what}: {e}"));
+    let choice = crate::prune::channels::choose(method, whole, &whole.graph, 1.0, &surroundings).unwrap().unwrap();
+    let gone = choice.keep.iter().flatten().filter(|kept| !**kept).count();
+    assert_eq!(removed.units, Some(gone as u64), "{what}");
+    if activations_keep_zero {
+        let mut masked = whole.clone();
+        mask_producers(&mut masked, &choice.coupling, &choice.keep);
+        let off = crate::prune::proof::difference(&logits(&masked), &logits(&shrunk));
+        assert!(off <= 1e-4, "{what}: off by {off}");
+    }
+    shrunk.graph.shapes().unwrap_or_else(|error| panic!("{what}: {error}"));
+    let parts = (shrunk.description().unwrap(), shrunk.weights().unwrap());
+    let again = Model::from_parts(&parts.0, &parts.1, None).unwrap();
+    assert!(again == shrunk && logits(&again) == logits(&shrunk), "{what}: not the same after reading it back");
+    shrunk
+}
+
+#[test]
+fn every_family_shrunk_computes_what_it_computes_masked() {
+    let scopes = [ChannelScope::Global, ChannelScope::Uniform, ChannelScope::Isomorphic];
+    for (name, graph) in families() {
+        let whole = model(graph, 3);
+        let units: usize = Coupling::of(&whole.graph).unwrap().groups.iter().map(|group| group.units).sum();
+        for ratio in [0.3, 0.5, 0.7] {
+            for wanted in scopes {
+                let what = format!("{name} {ratio} {wanted:?}");
+                let mut method = channels(ratio);
+                if let Method::Channels { scope, .. } = &mut method {
+                    *scope = wanted;
+                }
+                let shrunk = check(&what, &whole, &method, true);
+                let left: usize = Coupling::of(&shrunk.graph).unwrap().groups.iter().map(|group| group.units).sum();
+                let gone = 1.0 - left as f64 / units as f64;
+                assert!((gone - ratio).abs() < 0.04, "{what}: {gone} of the units went");
+            }
+        }
+    }
+}
