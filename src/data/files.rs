@@ -32,9 +32,14 @@ pub struct Content {
 /// Kind `Input` if `path` is missing, not a regular file (a link to one is followed), larger than 256 MiB, unreadable,
 /// or ends in `.gz` and is not a whole gzip stream.
 pub fn read(path: &Path) -> Result<Content> {
-    let (file, stamp) = open(path)?;
+    read_within(path, CONTENT_LIMIT)
+}
+
+/// As [`read`], for a file of at most `limit` bytes.
+pub fn read_within(path: &Path, limit: u64) -> Result<Content> {
+    let (file, stamp) = open(path, limit)?;
     let mut bytes = Vec::with_capacity(stamp.size as usize);
-    stream(file, path, CONTENT_LIMIT, |piece| bytes.extend_from_slice(piece))?;
+    stream(file, path, limit, |piece| bytes.extend_from_slice(piece))?;
     let hash = blake3::hash(&bytes);
     Ok(Content { bytes, watched: Watched::new(path, stamp, hash) })
 }
@@ -44,16 +49,21 @@ pub fn read(path: &Path) -> Result<Content> {
 /// # Errors
 /// As for [`read`].
 pub fn hash(path: &Path) -> Result<blake3::Hash> {
-    let (file, _) = open(path)?;
+    hash_within(path, CONTENT_LIMIT)
+}
+
+/// As [`hash`], for a file of at most `limit` bytes.
+pub fn hash_within(path: &Path, limit: u64) -> Result<blake3::Hash> {
+    let (file, _) = open(path, limit)?;
     let mut hasher = blake3::Hasher::new();
-    stream(file, path, CONTENT_LIMIT, |piece| {
+    stream(file, path, limit, |piece| {
         hasher.update(piece);
     })?;
     Ok(hasher.finalize())
 }
 
 /// Opens a regular file, and notes its looks before anything is read from it: a later change then always shows.
-fn open(path: &Path) -> Result<(File, Stamp)> {
+fn open(path: &Path, limit: u64) -> Result<(File, Stamp)> {
     let cannot = |error: io::Error| Error::new(Kind::Input, format!("cannot read the file: {error}")).at(path);
     // Looked at before opening, because opening a device can act on it.
     require_regular(fs::metadata(path).map_err(cannot)?.file_type(), path)?;
@@ -62,8 +72,8 @@ fn open(path: &Path) -> Result<(File, Stamp)> {
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(cannot)?;
     let metadata = file.metadata().map_err(cannot)?;
     require_regular(metadata.file_type(), path)?;
-    if metadata.len() > CONTENT_LIMIT {
-        return Err(too_large(path, CONTENT_LIMIT));
+    if metadata.len() > limit {
+        return Err(too_large(path, limit));
     }
     Ok((file, Stamp::of(&metadata)))
 }

@@ -19,7 +19,7 @@
 
 mod augmentation;
 mod batch;
-mod files;
+pub mod files;
 mod formats;
 mod images;
 mod load;

@@ -137,6 +137,8 @@ pub struct Stage {
     pub seed: u64,
     /// The name of the data set, for stages that read one.
     pub data: Option<String>,
+    /// The file with the weights, for a stage that imports them. Relative paths are resolved against the manifest.
+    pub file: Option<PathBuf>,
     /// The `[networks.NAME]` that its network came from; a label.
     pub network: Option<String>,
     /// Other stages it needs, by role (`teacher`, `from`, `models.0`).

@@ -7,12 +7,14 @@
 //! - [`initialise`]: fresh weights from a seed
 //! - [`weights`]: tensors to and from safetensors; `sparse`: tensors with masks to and from fewer bytes; `masks`: masks as
 //!   bits
+//! - `import`: weights of a safetensors file from elsewhere
 //! - [`executor`]: [`Executor`], a model on a device: forward, gradients, running statistics
 //! - [`arch`]: builders of well-known architectures
 
 pub mod arch;
 pub mod executor;
 pub mod graph;
+pub mod import;
 pub mod initialise;
 mod masks;
 pub mod model;

@@ -7,7 +7,7 @@ use crate::data;
 use crate::error::Result;
 use crate::manifest::Manifest;
 use crate::stage::key::{self, Fields};
-use crate::stage::{DataInput, Description, NetworkInput};
+use crate::stage::{DataInput, Description, ImportInput, NetworkInput, import};
 use crate::store::{Digest, Record};
 
 /// A stage as far as it is known.
@@ -33,16 +33,21 @@ pub fn resolve<'a>(
     records: &dyn Fn(usize) -> Option<&'a Record>,
 ) -> Resolved {
     let (_, definition) = manifest.stages.get_index(stage).expect("the graph has the manifest's stages");
-    let data = definition.data.as_ref().map(|name| {
-        let data = &manifest.data[name];
-        DataInput {
-            source: data.source,
-            path: data.path.clone(),
-            validation: data.validation,
-            limit: data.limit,
-            seed: data.seed,
-            digest: digests[name],
-        }
+    let data = definition.data.as_ref().map(|name| (name, &manifest.data[name]));
+    let import = definition.file.as_ref().zip(data).map(|(path, (_, data))| ImportInput {
+        path: path.clone(),
+        shape: data.source.image_shape(),
+        classes: data.source.classes(),
+        digest: digests.files[path],
+    });
+    // An imported network is not trained here: of its data only the shape counts.
+    let data = data.filter(|_| import.is_none()).map(|(name, data)| DataInput {
+        source: data.source,
+        path: data.path.clone(),
+        validation: data.validation,
+        limit: data.limit,
+        seed: data.seed,
+        digest: digests.sets[name],
     });
     let mut inputs = BTreeMap::new();
     let mut missing = Vec::new();
@@ -56,7 +61,8 @@ pub fn resolve<'a>(
             None => missing.push(producer),
         }
     }
-    let description = Description { parameters: definition.parameters.clone(), seed: definition.seed, data, inputs };
+    let (parameters, seed) = (definition.parameters.clone(), definition.seed);
+    let description = Description { parameters, seed, data, import, inputs };
     let fields = key::fields(&description);
     let key = key::key(&fields);
     let family = key::family(&fields, definition.inputs.keys());
@@ -69,23 +75,34 @@ pub fn label(manifest: &Manifest, stage: usize) -> String {
     format!("{}/{name}", manifest.pipeline.name)
 }
 
-/// Hashes the data that `stages` read.
+/// Hashes the data sets and files that `stages` read.
 ///
 /// # Errors
 /// [`crate::error::Kind::Input`] when a file is missing or cannot be read.
 pub fn data_digests(manifest: &Manifest, stages: &[usize]) -> Result<DataDigests> {
-    let mut digests = DataDigests::new();
+    let mut digests = DataDigests::default();
     for stage in stages {
-        let (_, definition) = manifest.stages.get_index(*stage).expect("the graph has the manifest's stages");
+        let (stage, definition) = manifest.stages.get_index(*stage).expect("the graph has the manifest's stages");
+        if let Some(path) = &definition.file {
+            if !digests.files.contains_key(path) {
+                let digest = import::digest(path).map_err(|error| {
+                    error.hint(format!(
+                        "say where the weights are with `path` of `[stages.{stage}]`, or with `--set stages.{stage}.path=…`"
+                    ))
+                })?;
+                digests.files.insert(path.clone(), digest);
+            }
+            continue;
+        }
         let Some(name) = &definition.data else { continue };
-        if !digests.contains_key(name) {
+        if !digests.sets.contains_key(name) {
             let data = &manifest.data[name];
             let hash = data::digest(data.source, data.path.as_deref()).map_err(|error| {
                 error.hint(format!(
                     "say where they are with `path` of `[data.{name}]`, or with `--set data.{name}.path=…`"
                 ))
             })?;
-            digests.insert(name.clone(), Digest::from_bytes(*hash.as_bytes()));
+            digests.sets.insert(name.clone(), Digest::from_bytes(*hash.as_bytes()));
         }
     }
     Ok(digests)

@@ -12,6 +12,7 @@ pub mod explain;
 mod reason;
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 
 use crate::error::Result;
 use crate::graph::StageGraph;
@@ -61,8 +62,14 @@ impl Plan {
     }
 }
 
-/// Hashes of the data sets, by their names in the manifest.
-pub type DataDigests = BTreeMap<String, Digest>;
+/// Hashes of what stages read from outside the store.
+#[derive(Debug, Clone, Default)]
+pub struct DataDigests {
+    /// Of data sets, by their names in the manifest.
+    pub sets: BTreeMap<String, Digest>,
+    /// Of files with weights, by their paths.
+    pub files: BTreeMap<PathBuf, Digest>,
+}
 
 /// Plans `targets` and everything they need. Stages in `refresh` run whatever the store has.
 ///

@@ -95,12 +95,14 @@ fn inputs(manifest: &Manifest, stage: usize, record: &Record) -> Vec<Change> {
 /// Where a field's value comes from.
 pub fn origin(manifest: &Manifest, stage: usize, field: &str) -> Origin {
     let (_, definition) = manifest.stages.get_index(stage).expect("the graph has the manifest's stages");
-    if matches!(field, "key-version" | "implementation" | "data.digest") {
+    if matches!(field, "key-version" | "implementation" | "data.digest" | "import.digest") {
         return Origin::Found;
     }
     let span = if let Some(role) = field.strip_prefix("inputs.") {
         let role = role.rsplit_once('.').map_or(role, |(role, _)| role);
         definition.inputs.get(role).map(|reference| reference.span)
+    } else if field.starts_with("import.") {
+        definition.data.as_ref().and_then(|name| manifest.data[name].spans.get("data.source"))
     } else if field.starts_with("data.") {
         definition.data.as_ref().and_then(|name| manifest.data[name].spans.get(field))
     } else {

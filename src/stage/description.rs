@@ -19,6 +19,8 @@ pub struct Description {
     pub seed: u64,
     /// The images, if it reads any.
     pub data: Option<DataInput>,
+    /// The file with the weights, of a stage that imports them.
+    pub import: Option<ImportInput>,
     /// Networks that other stages made, by role.
     pub inputs: BTreeMap<String, NetworkInput>,
 }
@@ -38,6 +40,20 @@ pub struct DataInput {
     /// The seed of the split.
     pub seed: u64,
     /// The hash of the bytes as they were read.
+    pub digest: Digest,
+}
+
+/// A file with weights, and what images its network takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ImportInput {
+    /// Where the file is now; not part of the key.
+    pub path: PathBuf,
+    /// Height, width and channels of an image.
+    pub shape: [usize; 3],
+    /// How many classes there are.
+    pub classes: usize,
+    /// The hash of the file's bytes.
     pub digest: Digest,
 }
 

@@ -7,6 +7,7 @@
 //! | every parameter after defaults, by its name in the manifest (`optimizer.lr`) | decides the result |
 //! | `seed` | weights, order, augmentation |
 //! | `data.source`, `.validation`, `.limit`, `.seed`, `.digest` | the images as they were read, and their split |
+//! | `import.digest`, `.shape`, `.classes` | the file with weights, and what images its network takes |
 //! | `inputs.ROLE.network`, `.weights`, `.masks` | content, not names: an input that came out the same changes nothing |
 //!
 //! Not in it: names of stages, networks and data sets, paths, times, hosts, thread counts, devices.
@@ -23,7 +24,7 @@ use crate::store::Digest;
 const KEY_VERSION: u32 = 1;
 
 /// Fields of a description that decide nothing.
-const IGNORED: &[&str] = &["data.path"];
+const IGNORED: &[&str] = &["data.path", "import.path"];
 
 /// Fields of a training stage that say nothing about the epochs it has in common with a run that is longer, stops
 /// elsewhere, or chooses another epoch. What the schedule does to an epoch is part of that epoch's key instead.

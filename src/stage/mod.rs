@@ -6,10 +6,11 @@
 //! - `inputs`: networks and data, read and verified;
 //! - `outputs`: what a stage hands over to be committed;
 //! - `training`: the work of the four kinds that train;
-//! - `prune`, `evaluate`: the work of the other two.
+//! - `import`, `prune`, `evaluate`: the work of the others.
 
 pub mod description;
 pub mod evaluate;
+pub mod import;
 pub mod inputs;
 pub mod key;
 pub mod outputs;
@@ -19,7 +20,7 @@ mod training;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use description::{DataInput, Description, NetworkInput};
+pub use description::{DataInput, Description, ImportInput, NetworkInput};
 pub use parameters::{Parameters, Split};
 
 use crate::error::Error;
@@ -94,6 +95,7 @@ impl Context<'_> {
 /// See [`Failure`]. Nothing is published in that case.
 pub fn carry_out(description: &Description, context: &Context) -> Result<Outputs, Failure> {
     match &description.parameters {
+        Parameters::Import { network } => import::import(description, network.as_ref(), context),
         Parameters::Prune { method } => prune::prune(description, method, context),
         Parameters::Evaluate { split, .. } => evaluate::evaluate(description, *split, context),
         Parameters::Train { training, .. }

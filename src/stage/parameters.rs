@@ -44,6 +44,11 @@ pub enum Parameters {
         #[serde(flatten)]
         training: Training,
     },
+    /// Takes weights from a file.
+    Import {
+        /// `None`: the layer graph of the input `like`.
+        network: Option<Architecture>,
+    },
     /// Measures networks.
     Evaluate {
         /// The images to measure on.
@@ -85,6 +90,7 @@ impl Parameters {
             Parameters::Regularize { .. } => "regularize",
             Parameters::Prune { .. } => "prune",
             Parameters::FineTune { .. } => "fine-tune",
+            Parameters::Import { .. } => "import",
             Parameters::Evaluate { .. } => "evaluate",
         }
     }
@@ -98,6 +104,7 @@ impl Parameters {
             Parameters::Regularize { .. } => 1,
             Parameters::Prune { .. } => 1,
             Parameters::FineTune { .. } => 1,
+            Parameters::Import { .. } => 1,
             Parameters::Evaluate { .. } => 1,
         }
     }
@@ -109,7 +116,7 @@ impl Parameters {
             | Parameters::Distill { training, .. }
             | Parameters::Regularize { training }
             | Parameters::FineTune { training } => Some(training),
-            Parameters::Prune { .. } | Parameters::Evaluate { .. } => None,
+            Parameters::Prune { .. } | Parameters::Import { .. } | Parameters::Evaluate { .. } => None,
         }
     }
 

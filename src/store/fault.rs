@@ -53,7 +53,7 @@ mod absent {
 pub(super) use absent::{point, write_length};
 
 #[cfg(feature = "fault-injection")]
-pub use present::{Armed, Effect, Mode, Step, WeightScope, arm, arm_thread, disarm, parse};
+pub use present::{Armed, Effect, Mode, Scope, Step, arm, arm_thread, disarm, parse};
 #[cfg(feature = "fault-injection")]
 pub(super) use present::{point, write_length};
 
@@ -78,7 +78,7 @@ mod present {
         /// To which operation, counted from 1 among those in `scope`.
         pub at: u64,
         /// Which operations count.
-        pub scope: WeightScope,
+        pub scope: Scope,
     }
 
     /// What happens to the operation that is hit.
@@ -109,9 +109,9 @@ mod present {
         fn holds(self, operation: Operation) -> bool {
             use Operation::*;
             match self {
-                WeightScope::All => true,
-                WeightScope::Changes => matches!(operation, Create | Write | Mark | Rename | Unlink | MakeDirectory),
-                WeightScope::Only(one) => one == operation,
+                Scope::All => true,
+                Scope::Changes => matches!(operation, Create | Write | Mark | Rename | Unlink | MakeDirectory),
+                Scope::Only(one) => one == operation,
             }
         }
     }
@@ -268,9 +268,9 @@ mod present {
             _ => return Err(wrong()),
         };
         let scope = match parts.next() {
-            None => WeightScope::All,
-            Some("changes") => WeightScope::Changes,
-            Some(part) => WeightScope::Only(operation(part).ok_or_else(wrong)?),
+            None => Scope::All,
+            Some("changes") => Scope::Changes,
+            Some(part) => Scope::Only(operation(part).ok_or_else(wrong)?),
         };
         if parts.next().is_some() { Err(wrong()) } else { Ok(Mode { effect, at, scope }) }
     }
@@ -319,10 +319,10 @@ mod present {
         #[test]
         fn modes_are_read_from_text() {
             let mode = |effect, at, scope| Mode { effect, at, scope };
-            assert_eq!(parse("abort:17").unwrap(), mode(Effect::Abort, 17, WeightScope::All));
-            assert_eq!(parse("fail:5:ENOSPC").unwrap(), mode(Effect::Fail(28), 5, WeightScope::All));
-            assert_eq!(parse("fail-from:5:EIO:changes").unwrap(), mode(Effect::FailFrom(5), 5, WeightScope::Changes));
-            assert_eq!(parse("short:3:write").unwrap(), mode(Effect::Short, 3, WeightScope::Only(Operation::Write)));
+            assert_eq!(parse("abort:17").unwrap(), mode(Effect::Abort, 17, Scope::All));
+            assert_eq!(parse("fail:5:ENOSPC").unwrap(), mode(Effect::Fail(28), 5, Scope::All));
+            assert_eq!(parse("fail-from:5:EIO:changes").unwrap(), mode(Effect::FailFrom(5), 5, Scope::Changes));
+            assert_eq!(parse("short:3:write").unwrap(), mode(Effect::Short, 3, Scope::Only(Operation::Write)));
             for bad in
                 ["", "abort", "abort:0", "abort:x", "fail:5", "fail:5:EWHAT", "melt:1", "abort:1:all", "abort:1:open:x"]
             {

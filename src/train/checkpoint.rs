@@ -12,7 +12,8 @@ use super::History;
 use super::losses::connectors;
 use super::optimizer::{self, Tensors};
 use super::parameters::Training;
-use super::{peer, penalties};
+use super::peer;
+use super::penalties;
 use crate::error::Result;
 use crate::network::{Model, ParameterSpec, weights};
 use crate::store::{Digest, Record, Store};
@@ -38,12 +39,12 @@ pub struct Checkpoint {
     pub optimizer: Tensors,
     /// Steps the optimizer has done.
     pub steps: u64,
+    /// What penalties have come to; mostly nothing.
+    pub penalties: Tensors,
     /// The connectors of losses on features, with the optimizer's tensors of them; mostly nothing.
     pub connectors: Tensors,
     /// The network that learns beside it, with the optimizer's tensors of it.
     pub peer: Option<(Model, Tensors)>,
-    /// What penalties have come to; mostly nothing.
-    pub penalties: Tensors,
     /// All epochs so far.
     pub history: History,
     /// The network after the best epoch so far, if there is a validation split.
@@ -118,6 +119,12 @@ fn decode(objects: &BTreeMap<&str, Vec<u8>>, training: &Training, connectors: &[
     };
     let now = model("")?;
     let best = if objects.contains_key("best-weights") { Some(model("best-")?) } else { None };
+    let of_penalties = penalties::specs(&training.penalties, &now.graph);
+    let penalties = match objects.get("penalties") {
+        Some(bytes) => weights::decode(bytes, &of_penalties).ok()?,
+        None if of_penalties.is_empty() => Tensors::new(),
+        None => return None,
+    };
     let state = |object: &str, model: &Model| {
         let specs = optimizer::specs(&training.optimizer, &model.graph.parameters());
         weights::decode(objects.get(object)?, &specs).ok()
@@ -126,12 +133,13 @@ fn decode(objects: &BTreeMap<&str, Vec<u8>>, training: &Training, connectors: &[
         true => Some(model("peer-")?),
         false => None,
     };
-    let beside = |object: &str, specs: &[ParameterSpec]| match specs.is_empty() {
-        true => Some(Tensors::new()),
-        false => weights::decode(objects.get(object)?, specs).ok(),
+    let connectors = match connectors.is_empty() {
+        true => Tensors::new(),
+        false => {
+            let specs = connectors::saved_specs(connectors, &training.optimizer);
+            weights::decode(objects.get("connectors")?, &specs).ok()?
+        }
     };
-    let connectors = beside("connectors", &connectors::saved_specs(connectors, &training.optimizer))?;
-    let penalties = beside("penalties", &penalties::specs(&training.penalties, &now.graph))?;
     let history: Value = serde_json::from_slice(objects.get("history")?).ok()?;
     Some(Checkpoint {
         optimizer: state("optimizer", &now)?,

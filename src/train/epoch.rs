@@ -96,8 +96,8 @@ pub fn pass<B: Backend>(
     let training = task.training;
     let classes = network.graph().classes();
     let (keep, penalised) = (objective.keep(), objective.penalised());
-    let teacher_layers = objective.losses.teacher_layers();
     objective.penalties.begin_epoch(network);
+    let teacher_layers = objective.losses.teacher_layers();
     let mut activity: Vec<Vec<f32>> = vec![Vec::new(); penalised.len()];
     let (mut loss_sum, mut right, mut seen) = (0.0f64, 0usize, 0usize);
     let mut last_finite_loss = None;

@@ -4,9 +4,9 @@
 //! - `session`: a network being trained, from its first epoch or from a checkpoint to its last;
 //! - `epoch`: one pass over the training split;
 //! - `objective`: losses and penalties, summed to the number that is made small;
+//! - `penalties/`: the terms that look inside the network, one file each;
 //! - `losses/`: the terms that compare the network with labels, a teacher or a peer; connectors between features;
 //! - `peer`: the second network of mutual learning;
-//! - `penalties/`: the terms that look inside the network, one file each;
 //! - `optimizer`, `schedule`: how weights change, and how fast;
 //! - `checkpoint`: an epoch as an action of its own in the store;
 //! - `history`: what every epoch came to, and what is decided from it;

@@ -27,12 +27,19 @@ impl Objective {
 
     /// Layers whose activation is penalised, each once.
     pub fn penalised(&self) -> Vec<usize> {
-        sorted(self.penalties.keep().collect())
+        let mut layers: Vec<usize> = self.penalties.keep().collect();
+        layers.sort_unstable();
+        layers.dedup();
+        layers
     }
 
     /// Layers whose values the forward pass must keep, each once.
     pub fn keep(&self) -> Vec<usize> {
-        sorted(self.penalties.keep().chain(self.losses.student_layers()).collect())
+        let mut keep = self.penalised();
+        keep.extend(self.losses.student_layers());
+        keep.sort_unstable();
+        keep.dedup();
+        keep
     }
 
     /// The weighted sum of all terms, ready to be run backwards. `connectors` are those of [`Losses::connectors`].
@@ -52,10 +59,4 @@ impl Objective {
         terms.extend(penalties.into_iter().map(|term| (1.0, term)));
         network.device().weighted_sum(&terms, tape)
     }
-}
-
-fn sorted(mut layers: Vec<usize>) -> Vec<usize> {
-    layers.sort_unstable();
-    layers.dedup();
-    layers
 }

@@ -225,9 +225,9 @@ impl<B: Backend> Session<B> {
             model: self.network.download(),
             optimizer: self.optimizer.save(&training.optimizer, self.network.parameters()),
             steps: self.optimizer.steps,
+            penalties: self.objective.penalties.save(),
             connectors: self.connectors.save(&training.optimizer),
             peer: self.peer.as_ref().map(|peer| peer.save(training)),
-            penalties: self.objective.penalties.save(),
             history: self.history.clone(),
             best: self.best.clone(),
         }

@@ -33,6 +33,7 @@ mod divergence;
 mod environment;
 mod exit_codes;
 mod golden;
+mod import;
 mod input_files;
 mod kddp;
 mod keys;

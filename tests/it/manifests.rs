@@ -2,12 +2,14 @@
 //! otherwise it must give exactly one message. The messages are in `snapshots/`; read them as a user would.
 //!
 //! - `faults`: one mistake, one message, by theme
+//! - `architectures`: networks of every kind
 //! - `many`: several mistakes at once
 //! - `penalties`: mistakes in penalties
 //! - `bytes`: what is not text, not TOML, or not a file
 //! - `size`: nesting, long chains and cycles, limits
 //! - `sets`: `--set`
 
+mod architectures;
 mod bytes;
 mod faults;
 mod many;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::path::path;
 use crate::data::Source;
 use crate::manifest::Data;
 use crate::manifest::Seed;
@@ -32,16 +33,7 @@ pub fn data(
 fn read(reader: &mut Reader, folder: &Path, seed: Seed) -> Data {
     let choices: Vec<(&'static str, Source)> = Source::ALL.iter().map(|source| (source.name(), *source)).collect();
     let source = reader.kind("source", &choices);
-    let path = reader.optional_string("path").and_then(|(path, span)| {
-        if path.contains('\0') || path.is_empty() {
-            reader
-                .diagnostics
-                .error(span, "`path` is empty or holds a NUL character")
-                .hint("name the folder with the files of the set");
-            return None;
-        }
-        Some(if span.source == 0 { folder.join(path) } else { path.into() })
-    });
+    let path = path(reader, folder, "the folder with the files of the set");
     if reader.understood() && source.needs_path() && !reader.has("path") {
         reader.missing("path", &format!("\"../data/{}\"", source.name()));
     }

@@ -1,11 +1,12 @@
 //! Turns the tables of a manifest into what stages are made of. One file a section; `training`,
-//! `losses`, `penalties` and `method` are shared by the stage kinds.
+//! `penalties` and `method` are shared by the stage kinds.
 
 mod data;
 mod layers;
 mod losses;
 mod method;
 mod network;
+mod path;
 mod penalties;
 mod stage;
 mod training;
@@ -50,7 +51,7 @@ pub fn manifest(root: Value, path: &Path, diagnostics: &mut Diagnostics) -> (Man
     let networks = named(&mut reader, "networks", "wide", &mut unreadable.networks, network::named);
     let known = network::Known { read: &networks, unreadable: &unreadable.networks };
     let stages = named(&mut reader, "stages", "teacher", &mut unreadable.stages, |name, span, value, diagnostics| {
-        stage::stage(name, span, value, seed, &known, diagnostics)
+        stage::stage(name, span, value, folder, seed, &known, diagnostics)
     });
     let no_stages = match table.get("stages") {
         None => Some(root.span),

@@ -1,9 +1,12 @@
 //! `[stages.NAME]`: one function a kind.
 
+use std::path::Path;
+
 use indexmap::{IndexMap, IndexSet};
 
 use super::method;
 use super::network::{Known, network};
+use super::path::path;
 use super::training::training;
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::nearest;
@@ -22,15 +25,17 @@ enum Kind {
     Regularize,
     Prune,
     FineTune,
+    Import,
     Evaluate,
 }
 
-const KINDS: [(&str, Kind); 6] = [
+const KINDS: [(&str, Kind); 7] = [
     ("train", Kind::Train),
     ("distill", Kind::Distill),
     ("regularize", Kind::Regularize),
     ("prune", Kind::Prune),
     ("fine-tune", Kind::FineTune),
+    ("import", Kind::Import),
     ("evaluate", Kind::Evaluate),
 ];
 
@@ -39,6 +44,7 @@ pub fn stage(
     name: &str,
     name_span: Span,
     value: &Value,
+    folder: &Path,
     seed: Seed,
     networks: &Known,
     diagnostics: &mut Diagnostics,
@@ -57,15 +63,17 @@ pub fn stage(
     };
     let word =
         KINDS.iter().find(|(_, k)| std::mem::discriminant(k) == std::mem::discriminant(&kind)).expect("listed").0;
-    let article = if word.starts_with('e') { "an" } else { "a" };
+    let article = if word.starts_with(['e', 'i']) { "an" } else { "a" };
     let what = format!("{article} {word} stage");
     let shape = Shape { what: &what, example: "" };
     let (mut stage, spans) = table(diagnostics, "", shape, value, |reader| {
         reader.value("kind");
-        let seed = reader.seed(seed);
+        // Nothing is drawn when weights come from a file.
+        let seed = if matches!(kind, Kind::Import) { 0 } else { reader.seed(seed) };
         let data = reader.optional_string("data").map(|(name, _)| name);
         let mut inputs = IndexMap::new();
         let mut network_name = None;
+        let mut file = None;
         let parameters = match kind {
             Kind::Train => {
                 let network = fresh_network(reader, networks, &mut inputs);
@@ -97,12 +105,21 @@ pub fn stage(
                 }
                 Parameters::Prune { method }
             }
+            Kind::Import => {
+                if !reader.has("path") {
+                    reader.missing("path", "\"resnet18.safetensors\"");
+                }
+                file = path(reader, folder, "the safetensors file with the weights");
+                let network = fresh_network(reader, networks, &mut inputs);
+                network_name = network.name;
+                Parameters::Import { network: network.architecture }
+            }
             Kind::Evaluate => evaluate(reader, &mut inputs),
         };
         if !reader.has("data") && !matches!(parameters, Parameters::Prune { .. }) {
             reader.missing("data", "\"digits\"");
         }
-        Stage { parameters, seed, data, network: network_name, inputs, name_span, spans: Spans::default() }
+        Stage { parameters, seed, data, file, network: network_name, inputs, name_span, spans: Spans::default() }
     })?;
     stage.spans = spans;
     Some(stage)
@@ -116,7 +133,7 @@ fn no_kind(name: &str, name_span: Span, content: &Table, diagnostics: &mut Diagn
             .hint("did you mean `kind`?"),
         None => diagnostics
             .error(name_span, format!("stage `{}` has no kind", printable(name)))
-            .hint("add `kind = \"train\"`, `distill`, `regularize`, `prune`, `fine-tune` or `evaluate`"),
+            .hint("add `kind = \"train\"`, `distill`, `regularize`, `prune`, `fine-tune`, `import` or `evaluate`"),
     };
 }
 

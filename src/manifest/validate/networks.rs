@@ -83,17 +83,19 @@ fn network_of(
 ) -> Option<Rc<Known>> {
     let like = |role: &str| networks.get(stage.inputs.get(role)?.stage.as_str()).cloned();
     match &stage.parameters {
-        Parameters::Train { network, .. } | Parameters::Distill { network, .. } => match network {
-            _ if !stage.spans.sound("network") => None,
-            None => like("like"),
-            Some(architecture) => {
-                let data = data_of(manifest, stage).filter(|data| data.spans.sound("data.source"))?;
-                let (shape, classes) = (data.source.image_shape(), data.source.classes());
-                let build = || build(architecture, shape, classes, manifest, stage, diagnostics).map(Rc::new);
-                let json = serde_json::to_string(architecture).expect("an architecture is plain data");
-                built.entry((json, shape, classes)).or_insert_with(build).clone()
+        Parameters::Train { network, .. } | Parameters::Distill { network, .. } | Parameters::Import { network } => {
+            match network {
+                _ if !stage.spans.sound("network") => None,
+                None => like("like"),
+                Some(architecture) => {
+                    let data = data_of(manifest, stage).filter(|data| data.spans.sound("data.source"))?;
+                    let (shape, classes) = (data.source.image_shape(), data.source.classes());
+                    let build = || build(architecture, shape, classes, manifest, stage, diagnostics).map(Rc::new);
+                    let json = serde_json::to_string(architecture).expect("an architecture is plain data");
+                    built.entry((json, shape, classes)).or_insert_with(build).clone()
+                }
             }
-        },
+        }
         Parameters::Regularize { .. } | Parameters::FineTune { .. } | Parameters::Prune { .. } => like("from"),
         Parameters::Evaluate { .. } => None,
     }

@@ -15,11 +15,11 @@ pub fn check(name: &str, stage: &Stage, training: &Training, data: Option<&Data>
         diagnostics.error(stage.span("optimizer.nesterov"), "`nesterov` needs a momentum").hint("add `momentum = 0.9`");
     }
     teacher(stage, training, diagnostics);
-    losses::pruning(stage, training, diagnostics);
     if let Some(prune) = &training.prune {
         super::channels::steps(stage, &prune.method, prune.every, training.epochs, diagnostics);
     }
     growing(stage, training, diagnostics);
+    losses::pruning(stage, training, diagnostics);
     let Some(data) = data else { return };
     if training.select == Select::Best {
         needs_validation(stage, "select", "`select = \"best\"`", data, diagnostics);

@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use super::*;
 use crate::data::{Augmentation, Source};
-use crate::network::arch::{Architecture, Shortcut};
+use crate::network::Op;
+use crate::network::arch::{Architecture, Shortcut, Stem, VggClassifier, WrittenLayer};
 use crate::prune::{Criterion, Measure, Method, WeightScope};
-use crate::stage::{DataInput, NetworkInput, Parameters, Split};
+use crate::stage::{DataInput, ImportInput, NetworkInput, Parameters, Split};
 use crate::train::parameters::{
     EarlyStop, LayerPair, Loss, Optimizer, Penalty, PeriodicPruning, Schedule, Select, Training,
 };
@@ -64,6 +65,51 @@ fn training(optimizer: Optimizer, schedule: Schedule, method: Method) -> Trainin
     }
 }
 
+/// The architectures that the other descriptions have no place for.
+fn more_networks() -> Vec<Architecture> {
+    let (stem, shortcut) = (Some(Stem::Imagenet), Shortcut::Projection);
+    let layer = |name: &str, op, inputs: &[&str]| {
+        WrittenLayer::new(name.into(), op, inputs.iter().map(|name| (*name).to_owned()).collect())
+    };
+    let convolution = Op::Convolution {
+        in_channels: 0,
+        out_channels: 3,
+        kernel: [4, 5],
+        stride: [6, 7],
+        padding: [8, 9],
+        dilation: [10, 11],
+        groups: 12,
+        bias: true,
+    };
+    let layers = vec![
+        layer("a", convolution, &["input"]),
+        layer("b", Op::BatchNorm { channels: 0, epsilon: 0.25, momentum: 0.5 }, &["a"]),
+        layer("c", Op::MaxPool { kernel: [1, 2], stride: [3, 4], padding: [5, 6] }, &["b"]),
+        layer("d", Op::AveragePool { kernel: [1, 2], stride: [3, 4], padding: [5, 6] }, &["c"]),
+        layer("e", Op::AdaptiveAveragePool { output: [1, 2] }, &["d"]),
+        layer("f", Op::PadShortcut { stride: 2, in_channels: 0, out_channels: 3, before: Some(1) }, &["e"]),
+        layer("g", Op::Dropout { rate: 0.25 }, &["f"]),
+        layer("h", Op::StochasticDepth { rate: 0.25 }, &["g"]),
+        layer("i", Op::Add, &["h", "f"]),
+        layer("j", Op::Linear { in_features: 0, out_features: 3, bias: true }, &["i"]),
+    ];
+    vec![
+        Architecture::Resnet { depth: 18, width: 4, shortcut, stem },
+        Architecture::PreactResnet { depth: 34, width: 4, shortcut, stem },
+        Architecture::Vgg { depth: 13, width: 4, classifier: VggClassifier::Imagenet, dropout: 0.25 },
+        Architecture::Densenet { depth: 121, growth: 4, bottleneck: true, compression: 0.25, stem },
+        Architecture::MobilenetV2 { width: 0.25, dropout: 0.5, stem: Stem::Imagenet },
+        Architecture::Efficientnet {
+            width: 0.25,
+            depth: 0.5,
+            dropout: 0.75,
+            stochastic_depth: 0.125,
+            stem: Stem::Imagenet,
+        },
+        Architecture::Graph { layers },
+    ]
+}
+
 /// Every kind of stage, optimizer, schedule, method and architecture, with every option set, no value at its default
 /// where that can be, and no value twice.
 fn descriptions() -> Vec<Description> {
@@ -75,7 +121,8 @@ fn descriptions() -> Vec<Description> {
     let cosine = Schedule::Cosine { warmup: 0.5, final_share: 0.25 };
     let mlp = Architecture::Mlp { hidden: vec![8, 9] };
     let lenet = Architecture::Lenet { channels: [3, 4], hidden: vec![8, 9] };
-    let resnet = Architecture::Resnet { depth: 8, width: 4, shortcut: Shortcut::Projection };
+    let resnet = Architecture::Resnet { depth: 8, width: 4, shortcut: Shortcut::Projection, stem: None };
+    let plain = sgd.clone();
     let parameters = [
         Parameters::Train { network: Some(mlp), training: training(sgd.clone(), constant, inactive()) },
         Parameters::Train { network: Some(resnet), training: training(adam.clone(), step, weights()) },
@@ -86,6 +133,8 @@ fn descriptions() -> Vec<Description> {
         Parameters::Prune { method: inactive() },
         Parameters::Prune { method: weights() },
         Parameters::Evaluate { split: Split::Validation, reference: Some(1) },
+        Parameters::Import { network: Some(Architecture::Mlp { hidden: vec![5] }) },
+        Parameters::Import { network: None },
     ];
     let digest = |text: &str| Digest::of(text.as_bytes());
     let input = |role: &str| NetworkInput {
@@ -105,9 +154,20 @@ fn descriptions() -> Vec<Description> {
             seed: 12,
             digest: digest("data"),
         }),
+        import: Some(ImportInput {
+            path: "some/weights".into(),
+            shape: [28, 27, 3],
+            classes: 13,
+            digest: digest("import"),
+        }),
         inputs: roles.iter().map(|role| ((*role).to_owned(), input(role))).collect(),
     };
-    parameters.into_iter().map(describe).collect()
+    let of_network = |network| Parameters::Train {
+        network: Some(network),
+        training: training(plain.clone(), Schedule::Constant { warmup: 0.5 }, inactive()),
+    };
+    let more = more_networks().into_iter().map(of_network);
+    parameters.into_iter().chain(more).map(describe).collect()
 }
 
 fn key_of(description: &Description) -> Digest {
@@ -158,6 +218,8 @@ fn others(value: &Value) -> Vec<Value> {
         "digits",
         "mnist",
         "hidden2",
+        "cifar",
+        "imagenet",
     ];
     match value {
         Value::Bool(b) => vec![(!b).into()],
@@ -171,7 +233,7 @@ fn others(value: &Value) -> Vec<Value> {
 
 /// Whether a leaf is the word that decides which other values there are; those are compared as wholes.
 fn is_tag(path: &[String]) -> bool {
-    matches!(path.last().map(String::as_str), Some("kind" | "arch"))
+    matches!(path.last().map(String::as_str), Some("kind" | "arch" | "op"))
 }
 
 fn read(value: &Value) -> Option<Description> {
@@ -179,7 +241,7 @@ fn read(value: &Value) -> Option<Description> {
 }
 
 #[test]
-fn every_value_but_the_path_of_the_data_changes_the_key() {
+fn every_value_but_paths_changes_the_key() {
     let mut tried = BTreeSet::new();
     for description in descriptions() {
         let whole = serde_json::to_value(&description).unwrap();
@@ -194,7 +256,7 @@ fn every_value_but_the_path_of_the_data_changes_the_key() {
                 *at(&mut target, path) = other;
                 let Some(different) = read(&target).filter(|different| *different != description) else { continue };
                 let same_key = key_of(&different) == key_of(&description);
-                assert_eq!(same_key, name == "data.path", "{name} of {}", description.parameters.kind());
+                assert_eq!(same_key, IGNORED.contains(&name.as_str()), "{name} of {}", description.parameters.kind());
                 changed += 1;
             }
             assert!(changed > 0, "no other value of {name} was tried");
@@ -228,7 +290,7 @@ fn an_option_that_is_left_out_and_an_element_less_change_the_key() {
                 }
                 let child = [path.clone(), vec![child]].concat();
                 if let Some(different) = read(&target).filter(|different| *different != description) {
-                    let is_path = child.join(".") == "data.path";
+                    let is_path = IGNORED.contains(&child.join(".").as_str());
                     assert_eq!(key_of(&different) == key_of(&description), is_path, "{}", child.join("."));
                     tried += 1;
                 }
@@ -288,6 +350,7 @@ fn every_variant_is_among_the_descriptions() {
             Parameters::Regularize { .. } => "regularize",
             Parameters::Prune { .. } => "prune",
             Parameters::FineTune { .. } => "fine-tune",
+            Parameters::Import { .. } => "import",
             Parameters::Evaluate { .. } => "evaluate",
         });
         if let Parameters::Train { network: Some(network), .. } | Parameters::Distill { network: Some(network), .. } =
@@ -297,6 +360,12 @@ fn every_variant_is_among_the_descriptions() {
                 Architecture::Mlp { .. } => "mlp",
                 Architecture::Lenet { .. } => "lenet",
                 Architecture::Resnet { .. } => "resnet",
+                Architecture::PreactResnet { .. } => "preact-resnet",
+                Architecture::Vgg { .. } => "vgg",
+                Architecture::Densenet { .. } => "densenet",
+                Architecture::MobilenetV2 { .. } => "mobilenet-v2",
+                Architecture::Efficientnet { .. } => "efficientnet",
+                Architecture::Graph { .. } => "graph",
             });
         }
         let Some(training) = description.parameters.training() else { continue };
@@ -322,7 +391,7 @@ fn every_variant_is_among_the_descriptions() {
             Penalty::Growing { .. } => "growing",
         }));
     }
-    assert_eq!(seen.len(), 36, "{seen:?}");
+    assert_eq!(seen.len(), 43, "{seen:?}");
 }
 
 #[test]
@@ -384,7 +453,7 @@ fn a_chain_is_blind_to_what_is_to_come_only() {
     leaves(&whole, &mut Vec::new(), &mut paths);
     for path in paths.iter().filter(|path| !is_tag(path)) {
         let to_come = matches!(path[0].as_str(), "epochs" | "schedule" | "select" | "early-stop");
-        let ignored = path.join(".") == "data.path";
+        let ignored = IGNORED.contains(&path.join(".").as_str());
         let mut target = whole.clone();
         for other in others(at(&mut target, path)) {
             *at(&mut target, path) = other;

@@ -1,6 +1,6 @@
 //! A fault at every single operation on the file system, one after the other.
 
-use super::fault::{Effect, Mode, Operation, Step, WeightScope, arm_thread, parse};
+use super::fault::{Effect, Mode, Operation, Scope, Step, arm_thread, parse};
 use super::*;
 use crate::error::{Kind, Result};
 use std::process::{Command, Stdio};
@@ -43,7 +43,7 @@ fn quick_folder() -> tempfile::TempDir {
 }
 
 fn all(effect: Effect, at: u64) -> Mode {
-    Mode { effect, at, scope: WeightScope::All }
+    Mode { effect, at, scope: Scope::All }
 }
 
 /// What was let through, and what was hit first.

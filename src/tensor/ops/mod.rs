@@ -8,10 +8,10 @@
 //! - [`add`], [`product`]: two tensors of one shape; [`gate`], [`scale`]: every channel, or run of values, times a number
 //! - [`pool`], [`adaptive_pool`], [`flatten`], [`pad_shortcut`], [`concatenate`]: change the shape of an image
 //! - [`cross_entropy`], [`distillation`], [`absolute_sum`]: losses, one number each; [`weighted_sum`] joins them
+//! - [`rows`], [`polarization`]: penalties on parameters, and a proximal step
 //! - of logits: [`standardize`], [`decoupled`], [`correlation`]
 //! - of features: [`squared_error`], [`attention`], [`flow`], [`similarity`], [`relations`], [`variational`]; `gram` is what
 //!   two of them compare images by
-//! - [`rows`], [`polarization`]: penalties on parameters, and a proximal step
 //! - [`gradient`]: gradients read and changed in place; [`optimizer`]: steps of SGD and Adam
 
 pub mod absolute_sum;

@@ -37,16 +37,17 @@ struct Axis {
 impl Axis {
     fn new(geometry: &Convolution, axis: usize, outputs: usize) -> Self {
         let (window, inputs) = (&geometry.window, geometry.input[axis]);
-        let mut by_output = vec![Vec::new(); outputs];
+        let mut by_output = Vec::with_capacity(outputs);
         let mut by_input = vec![Vec::new(); inputs];
         let mut by_tap = vec![Vec::new(); window.kernel[axis]];
         for output in 0..outputs {
             let (first, taps) = window.covered(axis, output, inputs);
-            for (tap, input) in taps.zip((first..).step_by(window.dilation[axis])) {
-                by_output[output].push((tap, input));
-                by_input[input].push((tap, output));
-                by_tap[tap].push((output, input));
+            let met: Vec<(usize, usize)> = taps.zip((first..).step_by(window.dilation[axis])).collect();
+            for (tap, input) in &met {
+                by_input[*input].push((*tap, output));
+                by_tap[*tap].push((output, *input));
             }
+            by_output.push(met);
         }
         Self { by_output, by_input, by_tap }
     }

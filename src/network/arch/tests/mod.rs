@@ -1,4 +1,8 @@
 use super::*;
+use crate::network::Shape;
+
+mod torchvision;
+mod training;
 
 fn build(json: &str, input: [usize; 3], classes: usize) -> Result<Graph> {
     serde_json::from_str::<Architecture>(json).unwrap().build(input, classes)
@@ -16,6 +20,67 @@ fn resnets_have_the_parameters_and_cost_of_the_paper() {
     // Two 1x1 convolutions and their normalizations more.
     let projected = build(r#"{"arch":"resnet","depth":20,"shortcut":"projection"}"#, [32, 32, 3], 10).unwrap();
     assert_eq!(projected.parameter_count(), 269_722 + 16 * 32 + 64 + 32 * 64 + 128);
+}
+
+#[test]
+fn densenets_for_small_images_have_the_parameters_of_the_paper() {
+    let count = |depth: usize, bottleneck: bool, compression: f64| {
+        let json = format!(
+            r#"{{"arch":"densenet","depth":{depth},"growth":12,"bottleneck":{bottleneck},"compression":{compression}}}"#
+        );
+        build(&json, [32, 32, 3], 10).unwrap().parameter_count()
+    };
+    // The paper says 1.0 M and 0.8 M.
+    assert_eq!(count(40, false, 1.0), 1_019_722);
+    assert_eq!(count(100, true, 0.5), 769_162);
+}
+
+#[test]
+fn any_network_can_be_written_out() {
+    for json in FAMILIES {
+        let graph = build(json, [32, 32, 3], 10).unwrap();
+        let written = graph.layers.iter().map(|l| WrittenLayer::new(l.name.clone(), l.op.clone(), l.inputs.clone()));
+        let written = Architecture::Graph { layers: written.collect() };
+        let text = serde_json::to_string(&written).unwrap();
+        assert!(!text.contains("in-channels") && !text.contains("in-features"), "{text}");
+        let read: Architecture = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, written);
+        assert_eq!(read.build([32, 32, 3], 10).unwrap(), graph, "{json}");
+    }
+    let error = serde_json::from_str::<WrittenLayer>(r#"{"name":"a","op":"batch-norm","channels":3}"#).unwrap_err();
+    insta::assert_snapshot!(error, @"");
+}
+
+/// One of each family, and of each stem.
+const FAMILIES: [&str; 12] = [
+    r#"{"arch":"lenet"}"#,
+    r#"{"arch":"resnet","depth":8,"width":4}"#,
+    r#"{"arch":"resnet","depth":18,"width":4,"shortcut":"projection","stem":"cifar"}"#,
+    r#"{"arch":"resnet","depth":50,"width":2,"shortcut":"pad","stem":"imagenet"}"#,
+    r#"{"arch":"preact-resnet","depth":8,"width":4,"shortcut":"pad"}"#,
+    r#"{"arch":"preact-resnet","depth":50,"width":4,"shortcut":"projection","stem":"imagenet"}"#,
+    r#"{"arch":"vgg","depth":11,"width":4,"dropout":0.1}"#,
+    r#"{"arch":"vgg","depth":11,"width":2,"classifier":"imagenet","dropout":0.5}"#,
+    r#"{"arch":"densenet","depth":13,"growth":4,"bottleneck":false,"compression":1.0}"#,
+    r#"{"arch":"densenet","depth":16,"growth":4,"bottleneck":true,"compression":0.5}"#,
+    r#"{"arch":"mobilenet-v2","width":0.25,"dropout":0.2,"stem":"cifar"}"#,
+    r#"{"arch":"efficientnet","width":0.25,"depth":0.5,"dropout":0.2,"stochastic-depth":0.2,"stem":"imagenet"}"#,
+];
+
+#[test]
+fn stems_make_the_image_smaller_as_said() {
+    // The size of the map that the last pooling reads.
+    let last_map = |json: &str| {
+        let graph = build(json, [64, 64, 3], 10).unwrap();
+        let shapes = graph.shapes().unwrap();
+        let maps = shapes.iter().filter_map(|shape| match shape {
+            Shape::Map { height, .. } if *height > 1 => Some(*height),
+            _ => None,
+        });
+        maps.last().unwrap()
+    };
+    let sizes: Vec<usize> = FAMILIES[1..].iter().map(|json| last_map(json)).collect();
+    assert_eq!(sizes, [16, 8, 2, 16, 2, 2, 7, 16, 16, 8, 2]);
 }
 
 #[test]
@@ -78,6 +143,37 @@ fn what_cannot_be_built_is_told() {
         error(&format!(r#"{{"arch":"resnet","depth":{max}}}"#), [8, 8, 1], 10),
         error(&format!(r#"{{"arch":"resnet","depth":8,"width":{max}}}"#), [8, 8, 1], 10),
         error(r#"{"arch":"resnet","depth":8}"#, [8, 8, 1], 0),
+        error(r#"{"arch":"resnet","depth":20,"stem":"cifar"}"#, [8, 8, 1], 10),
+        error(r#"{"arch":"preact-resnet","depth":50,"width":0,"shortcut":"pad"}"#, [8, 8, 1], 10),
+        error(r#"{"arch":"vgg","depth":12,"dropout":0}"#, [32, 32, 1], 10),
+        error(r#"{"arch":"vgg","depth":11,"dropout":0}"#, [28, 28, 1], 10),
+        error(r#"{"arch":"vgg","depth":11,"dropout":1}"#, [32, 32, 1], 10),
+        error(r#"{"arch":"densenet","depth":40,"growth":12,"bottleneck":true,"compression":1}"#, [3, 8, 1], 10),
+        error(r#"{"arch":"densenet","depth":41,"growth":12,"bottleneck":false,"compression":1}"#, [8, 8, 1], 10),
+        error(r#"{"arch":"densenet","depth":43,"growth":12,"bottleneck":true,"compression":1}"#, [8, 8, 1], 10),
+        error(r#"{"arch":"densenet","depth":40,"growth":12,"bottleneck":false,"compression":0}"#, [8, 8, 1], 10),
+        error(
+            r#"{"arch":"densenet","depth":121,"growth":12,"bottleneck":false,"compression":1,"stem":"cifar"}"#,
+            [64, 64, 3],
+            10,
+        ),
+        error(
+            r#"{"arch":"densenet","depth":120,"growth":12,"bottleneck":true,"compression":1,"stem":"cifar"}"#,
+            [64, 64, 3],
+            10,
+        ),
+        error(
+            r#"{"arch":"densenet","depth":121,"growth":12,"bottleneck":true,"compression":0.5,"stem":"imagenet"}"#,
+            [28, 32, 3],
+            10,
+        ),
+        error(r#"{"arch":"mobilenet-v2","width":0,"dropout":0,"stem":"cifar"}"#, [8, 8, 1], 10),
+        error(
+            r#"{"arch":"efficientnet","width":1,"depth":1e9,"dropout":0,"stochastic-depth":0,"stem":"cifar"}"#,
+            [8, 8, 1],
+            10,
+        ),
+        error(r#"{"arch":"graph","layers":[]}"#, [8, 8, 1], 10),
     ];
     insta::assert_snapshot!(errors.join("\n"), @r#"
         hidden is [32, 0], but no size may be 0

@@ -1,0 +1,40 @@
+//! Fresh weights of every family can be trained.
+
+use super::{FAMILIES, build};
+use crate::network::{Draws, Executor, Mode, Model};
+use crate::tensor::check::normal;
+use crate::tensor::ops::optimizer::SgdStep;
+use crate::tensor::{Backend, Cpu, Flat, backward, tape};
+
+#[test]
+fn every_family_learns_a_few_images_by_heart() {
+    const IMAGES: usize = 8;
+    const SIZE: usize = 32;
+    for json in FAMILIES {
+        let model = Model::initialise(build(json, [SIZE, SIZE, 1], 4).unwrap(), 1).unwrap();
+        let mut executor = Executor::new(&model, &Cpu::default()).unwrap();
+        let mut gradients = executor.alloc_gradients().unwrap();
+        let zeros = |count| Cpu::default().upload(&vec![0.0; count]).unwrap();
+        let mut moments: Vec<Flat<Cpu>> =
+            executor.parameters().iter().map(|p| zeros(p.dims.iter().product())).collect();
+        let mut losses = Vec::new();
+        for epoch in 0..20 {
+            executor.zero_gradients(&mut gradients).unwrap();
+            let mut tape = tape(executor.device(), gradients).unwrap();
+            let pixels = executor.device().upload(&normal("pixels", IMAGES * SIZE * SIZE)).unwrap();
+            let draws = Draws { seed: 3, epoch, samples: &[0, 1, 2, 3, 4, 5, 6, 7] };
+            let forward = executor.forward(pixels, IMAGES, Mode::Train(Some(draws)), &[], &mut tape).unwrap();
+            let loss = Cpu::cross_entropy(&forward.logits, &[0, 1, 2, 3, 0, 1, 2, 3], 0.0, &mut tape).unwrap();
+            losses.push(Cpu::download(&loss)[0]);
+            gradients = backward(executor.device().weighted_sum(&[(1.0, loss)], tape).unwrap()).unwrap();
+            let step = SgdStep { lr: 0.05, momentum: 0.9, nesterov: false, l2: 0.0 };
+            for (parameter, moment) in executor.parameters_mut().iter_mut().zip(&mut moments) {
+                if parameter.role.trainable() {
+                    Cpu::sgd_step(&mut parameter.tensor, &mut gradients, moment, &step).unwrap();
+                }
+            }
+        }
+        executor.download().check_finite().unwrap();
+        assert!(losses[19] < 0.5 * losses[0], "{json}: {losses:?}");
+    }
+}
