@@ -35,6 +35,12 @@ impl Fixture {
         Self { set, train: split.train, validation: split.validation, normalization, folder }
     }
 
+    /// Keeps only `count` training images, and as many to choose on.
+    pub(super) fn shorten(&mut self, count: usize) {
+        self.train.truncate(count);
+        self.validation.truncate(count);
+    }
+
     fn store(&self, name: &str) -> Store {
         Store::open(&self.folder.path().join(name), &Options::default()).unwrap()
     }

@@ -3,6 +3,7 @@
 //!
 //! - `faults`: one mistake, one message, by theme
 //! - `architectures`: networks of every kind
+//! - `losses`: layers that losses name
 //! - `many`: several mistakes at once
 //! - `penalties`: mistakes in penalties
 //! - `bytes`: what is not text, not TOML, or not a file
@@ -12,6 +13,7 @@
 mod architectures;
 mod bytes;
 mod faults;
+mod losses;
 mod many;
 mod penalties;
 mod sets;

@@ -164,6 +164,14 @@ impl<B: Backend> Connectors<B> {
     }
 }
 
+#[cfg(test)]
+impl<B: Backend> Connectors<B> {
+    /// Sets the values of one parameter.
+    pub(super) fn overwrite(&mut self, parameter: usize, values: &[f32]) {
+        B::overwrite(&mut self.parameters[parameter].tensor, values).unwrap();
+    }
+}
+
 /// What [`Connectors::save`] gives for these parameters.
 pub fn saved_specs(specs: &[ParameterSpec], optimizer: &Optimizer) -> Vec<ParameterSpec> {
     specs.iter().cloned().chain(optimizer::specs(optimizer, specs)).collect()
