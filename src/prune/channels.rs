@@ -1,8 +1,8 @@
 //! Which channels go by a criterion, in the whole network.
 
 use super::allocation::{Amount, Request, allocate};
-use super::coupling::Coupling;
 use super::cost::Measure;
+use super::coupling::Coupling;
 use super::{Choice, Method, Surroundings, criteria};
 use crate::error::{Error, Kind, Result};
 use crate::network::{Executor, Graph, Model};
@@ -20,8 +20,9 @@ pub(super) fn choose<B: Backend>(
     share: f64,
     surroundings: &Surroundings<B>,
 ) -> Result<Option<Choice>> {
-    let Method::Channels { criterion, ratio, macs, parameters, scope, round_to, minimum, ignore, layers, images, .. } =
-        method
+    let Method::Channels {
+        criterion, ratio, macs, parameters, scope, round_to, minimum, ignore, layers, images, ..
+    } = method
     else {
         return Err(Error::new(Kind::Internal, "a method that removes no channels"));
     };

@@ -75,7 +75,8 @@ impl Request<'_> {
     /// Of several ratios that fit a group's layers the smallest holds: what one layer may keep, the layers that are
     /// coupled to it must keep.
     fn part(&self, graph: &Graph, group: &Group) -> Part {
-        let fits = |wanted: &str| group.makers(graph).any(|member| pattern::matches(wanted, &graph.layers[member.layer].name));
+        let fits =
+            |wanted: &str| group.makers(graph).any(|member| pattern::matches(wanted, &graph.layers[member.layer].name));
         if self.ignore.iter().any(|ignored| fits(ignored)) {
             return Part::None;
         }
@@ -87,7 +88,8 @@ impl Request<'_> {
     fn pool(&self, graph: &Graph, group: &Group, part: Part) -> String {
         match (part, self.scope) {
             (Part::Own(_), _) | (_, ChannelScope::Uniform) => {
-                let member = |member: &super::groups::Member| format!("{} {:?}", graph.layers[member.layer].name, member.side);
+                let member =
+                    |member: &super::groups::Member| format!("{} {:?}", graph.layers[member.layer].name, member.side);
                 group.members.iter().map(member).collect::<Vec<_>>().join(", ")
             }
             (_, ChannelScope::Global) => String::new(),
@@ -142,7 +144,13 @@ impl Pool {
 ///
 /// # Errors
 /// When a graph is not sound.
-pub fn allocate(request: &Request, graph: &Graph, now: &[Group], scores: &[Vec<f64>], before: &Graph) -> Result<Allocation> {
+pub fn allocate(
+    request: &Request,
+    graph: &Graph,
+    now: &[Group],
+    scores: &[Vec<f64>],
+    before: &Graph,
+) -> Result<Allocation> {
     let shapes = graph.shapes()?;
     let before_shapes = before.shapes()?;
     let least = |layer: usize| {
@@ -193,7 +201,8 @@ pub fn allocate(request: &Request, graph: &Graph, now: &[Group], scores: &[Vec<f
             common.clear();
             let goal = 1.0 - request.share * (1.0 - target);
             let movable = parts.iter().map(|part| *part == Part::Common).collect();
-            let search = search::Search { book: &book, movable, graph, before, measure, goal, multiple: request.round_to };
+            let search =
+                search::Search { book: &book, movable, graph, before, measure, goal, multiple: request.round_to };
             let found = search.run(&ledger, &order)?;
             ledger = found.ledger;
             notes.extend(found.note);
@@ -206,7 +215,8 @@ pub fn allocate(request: &Request, graph: &Graph, now: &[Group], scores: &[Vec<f
     }
     let name = |layer: &usize| graph.layers[*layer].name.as_str();
     // Layers of one channel from the start have not collapsed.
-    let at_least = |layer: &usize| ledger.widths[*layer] == book.least[*layer] && book.widths[*layer] > book.least[*layer];
+    let at_least =
+        |layer: &usize| ledger.widths[*layer] == book.least[*layer] && book.widths[*layer] > book.least[*layer];
     let collapsed: Vec<&str> = (0..graph.layers.len())
         .filter(|layer| is_maker(&graph.layers[*layer].op) && at_least(layer))
         .map(|layer| graph.layers[layer].name.as_str())
@@ -234,7 +244,14 @@ fn listed(names: &[&str], what: &str) -> Option<String> {
 
 type Pools = BTreeMap<String, (Pool, f64)>;
 
-fn add(request: &Request, graph: &Graph, group: &Group, own: &mut Pools, common: &mut Pools, change: impl FnOnce(&mut Pool)) {
+fn add(
+    request: &Request,
+    graph: &Graph,
+    group: &Group,
+    own: &mut Pools,
+    common: &mut Pools,
+    change: impl FnOnce(&mut Pool),
+) {
     let part = request.part(graph, group);
     let (pools, ratio) = match part {
         Part::None => return,

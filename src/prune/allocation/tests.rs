@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::network::arch::{Architecture, Shortcut, Stem};
-use crate::prune::coupling::Coupling;
 use crate::prune::cost::Costs;
+use crate::prune::coupling::Coupling;
 use crate::prune::shrink::Selection;
 
 fn chain(hidden: &[usize]) -> Graph {
@@ -32,7 +32,11 @@ fn request<'a>(amount: Amount, layers: &'a BTreeMap<String, f64>) -> Request<'a>
 /// Scores that are different for every unit, and rise with neither the group nor the unit.
 fn some_scores(groups: &[Group]) -> Vec<Vec<f64>> {
     let score = |group: usize, unit: usize| ((unit * 37 + group * 11) % 101) as f64 + 1.0 + unit as f64 * 1e-3;
-    groups.iter().enumerate().map(|(number, group)| (0..group.units).map(|unit| score(number, unit)).collect()).collect()
+    groups
+        .iter()
+        .enumerate()
+        .map(|(number, group)| (0..group.units).map(|unit| score(number, unit)).collect())
+        .collect()
 }
 
 fn allocated(request: &Request, graph: &Graph) -> Allocation {
@@ -141,7 +145,9 @@ fn targets_are_met_in_macs_and_parameters() {
     let mobilenet = Architecture::MobilenetV2 { width: 0.5, dropout: 0.0, stem }.build([16, 16, 3], 10).unwrap();
     let densenet = Architecture::Densenet { depth: 22, growth: 8, bottleneck: true, compression: 0.5, stem: None };
     let none = BTreeMap::new();
-    for (name, graph) in [("resnet", resnet(8)), ("mobilenet", mobilenet), ("densenet", densenet.build([16, 16, 3], 10).unwrap())] {
+    for (name, graph) in
+        [("resnet", resnet(8)), ("mobilenet", mobilenet), ("densenet", densenet.build([16, 16, 3], 10).unwrap())]
+    {
         for scope in [ChannelScope::Global, ChannelScope::Uniform, ChannelScope::Isomorphic] {
             for target in [0.3, 0.7] {
                 for (measure, round_to) in [(Measure::Macs, 1), (Measure::Parameters, 1), (Measure::Macs, 2)] {
@@ -166,35 +172,54 @@ fn what_cannot_be_met_is_told() {
     let none = BTreeMap::new();
     let graph = resnet(8);
     let notes = |request: &Request| allocated(request, &graph).notes.join("\n");
-    insta::assert_snapshot!(notes(&request(Amount::Cost(Measure::Macs, 0.0001), &none)), @"");
-    insta::assert_snapshot!(notes(&request(Amount::Ratio(0.99), &none)), @"");
+    insta::assert_snapshot!(notes(&request(Amount::Cost(Measure::Macs, 0.0001), &none)), @r"
+    1.1 % of the MACs stay, not 0.0 %: the closest that was found
+    conv1, layer1.0.conv1, layer1.0.conv2, layer1.1.conv1 and 9 more: collapsed to the least that may stay
+    ");
+    insta::assert_snapshot!(notes(&request(Amount::Ratio(0.99), &none)), @r"
+    6 units that were to go are the least that their layers keep
+    conv1, layer1.0.conv1, layer1.0.conv2, layer1.1.conv1 and 9 more: collapsed to the least that may stay
+    ");
     let ignore = ["layer1.*".to_owned()];
-    insta::assert_snapshot!(notes(&Request { ignore: &ignore, ..request(Amount::Cost(Measure::Parameters, 0.01), &none) }), @"");
+    insta::assert_snapshot!(notes(&Request { ignore: &ignore, ..request(Amount::Cost(Measure::Parameters, 0.01), &none) }), @r"
+    7.6 % of the parameters stay, not 1.0 %: the closest that was found
+    layer2.0.conv1, layer2.1.conv1, layer3.0.conv1, layer3.1.conv1: collapsed to the least that may stay
+    ");
     // Seven channels stay whatever is asked for, so a layer of twelve cannot have four.
     let layers = BTreeMap::from([("hidden1".to_owned(), 0.2)]);
     let chain = chain(&[12]);
     let rounded = Request { round_to: 8, minimum: 0.8, ..request(Amount::Ratio(0.0), &layers) };
-    insta::assert_snapshot!(allocated(&rounded, &chain).notes.join("\n"), @"");
+    insta::assert_snapshot!(allocated(&rounded, &chain).notes.join("\n"), @r"
+    hidden1: collapsed to the least that may stay
+    hidden1: could not be rounded to a multiple of 8
+    ");
 }
 
 #[test]
 fn counting_agrees_with_the_graph() {
-    let efficientnet = Architecture::Efficientnet { width: 0.25, depth: 0.5, dropout: 0.0, stochastic_depth: 0.0, stem: Stem::Cifar };
+    let efficientnet =
+        Architecture::Efficientnet { width: 0.25, depth: 0.5, dropout: 0.0, stochastic_depth: 0.0, stem: Stem::Cifar };
     for graph in [resnet(8), efficientnet.build([16, 16, 3], 10).unwrap(), chain(&[9, 5])] {
         let groups = groups(&graph).unwrap();
         let allocation = allocated(&request(Amount::Ratio(0.6), &BTreeMap::new()), &graph);
         let mut costs = Costs::of(&graph).unwrap();
         let whole = costs.clone();
-        let gone: Vec<(usize, usize)> = allocation.keep.iter().enumerate().flat_map(|(group, keep)| {
-            (0..keep.len()).filter(|unit| !keep[*unit]).map(move |unit| (group, unit))
-        }).collect();
+        let gone: Vec<(usize, usize)> = allocation
+            .keep
+            .iter()
+            .enumerate()
+            .flat_map(|(group, keep)| (0..keep.len()).filter(|unit| !keep[*unit]).map(move |unit| (group, unit)))
+            .collect();
         gone.iter().for_each(|(group, unit)| costs.remove(&groups[*group], *unit));
         let after = shrunk(&graph, &allocation);
         assert_eq!(costs.total(Measure::Macs), after.macs());
         assert_eq!(costs.total(Measure::Parameters), after.parameter_count());
         gone.iter().for_each(|(group, unit)| costs.restore(&groups[*group], *unit));
         assert_eq!(costs.total(Measure::Macs), whole.total(Measure::Macs));
-        assert_eq!((costs.total(Measure::Macs), costs.total(Measure::Parameters)), (graph.macs(), graph.parameter_count()));
+        assert_eq!(
+            (costs.total(Measure::Macs), costs.total(Measure::Parameters)),
+            (graph.macs(), graph.parameter_count())
+        );
     }
 }
 
