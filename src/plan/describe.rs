@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::DataDigests;
-use crate::data;
 use crate::error::Result;
 use crate::manifest::Manifest;
 use crate::stage::key::{self, Fields};
@@ -38,6 +37,8 @@ pub fn resolve<'a>(
         DataInput {
             source: data.source,
             path: data.path.clone(),
+            decoding: data.decoding,
+            normalization: data.normalization.clone(),
             validation: data.validation,
             limit: data.limit,
             seed: data.seed,
@@ -80,7 +81,7 @@ pub fn data_digests(manifest: &Manifest, stages: &[usize]) -> Result<DataDigests
         let Some(name) = &definition.data else { continue };
         if !digests.contains_key(name) {
             let data = &manifest.data[name];
-            let hash = data::digest(data.source, data.path.as_deref()).map_err(|error| {
+            let hash = data.origin().digest().map_err(|error| {
                 error.hint(format!(
                     "say where they are with `path` of `[data.{name}]`, or with `--set data.{name}.path=…`"
                 ))

@@ -3,11 +3,13 @@
 //!
 //! - `faults`: one mistake, one message, by theme
 //! - `many`: several mistakes at once
+//! - `data`: data sets and augmentation
 //! - `bytes`: what is not text, not TOML, or not a file
 //! - `size`: nesting, long chains and cycles, limits
 //! - `sets`: `--set`
 
 mod bytes;
+mod data;
 mod faults;
 mod many;
 mod sets;
