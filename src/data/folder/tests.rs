@@ -150,5 +150,51 @@ fn what_is_wrong_is_explained() {
     tell("broken files", &broken, SMALL);
     let nowhere = load(Path::new("/nowhere/at/all"), &SMALL).unwrap_err();
     lines += &message(&nowhere, Path::new("/nowhere"));
-    insta::assert_snapshot!(lines, @"");
+    insta::assert_snapshot!(lines, @r#"
+    share of its own: the folder has test images of its own, and `test` is given: FOLDER
+      hint: leave `test` out
+    no training image: class `dog` has no training image: FOLDER
+      hint: add some, or remove the class
+    another file: expected only images whose names end in .png, .jpg or .jpeg: train/cat/notes.txt
+      hint: move the file elsewhere
+    too many bytes: 4 images of 40000x40000x3 take 19200000000 bytes, more than 4 GiB
+      hint: a whole set is kept in memory; choose a smaller `size`
+    no column: the table has no column `path`: train.csv
+      hint: expected a first line `path,label`, then a line an image
+    ragged: malformed table: CSV error: record 1 (line: 2, byte: 11): found record with 1 fields, but the previous record has 2 fields: train.csv
+      hint: expected a first line `path,label`, then a line an image
+    no label: line 2 has no path or no label: train.csv
+      hint: expected a first line `path,label`, then a line an image
+    no test table: the folder has no test images of its own: FOLDER
+      hint: add `test = 0.2` to hold out a fifth, or sort the images into `train` and `test`
+    one class: expected at least two classes, found 1: FOLDER
+      hint: expected a folder a class: `train/cat/1.png` and `test/cat/2.png`, or `cat/1.png` with `test = 0.2`
+      hint: or `train.csv` and `test.csv` with the columns `path` and `label`
+    broken files: 26 of 30 images cannot be read: FOLDER
+      hint: train/ant/cut.png: expected a PNG or JPEG: unexpected end of file
+      hint: train/cat/x00.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x01.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x02.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x03.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x04.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x05.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x06.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x07.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x08.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x09.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x10.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x11.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x12.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x13.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x14.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x15.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x16.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x17.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x18.png: expected a PNG or JPEG: The image format could not be determined
+      hint: and 6 more
+      hint: replace or remove these files
+    cannot read the folder: No such file or directory (os error 2): at/all
+      hint: expected a folder a class: `train/cat/1.png` and `test/cat/2.png`, or `cat/1.png` with `test = 0.2`
+      hint: or `train.csv` and `test.csv` with the columns `path` and `label`
+    "#);
 }

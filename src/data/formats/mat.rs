@@ -275,7 +275,25 @@ mod tests {
             ("not zlib", mat_file(&[&[&COMPRESSED.to_le_bytes()[..], &[4, 0, 0, 0], b"none"].concat()])),
             ("a bomb", mat_file(&[&packed(&bomb)])),
         ];
-        insta::assert_snapshot!(messages(cases, parse), @"");
+        insta::assert_snapshot!(messages(cases, parse), @r#"
+        empty: expected a little-endian MATLAB 5 file: bytes 126 and 127 of its header are `IM`
+          hint: later versions of MATLAB write such files with `save(…, '-v7')`
+        big-endian: expected a little-endian MATLAB 5 file: bytes 126 and 127 of its header are `IM`
+          hint: later versions of MATLAB write such files with `save(…, '-v7')`
+        no arrays: expected an array `X`, found none
+        no labels: expected an array `y`, found none
+        cut: expected a whole element, found the end of the file
+        other shape: expected `X` to be 32 x 32 x 3 x N, found [3, 32, 32, 1]
+        too few bytes: expected `X` to hold 2 x 3072 bytes and at least one image, found 3072
+        no images: expected `X` to hold 0 x 3072 bytes and at least one image, found 0
+        wide pixels: expected `X` to hold 1 x 3072 bytes and at least one image, found 6144
+        too many labels: expected 1 labels, one an image, found 2
+        not a class: label 0 of image 0 is not a class: expected 1 to 10
+        half a class: label 1.5 of image 0 is not a class: expected 1 to 10
+        no numbers: expected numbers, found elements of type 99
+        not zlib: expected a zlib stream: corrupt deflate stream
+        a bomb: expected an array of at most 268435456 bytes, found one of 2130706432
+        "#);
     }
 
     #[test]
