@@ -49,6 +49,8 @@ pub enum Command {
     Export(Export),
     /// Look after the store
     Cache(Cache),
+    /// List, check and download data sets
+    Data(Data),
     /// Print a completion script for a shell
     Completions(Completions),
     /// Write a first manifest
@@ -218,6 +220,63 @@ pub enum CacheCommand {
         #[arg(long)]
         wait: bool,
     },
+}
+
+/// `pleach data`.
+#[derive(Debug, Args)]
+pub struct Data {
+    #[command(subcommand)]
+    pub command: DataCommand,
+}
+
+/// What can be done with data sets.
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// Every set, with its shape, classes, sizes, licence and publisher
+    List,
+    /// Read a set, and print what is in it
+    Check {
+        /// The set, as a manifest names it
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// The folder with its files
+        #[arg(long, value_name = "DIR")]
+        path: Option<PathBuf>,
+        /// For `images`: the height and width that they are resized to
+        #[arg(long, num_args = 2, value_names = ["HEIGHT", "WIDTH"], value_parser = clap::value_parser!(u64).range(1..=4096))]
+        size: Option<Vec<u64>>,
+        /// For `images`: 1 (grey) or 3 (red, green, blue)
+        #[arg(long, value_name = "N", default_value_t = 3, value_parser = channels)]
+        channels: u64,
+        /// For `images` without test images of their own: the share that is held out
+        #[arg(long, value_name = "SHARE", value_parser = share)]
+        test: Option<f64>,
+    },
+    /// Download a set from its publisher, check it and unpack it
+    Fetch {
+        /// The set, as a manifest names it
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// The folder to put it in [default: data/NAME]
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+        /// A mirror that has the publisher's files under this address
+        #[arg(long, value_name = "URL")]
+        from: Option<String>,
+    },
+}
+
+fn channels(text: &str) -> Result<u64, String> {
+    match text {
+        "1" => Ok(1),
+        "3" => Ok(3),
+        _ => Err("it can be 1 or 3".to_owned()),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..1.0).contains(share));
+    share.ok_or_else(|| "it can be from 0 to below 1".to_owned())
 }
 
 /// `pleach completions`.

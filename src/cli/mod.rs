@@ -10,6 +10,7 @@ mod arguments;
 mod cache;
 mod check;
 mod completions;
+mod data;
 mod explain;
 mod export;
 mod graph;
@@ -81,6 +82,7 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failure> {
         Command::Report(options) => report::report(options, global),
         Command::Export(options) => export::export(options, global),
         Command::Cache(options) => cache::cache(options, global),
+        Command::Data(options) => data::data(options),
         Command::Completions(options) => completions::completions(options),
         Command::Init(options) => init::init(options),
     }

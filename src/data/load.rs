@@ -26,7 +26,14 @@ pub struct DataSet {
     pub witness: Witness,
 }
 
-/// Reads a data set. Each file is read once, and the bytes that are hashed are the bytes that are parsed.
+impl DataSet {
+    /// The number of classes.
+    pub fn classes(&self) -> usize {
+        self.class_names.len()
+    }
+}
+
+/// Reads a published data set; [`Origin::load`](super::Origin::load) reads any. Each file is read once, and the bytes that are hashed are the bytes that are parsed.
 ///
 /// `path` is the folder with the publisher's files, compressed with gzip or not for MNIST and Fashion-MNIST; for the
 /// CIFAR sets it may also be the parent of the folder that the publisher's archive unpacks to. It is `None` for a set
@@ -43,21 +50,24 @@ pub fn load(source: Source, path: Option<&Path>) -> Result<DataSet> {
         let class_names = owned(digits::CLASS_NAMES);
         digest.part(digits::ROLE, blake3::hash(&content));
         let (train, test) = digits::parse(&content)?;
-        let digest = digest.0.finalize();
+        let digest = digest.finish();
         return Ok(DataSet { source, train, test, class_names, digest, witness });
     };
-    let mut train = Images::empty(source.image_shape());
+    let Some(outline) = source.published() else {
+        return Err(Error::new(Kind::Internal, format!("`{}` has files but no published shape", source.name())));
+    };
+    let mut train = Images::empty(outline.shape);
     let mut test = train.clone();
     for part in layout.parts {
         let path = layout.find(&folder, part)?;
         let content = files::read(&path).map_err(|error| layout.replace_file(error))?;
         digest.part(part.role, content.watched.hash);
         let images = if part.half == Half::Train { &mut train } else { &mut test };
-        part.parse(&content.bytes, source, images).map_err(|error| layout.replace_file(error.at(&path)))?;
+        part.parse(&content.bytes, outline.classes, images).map_err(|error| layout.replace_file(error.at(&path)))?;
         witness.watch(content.watched);
     }
     let class_names = read_class_names(layout, &folder)?;
-    let digest = digest.0.finalize();
+    let digest = digest.finish();
     Ok(DataSet { source, train, test, class_names, digest, witness })
 }
 
@@ -69,19 +79,22 @@ pub fn digest(source: Source, path: Option<&Path>) -> Result<blake3::Hash> {
     let mut digest = ContentDigest::default();
     let Some((layout, folder)) = locate(source, path)? else {
         digest.part(digits::ROLE, blake3::hash(&digits::content()?));
-        return Ok(digest.0.finalize());
+        return Ok(digest.finish());
     };
     for part in layout.parts {
         let hash = files::hash(&layout.find(&folder, part)?).map_err(|error| layout.replace_file(error))?;
         digest.part(part.role, hash);
     }
-    Ok(digest.0.finalize())
+    Ok(digest.finish())
 }
 
 /// The files of a set and the folder they are in, or `None` if it is built in.
 fn locate(source: Source, path: Option<&Path>) -> Result<Option<(&'static Layout, PathBuf)>> {
     let name = source.name();
     match (layout(source), path) {
+        _ if source == Source::Images => {
+            Err(Error::new(Kind::Internal, "images are read by `Origin::load`, which knows their size"))
+        }
         (None, None) => Ok(None),
         (None, Some(path)) => Err(Error::new(Kind::Input, format!("data set `{name}` is built in and takes no path"))
             .at(path)
@@ -110,7 +123,7 @@ fn owned(names: &[&str]) -> Vec<String> {
 }
 
 /// The digest of a set's content, in the order that its parts come.
-struct ContentDigest(blake3::Hasher);
+pub(super) struct ContentDigest(blake3::Hasher);
 
 impl Default for ContentDigest {
     fn default() -> Self {
@@ -119,9 +132,15 @@ impl Default for ContentDigest {
 }
 
 impl ContentDigest {
-    fn part(&mut self, role: &str, content: blake3::Hash) {
+    /// Adds a file: what it is to the set, and the hash of its content.
+    pub fn part(&mut self, role: &str, content: blake3::Hash) {
         self.text(role);
         self.0.update(content.as_bytes());
+    }
+
+    /// The digest of all parts.
+    pub fn finish(self) -> blake3::Hash {
+        self.0.finalize()
     }
 
     /// With its length before it, so that no two sequences of texts read alike.

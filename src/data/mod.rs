@@ -2,9 +2,12 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `source.rs` | [`Source`]: the data sets there are, and their published shapes and sizes |
+//! | `source.rs` | [`Source`]: the data sets there are, and their published outlines |
 //! | `images.rs` | [`Images`]: pixels as bytes, and labels |
 //! | `load.rs` | [`load`] and [`digest`]: from a folder to a [`DataSet`] |
+//! | `origin.rs` | [`Origin`]: any set as a manifest describes it |
+//! | `fetch/` | [`fetch()`]: sets from their publishers |
+//! | `folder/` | a user's own images |
 //! | `sets/` | what belongs to one set alone: its files, class names and publisher; the built-in digits |
 //! | `formats/` | file formats: IDX, CIFAR records, comma-separated values, gzip |
 //! | `files.rs` | reading a regular file, once, within a size limit |
@@ -19,11 +22,14 @@
 
 mod augmentation;
 mod batch;
+mod fetch;
 pub mod files;
+mod folder;
 mod formats;
 mod images;
 mod load;
 mod normalization;
+mod origin;
 mod sets;
 mod source;
 mod split;
@@ -31,9 +37,12 @@ mod witness;
 
 pub use augmentation::{Augmentation, Mix};
 pub use batch::{Batch, EVALUATION_BATCH, batch, epoch_order};
+pub use fetch::{Progress, fetch};
+pub use folder::Decoding;
 pub use images::Images;
 pub use load::{DataSet, digest, load};
-pub use normalization::Normalization;
+pub use normalization::{Constants, Normalization};
+pub use origin::{Origin, Outline};
 pub use source::Source;
 pub use split::{Split, split};
 pub use witness::Witness;

@@ -14,6 +14,22 @@ pub struct Normalization {
     pub deviation: Vec<f32>,
 }
 
+/// Mean and deviation as a manifest gives them, for networks that were trained elsewhere.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Constants {
+    /// One a channel, of pixels scaled to 0 to 1.
+    pub mean: Vec<f64>,
+    /// One a channel, above 0.
+    pub deviation: Vec<f64>,
+}
+
+impl From<&Constants> for Normalization {
+    fn from(constants: &Constants) -> Self {
+        let single = |values: &[f64]| values.iter().map(|value| *value as f32).collect();
+        Self { mean: single(&constants.mean), deviation: single(&constants.deviation) }
+    }
+}
+
 impl Normalization {
     /// Measures the images at `indices`: the training images, never those of validation or test. Without any, the mean
     /// is 0 and the deviation 1.

@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Outline;
+use super::sets::layout;
+
 /// Where a data set comes from, as the manifest names it (`"digits"`, `"mnist"`, `"fashion-mnist"`, `"cifar-10"`,
-/// `"cifar-100"`).
+/// `"cifar-100"`, `"svhn"`, `"images"`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
@@ -19,12 +22,23 @@ pub enum Source {
     /// 60,000 photographs of 32x32 colour pixels in 100 classes (Krizhevsky, 2009).
     #[serde(rename = "cifar-100")]
     Cifar100,
+    /// 99,289 house numbers, cut into digits of 32x32 colour pixels (Netzer et al., 2011).
+    Svhn,
+    /// A user's own images, from PNG and JPEG files.
+    Images,
 }
 
 impl Source {
     /// Every source, in the order they are listed to a user.
-    pub const ALL: &[Source] =
-        &[Source::Digits, Source::Mnist, Source::FashionMnist, Source::Cifar10, Source::Cifar100];
+    pub const ALL: &[Source] = &[
+        Source::Digits,
+        Source::Mnist,
+        Source::FashionMnist,
+        Source::Cifar10,
+        Source::Cifar100,
+        Source::Svhn,
+        Source::Images,
+    ];
 
     /// The name in a manifest.
     pub fn name(self) -> &'static str {
@@ -34,6 +48,8 @@ impl Source {
             Source::FashionMnist => "fashion-mnist",
             Source::Cifar10 => "cifar-10",
             Source::Cifar100 => "cifar-100",
+            Source::Svhn => "svhn",
+            Source::Images => "images",
         }
     }
 
@@ -42,39 +58,30 @@ impl Source {
         self != Source::Digits
     }
 
-    /// Height, width and channels of every image.
-    pub fn image_shape(self) -> [usize; 3] {
+    /// Shape, classes and sizes as published; `None` for a user's own images.
+    pub fn published(self) -> Option<Outline> {
+        let outline = |shape, classes, train, test| Some(Outline { shape, classes, train, test });
         match self {
-            Source::Digits => [8, 8, 1],
-            Source::Mnist | Source::FashionMnist => [28, 28, 1],
-            Source::Cifar10 | Source::Cifar100 => [32, 32, 3],
+            Source::Digits => outline([8, 8, 1], 10, 1_350, 447),
+            Source::Mnist | Source::FashionMnist => outline([28, 28, 1], 10, 60_000, 10_000),
+            Source::Cifar10 => outline([32, 32, 3], 10, 50_000, 10_000),
+            Source::Cifar100 => outline([32, 32, 3], 100, 50_000, 10_000),
+            Source::Svhn => outline([32, 32, 3], 10, 73_257, 26_032),
+            Source::Images => None,
         }
     }
 
-    /// The number of classes; labels are 0 to one less than this.
-    pub fn classes(self) -> usize {
+    /// Where the set is published, and under which terms; `None` for a user's own images.
+    pub fn publisher(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Source::Digits | Source::Mnist | Source::FashionMnist | Source::Cifar10 => 10,
-            Source::Cifar100 => 100,
+            Source::Digits => Some(("built in", "CC BY 4.0")),
+            source => layout(source).map(|layout| (layout.publisher, layout.licence)),
         }
     }
 
-    /// The published number of training images, before a validation split. A user's folder may hold a part of the
-    /// set, so [`load`](super::load) can return fewer or more.
-    pub fn train_size(self) -> usize {
-        match self {
-            Source::Digits => 1_350,
-            Source::Mnist | Source::FashionMnist => 60_000,
-            Source::Cifar10 | Source::Cifar100 => 50_000,
-        }
-    }
-
-    /// The published number of test images; see [`train_size`](Self::train_size).
-    pub fn test_size(self) -> usize {
-        match self {
-            Source::Digits => 447,
-            Source::Mnist | Source::FashionMnist | Source::Cifar10 | Source::Cifar100 => 10_000,
-        }
+    /// The digest of the published content, where it is known.
+    pub fn published_digest(self) -> Option<&'static str> {
+        layout(self).and_then(|layout| layout.digest)
     }
 }
 

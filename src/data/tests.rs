@@ -35,6 +35,48 @@ pub fn cifar_record(labels: &[u8], start: u8) -> Vec<u8> {
     record
 }
 
+/// An uncompressed MATLAB array of values of type `kind`.
+pub fn mat_array(name: &str, dimensions: &[u32], kind: u32, values: &[u8]) -> Vec<u8> {
+    let element = |kind: u32, content: &[u8]| {
+        let mut bytes = [kind.to_le_bytes(), (content.len() as u32).to_le_bytes()].concat();
+        bytes.extend(content);
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        bytes
+    };
+    // Short names are in short elements.
+    let name = match name.len() {
+        1..=4 => {
+            let mut short = (1 | (name.len() as u32) << 16).to_le_bytes().to_vec();
+            short.extend(name.as_bytes());
+            short.resize(8, 0);
+            short
+        }
+        _ => element(1, name.as_bytes()),
+    };
+    let dimensions: Vec<u8> = dimensions.iter().flat_map(|size| size.to_le_bytes()).collect();
+    element(14, &[element(6, &[9, 0, 0, 0, 0, 0, 0, 0]), element(5, &dimensions), name, element(kind, values)].concat())
+}
+
+/// A MATLAB 5 file of elements.
+pub fn mat_file(elements: &[&[u8]]) -> Vec<u8> {
+    let mut header = b"MATLAB 5.0 MAT-file, made by a test".to_vec();
+    header.resize(124, b' ');
+    header.extend([0, 1, b'I', b'M']);
+    [header, elements.concat()].concat()
+}
+
+/// A file like SVHN's: row + 2 column + 70 channel + image at every pixel.
+pub fn svhn(labels: &[u8]) -> Vec<u8> {
+    let count = labels.len();
+    let pixel = |index: usize| {
+        let (row, column, channel, image) = (index % 32, index / 32 % 32, index / 1024 % 3, index / 3072);
+        (row + 2 * column + 70 * channel + image) as u8
+    };
+    let pixels: Vec<u8> = (0..count * 3072).map(pixel).collect();
+    let x = mat_array("X", &[32, 32, 3, count as u32], 2, &pixels);
+    mat_file(&[&x, &mat_array("y", &[count as u32, 1], 2, labels)])
+}
+
 /// `bytes` compressed.
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -211,6 +253,17 @@ fn cifar_100_has_its_fine_labels_as_classes() {
 }
 
 #[test]
+fn svhn_is_read_whole() {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("train_32x32.mat"), svhn(&[10, 3])).unwrap();
+    fs::write(folder.path().join("test_32x32.mat"), svhn(&[7])).unwrap();
+    let set = load(Source::Svhn, Some(folder.path())).unwrap();
+    assert_eq!((&set.train.labels, &set.test.labels), (&vec![0, 3], &vec![7]));
+    assert_eq!((set.train.shape, set.class_names[7].as_str()), ([32, 32, 3], "7"));
+    assert_eq!(load_digest(Source::Svhn, folder.path()), set.digest);
+}
+
+#[test]
 fn digits_have_a_fixed_stratified_split() {
     let set = load(Source::Digits, None).unwrap();
     assert_eq!(digest(Source::Digits, None).unwrap(), set.digest);
@@ -238,7 +291,8 @@ fn digits_have_a_fixed_stratified_split() {
 #[test]
 fn published_sizes_are_those_of_the_built_in_set() {
     let set = load(Source::Digits, None).unwrap();
-    assert_eq!((set.train.len(), set.test.len()), (Source::Digits.train_size(), Source::Digits.test_size()));
+    let outline = Source::Digits.published().unwrap();
+    assert_eq!((set.train.len(), set.test.len()), (outline.train, outline.test));
 }
 
 #[test]

@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
-use crate::data::Source;
+use crate::data::{Constants, Decoding, Origin, Outline, Source};
 use crate::network::arch::Architecture;
 use crate::stage::Parameters;
 use diagnostic::{Diagnostics, Invalid};
@@ -72,6 +72,12 @@ pub struct Data {
     pub source: Source,
     /// The folder with its files, for sets that are not built in. Relative paths are resolved against the manifest.
     pub path: Option<PathBuf>,
+    /// What image files are made into, for a user's own images.
+    pub decoding: Option<Decoding>,
+    /// Shape, classes and sizes; `None` when what they depend on was wrong.
+    pub outline: Option<Outline>,
+    /// Mean and deviation; measured on the training split when absent.
+    pub normalization: Option<Constants>,
     /// The share of the training set that is split off for validation, in [0, 1).
     pub validation: f64,
     /// Use only so many training images, drawn by seed from every class alike; all when absent.
@@ -94,10 +100,18 @@ pub enum NetworkSource {
 }
 
 impl Data {
-    /// Whether both have the same training split, and so the same normalisation.
+    /// What is read, from where.
+    pub fn origin(&self) -> Origin {
+        Origin { source: self.source, path: self.path.clone(), decoding: self.decoding }
+    }
+
+    /// Whether images are normalised alike: by the same constants, or both by the same training split.
     pub fn normalises_like(&self, other: &Data) -> bool {
-        let split = |data: &Data| (data.source, data.path.clone(), data.limit, data.seed);
-        split(self) == split(other) && self.validation == other.validation
+        if self.normalization.is_some() || other.normalization.is_some() {
+            return self.normalization == other.normalization;
+        }
+        let split = |data: &Data| (data.limit, data.seed);
+        self.origin() == other.origin() && split(self) == split(other) && self.validation == other.validation
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::DataDigests;
-use crate::data;
+use crate::data::Outline;
 use crate::error::Result;
 use crate::manifest::Manifest;
 use crate::stage::key::{self, Fields};
@@ -34,16 +34,16 @@ pub fn resolve<'a>(
 ) -> Resolved {
     let (_, definition) = manifest.stages.get_index(stage).expect("the graph has the manifest's stages");
     let data = definition.data.as_ref().map(|name| (name, &manifest.data[name]));
-    let import = definition.file.as_ref().zip(data).map(|(path, (_, data))| ImportInput {
-        path: path.clone(),
-        shape: data.source.image_shape(),
-        classes: data.source.classes(),
-        digest: digests.files[path],
+    let import = definition.file.as_ref().zip(data).and_then(|(path, (_, data))| {
+        let Outline { shape, classes, .. } = data.outline?;
+        Some(ImportInput { path: path.clone(), shape, classes, digest: digests.files[path] })
     });
     // An imported network is not trained here: of its data only the shape counts.
-    let data = data.filter(|_| import.is_none()).map(|(name, data)| DataInput {
+    let data = data.filter(|_| definition.file.is_none()).map(|(name, data)| DataInput {
         source: data.source,
         path: data.path.clone(),
+        decoding: data.decoding,
+        normalization: data.normalization.clone(),
         validation: data.validation,
         limit: data.limit,
         seed: data.seed,
@@ -97,7 +97,7 @@ pub fn data_digests(manifest: &Manifest, stages: &[usize]) -> Result<DataDigests
         let Some(name) = &definition.data else { continue };
         if !digests.sets.contains_key(name) {
             let data = &manifest.data[name];
-            let hash = data::digest(data.source, data.path.as_deref()).map_err(|error| {
+            let hash = data.origin().digest().map_err(|error| {
                 error.hint(format!(
                     "say where they are with `path` of `[data.{name}]`, or with `--set data.{name}.path=…`"
                 ))

@@ -128,7 +128,7 @@ fn work_unguarded(task: &Task, shared: &Shared, messages: &Sender<Message>) -> R
     };
     let outputs = stage::carry_out(&task.description, &context)?;
     if let Some(input) = &task.description.data {
-        shared.data.check_unchanged(input.source, input.path.as_ref())?;
+        shared.data.check_unchanged(&input.origin())?;
     }
     let seconds = begun.elapsed().as_secs_f64();
     let record = commit(task, shared, outputs, seconds, messages)?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Parameters;
-use crate::data::Source;
+use crate::data::{Constants, Decoding, Origin, Source};
 use crate::store::{Digest, Record};
 
 /// A stage as a worker gets it.
@@ -33,6 +33,11 @@ pub struct DataInput {
     pub source: Source,
     /// Where its files are now; not part of the key.
     pub path: Option<PathBuf>,
+    /// What image files are made into, for a user's own images.
+    #[serde(flatten)]
+    pub decoding: Option<Decoding>,
+    /// Mean and deviation, if they are not measured on the training split.
+    pub normalization: Option<Constants>,
     /// The share of the training set that is split off.
     pub validation: f64,
     /// Training images used before the split; all when absent.
@@ -55,6 +60,13 @@ pub struct ImportInput {
     pub classes: usize,
     /// The hash of the file's bytes.
     pub digest: Digest,
+}
+
+impl DataInput {
+    /// What is read, from where.
+    pub fn origin(&self) -> Origin {
+        Origin { source: self.source, path: self.path.clone(), decoding: self.decoding }
+    }
 }
 
 /// The objects that make up a network in the store.

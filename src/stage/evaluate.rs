@@ -95,7 +95,7 @@ pub fn evaluate(description: &Description, split: Split, context: &Context) -> R
             top1: evaluation::top(&logits, &labels, 1),
             top5: evaluation::top(&logits, &labels, 5),
             loss,
-            per_class: per_class(&logits, &labels, data.set.source.classes()),
+            per_class: per_class(&logits, &labels, data.set.classes()),
             parameters: model.graph.parameter_count(),
             nonzeros: model.nonzero_count(),
             macs: model.graph.macs(),

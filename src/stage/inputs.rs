@@ -1,11 +1,9 @@
 //! Networks and data that a stage reads, verified against the hashes in its description.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::{Context, DataInput, Description, Failure, NetworkInput};
-use crate::data::{self, DataSet, Images, Normalization, Source};
+use crate::data::{self, DataSet, Images, Normalization, Origin};
 use crate::error::{Error, Kind, Result};
 use crate::network::Model;
 use crate::store::Digest;
@@ -14,7 +12,8 @@ use crate::store::Digest;
 #[derive(Default)]
 pub struct DataSets(Mutex<Slots>);
 
-type Slots = HashMap<(Source, Option<PathBuf>), Arc<Slot>>;
+/// Few enough to look through.
+type Slots = Vec<(Origin, Arc<Slot>)>;
 type Slot = OnceLock<Result<Arc<DataSet>>>;
 
 impl DataSets {
@@ -22,20 +21,26 @@ impl DataSets {
     ///
     /// # Errors
     /// [`Kind::Input`] when a file is missing or malformed.
-    pub fn get(&self, source: Source, path: Option<&PathBuf>) -> Result<Arc<DataSet>> {
+    pub fn get(&self, origin: &Origin) -> Result<Arc<DataSet>> {
         let slot = {
             let mut sets = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            Arc::clone(sets.entry((source, path.cloned())).or_default())
+            match sets.iter().find(|(other, _)| other == origin) {
+                Some((_, slot)) => Arc::clone(slot),
+                None => {
+                    sets.push((origin.clone(), Arc::default()));
+                    Arc::clone(&sets[sets.len() - 1].1)
+                }
+            }
         };
-        slot.get_or_init(|| data::load(source, path.map(PathBuf::as_path)).map(Arc::new)).clone()
+        slot.get_or_init(|| origin.load().map(Arc::new)).clone()
     }
 
     /// Whether the files of a set still hold what was read from them.
     ///
     /// # Errors
     /// [`Kind::Input`] when they do not.
-    pub fn check_unchanged(&self, source: Source, path: Option<&PathBuf>) -> Result<()> {
-        self.get(source, path)?.witness.unchanged()
+    pub fn check_unchanged(&self, origin: &Origin) -> Result<()> {
+        self.get(origin)?.witness.unchanged()
     }
 }
 
@@ -47,7 +52,7 @@ pub struct Prepared {
     pub train: Vec<u32>,
     /// Indices of validation images, of the training set too.
     pub validation: Vec<u32>,
-    /// From the training split.
+    /// From the training split, or as the manifest gives it.
     pub normalization: Normalization,
 }
 
@@ -67,7 +72,7 @@ impl Prepared {
 /// # Errors
 /// [`Kind::Input`] when the bytes are not those that the stage was planned with.
 pub fn data(input: &DataInput, context: &Context) -> Result<Prepared> {
-    let set = context.data.get(input.source, input.path.as_ref())?;
+    let set = context.data.get(&input.origin())?;
     if Digest::from_bytes(*set.digest.as_bytes()) != input.digest {
         let error =
             Error::new(Kind::Input, format!("input `{}` changed while the run was going on", input.source.name()))
@@ -81,13 +86,16 @@ pub fn data(input: &DataInput, context: &Context) -> Result<Prepared> {
     if let Some(limit) = input.limit {
         // A stratified choice, so that a small limit still has every class.
         let share = 1.0 - (limit as f64 / available.len() as f64).min(1.0);
-        available = data::split(&set.train.labels, set.source.classes(), share, input.seed).train;
+        available = data::split(&set.train.labels, set.classes(), share, input.seed).train;
     }
     let labels: Vec<u32> = available.iter().map(|i| set.train.labels[*i as usize]).collect();
-    let split = data::split(&labels, set.source.classes(), input.validation, input.seed);
+    let split = data::split(&labels, set.classes(), input.validation, input.seed);
     let pick = |indices: &[u32]| indices.iter().map(|i| available[*i as usize]).collect::<Vec<u32>>();
     let (train, validation) = (pick(&split.train), pick(&split.validation));
-    let normalization = Normalization::of(&set.train, &train);
+    let normalization = match &input.normalization {
+        Some(constants) => constants.into(),
+        None => Normalization::of(&set.train, &train),
+    };
     Ok(Prepared { set, train, validation, normalization })
 }
 

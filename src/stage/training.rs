@@ -44,7 +44,7 @@ fn start(description: &Description, data: &inputs::Prepared, context: &Context) 
     match &description.parameters {
         Parameters::Train { network, .. } | Parameters::Distill { network, .. } => {
             let graph = match network {
-                Some(architecture) => architecture.build(data.set.train.shape, data.set.source.classes())?,
+                Some(architecture) => architecture.build(data.set.train.shape, data.set.classes())?,
                 None => inputs::graph(description, "like", context)?,
             };
             Ok(Model::initialise(graph, description.seed)?)

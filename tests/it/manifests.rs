@@ -6,12 +6,14 @@
 //! - `losses`: layers that losses name
 //! - `many`: several mistakes at once
 //! - `penalties`: mistakes in penalties
+//! - `data`: data sets and augmentation
 //! - `bytes`: what is not text, not TOML, or not a file
 //! - `size`: nesting, long chains and cycles, limits
 //! - `sets`: `--set`
 
 mod architectures;
 mod bytes;
+mod data;
 mod faults;
 mod losses;
 mod many;

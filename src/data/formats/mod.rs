@@ -5,6 +5,7 @@
 //! | `idx.rs` | IDX, the format of MNIST and Fashion-MNIST |
 //! | `cifar.rs` | the binary records of CIFAR-10 and CIFAR-100 |
 //! | `csv.rs` | comma-separated pixels and label, one image a line |
+//! | `mat.rs` | MATLAB 5 files, as far as SVHN uses them |
 //! | `names.rs` | class names, one a line |
 //! | `gzip.rs` | compressed files |
 //!
@@ -14,6 +15,7 @@ pub(super) mod cifar;
 pub(super) mod csv;
 pub(super) mod gzip;
 pub(super) mod idx;
+pub(super) mod mat;
 pub(super) mod names;
 
 use crate::error::{Error, Kind, Result};

@@ -1,6 +1,6 @@
 //! CIFAR-10, binary version (A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009).
 
-use super::{Half, Holds, Layout, Part};
+use super::{Archive, Half, Holds, Layout, Part};
 use crate::data::formats::cifar::Labels;
 
 const fn part(role: &'static str, names: &'static [&'static str], half: Half) -> Part {
@@ -21,4 +21,10 @@ pub const LAYOUT: Layout = Layout {
     class_names_file: Some("batches.meta.txt"),
     class_names: &["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"],
     publisher: "https://www.cs.toronto.edu/~kriz/cifar.html",
+    licence: "none stated",
+    archives: &[Archive {
+        url: "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+        md5: "c32a1d4ab5d03f1284b67883e8d87530",
+    }],
+    digest: None,
 };

@@ -1,7 +1,7 @@
 //! CIFAR-100, binary version (A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009). The fine
 //! labels are the classes.
 
-use super::{Half, Holds, Layout, Part};
+use super::{Archive, Half, Holds, Layout, Part};
 use crate::data::formats::cifar::Labels;
 
 const HOLDS: Holds = Holds::Records(Labels::CoarseAndFine);
@@ -16,6 +16,12 @@ pub const LAYOUT: Layout = Layout {
     class_names_file: Some("fine_label_names.txt"),
     class_names: &CLASS_NAMES,
     publisher: "https://www.cs.toronto.edu/~kriz/cifar.html",
+    licence: "none stated",
+    archives: &[Archive {
+        url: "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
+        md5: "03b5dce01913d631647c71ecec9e9cb8",
+    }],
+    digest: None,
 };
 
 #[rustfmt::skip]

@@ -1,7 +1,7 @@
 //! MNIST (Y. LeCun, C. Cortes, C. J. C. Burges) and Fashion-MNIST (H. Xiao, K. Rasul, R. Vollgraf, 2017), which took
 //! over MNIST's shapes, sizes and file names.
 
-use super::{Half, Holds, Layout, Part};
+use super::{Archive, Half, Holds, Layout, Part};
 
 /// The four files. MNIST is also passed around with a dot before `idx`.
 const PARTS: &[Part] = &[
@@ -61,6 +61,26 @@ pub const MNIST: Layout = Layout {
     class_names_file: None,
     class_names: DIGIT_NAMES,
     publisher: "http://yann.lecun.com/exdb/mnist",
+    licence: "CC BY-SA 3.0",
+    archives: &[
+        Archive {
+            url: "https://ossci-datasets.s3.amazonaws.com/mnist/train-images-idx3-ubyte.gz",
+            md5: "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+        },
+        Archive {
+            url: "https://ossci-datasets.s3.amazonaws.com/mnist/train-labels-idx1-ubyte.gz",
+            md5: "d53e105ee54ea40749a09fcbcd1e9432",
+        },
+        Archive {
+            url: "https://ossci-datasets.s3.amazonaws.com/mnist/t10k-images-idx3-ubyte.gz",
+            md5: "9fb629c4189551a2d022fa330f9573f3",
+        },
+        Archive {
+            url: "https://ossci-datasets.s3.amazonaws.com/mnist/t10k-labels-idx1-ubyte.gz",
+            md5: "ec29112dd5afa0611ce80d1b7f02629c",
+        },
+    ],
+    digest: None,
 };
 
 /// Fashion-MNIST.
@@ -81,4 +101,24 @@ pub const FASHION_MNIST: Layout = Layout {
         "Ankle boot",
     ],
     publisher: "https://github.com/zalandoresearch/fashion-mnist",
+    licence: "MIT",
+    archives: &[
+        Archive {
+            url: "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/train-images-idx3-ubyte.gz",
+            md5: "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+        },
+        Archive {
+            url: "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/train-labels-idx1-ubyte.gz",
+            md5: "25c81989df183df01b3e8a0aad5dffbe",
+        },
+        Archive {
+            url: "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/t10k-images-idx3-ubyte.gz",
+            md5: "bef4ecab320f06d8554ea6380940ec79",
+        },
+        Archive {
+            url: "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/t10k-labels-idx1-ubyte.gz",
+            md5: "bb300cfdad3c16e7a12a480ee83cd310",
+        },
+    ],
+    digest: None,
 };

@@ -5,17 +5,19 @@
 //! | `mnist.rs` | MNIST and Fashion-MNIST, which share their file names |
 //! | `cifar_10.rs` | CIFAR-10 |
 //! | `cifar_100.rs` | CIFAR-100 |
+//! | `svhn.rs` | SVHN |
 //! | `digits/` | the built-in digits, with their data |
 
 mod cifar_10;
 mod cifar_100;
 pub(super) mod digits;
 mod mnist;
+mod svhn;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::formats::{cifar, idx};
+use super::formats::{cifar, idx, mat};
 use super::{Images, Source};
 use crate::error::{Error, Kind, Result};
 
@@ -31,6 +33,20 @@ pub(super) struct Layout {
     pub class_names: &'static [&'static str],
     /// Where the files can be had.
     pub publisher: &'static str,
+    /// Under which terms, as far as the publisher says.
+    pub licence: &'static str,
+    /// What is to be downloaded.
+    pub archives: &'static [Archive],
+    /// The digest of the published content, where we have seen it.
+    pub digest: Option<&'static str>,
+}
+
+/// One file at a publisher: a file of the set, or an archive of them if the layout has a folder that it unpacks to.
+pub(super) struct Archive {
+    /// Its address; its last part is the file's name.
+    pub url: &'static str,
+    /// Its MD5, as the publisher or torchvision gives it.
+    pub md5: &'static str,
 }
 
 /// One file of a set.
@@ -61,16 +77,19 @@ pub(super) enum Holds {
     Labels,
     /// CIFAR records.
     Records(cifar::Labels),
+    /// A MATLAB file with images and labels.
+    Matlab,
 }
 
-/// The files of `source`, or `None` if it is built in.
+/// The files of `source`, or `None` if it is built in or a user's own.
 pub(super) fn layout(source: Source) -> Option<&'static Layout> {
     match source {
-        Source::Digits => None,
+        Source::Digits | Source::Images => None,
         Source::Mnist => Some(&mnist::MNIST),
         Source::FashionMnist => Some(&mnist::FASHION_MNIST),
         Source::Cifar10 => Some(&cifar_10::LAYOUT),
         Source::Cifar100 => Some(&cifar_100::LAYOUT),
+        Source::Svhn => Some(&svhn::LAYOUT),
     }
 }
 
@@ -121,12 +140,11 @@ impl Layout {
 }
 
 impl Part {
-    /// Adds what `bytes` hold to `images`.
+    /// Adds what `bytes` hold to `images`, of so many classes.
     ///
     /// # Errors
     /// Kind `Input` if they are malformed, or do not fit the images before.
-    pub fn parse(&self, bytes: &[u8], source: Source, images: &mut Images) -> Result<()> {
-        let classes = source.classes();
+    pub fn parse(&self, bytes: &[u8], classes: usize, images: &mut Images) -> Result<()> {
         match self.holds {
             Holds::Images => {
                 let [height, width, _] = images.shape;
@@ -142,6 +160,7 @@ impl Part {
                 images.labels.extend(labels.iter().copied().map(u32::from));
             }
             Holds::Records(labels) => cifar::append(bytes, labels, classes, images)?,
+            Holds::Matlab => mat::append(bytes, images)?,
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::{channels, data_of, losses, weights};
+use crate::data::Outline;
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::scalar::printable;
 use crate::manifest::source::Span;
@@ -88,8 +89,7 @@ fn network_of(
                 _ if !stage.spans.sound("network") => None,
                 None => like("like"),
                 Some(architecture) => {
-                    let data = data_of(manifest, stage).filter(|data| data.spans.sound("data.source"))?;
-                    let (shape, classes) = (data.source.image_shape(), data.source.classes());
+                    let Outline { shape, classes, .. } = data_of(manifest, stage)?.outline?;
                     let build = || build(architecture, shape, classes, manifest, stage, diagnostics).map(Rc::new);
                     let json = serde_json::to_string(architecture).expect("an architecture is plain data");
                     built.entry((json, shape, classes)).or_insert_with(build).clone()
@@ -233,8 +233,8 @@ fn fits(
     trained_on: &HashMap<&str, &Data>,
     diagnostics: &mut Diagnostics,
 ) -> bool {
-    let Some(data) = data_of(manifest, stage).filter(|data| data.spans.sound("data.source")) else { return true };
-    let (shape, classes) = (data.source.image_shape(), data.source.classes());
+    let Some(data) = data_of(manifest, stage) else { return true };
+    let Some(Outline { shape, classes, .. }) = data.outline else { return true };
     let words = |[h, w, c]: [usize; 3], k: usize| format!("{h}x{w}x{c} images of {k} classes");
     let mut all_fit = true;
     for (role, reference) in &stage.inputs {
@@ -252,7 +252,7 @@ fn fits(
                     .label(format!("on `{}`, and this stage reads `{}`", name(other), name(data)))
                     .hint(
                         "images are normalised by the training split, so what meets in a stage must have the same \
-                         `source`, `path`, `validation`, `limit` and `seed`",
+                         `source`, `path`, `validation`, `limit` and `seed`, or the same `normalization`",
                     );
             }
             continue;

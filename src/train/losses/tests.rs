@@ -112,7 +112,7 @@ struct Probe {
     student: Executor<Cpu>,
     answer: Answer<Cpu>,
     connectors: Connectors<Cpu>,
-    labels: Vec<u32>,
+    batch: crate::data::Batch,
     pixels: Flat<Cpu>,
 }
 
@@ -131,7 +131,7 @@ impl Probe {
             student: Executor::new(&student, &device).unwrap(),
             answer: Answer { logits: answer.logits, kept: answer.kept },
             connectors,
-            labels: vec![1, 7, 3],
+            batch: crate::data::Batch { pixels: Vec::new(), labels: vec![1, 7, 3], size: 3, mix: None },
             pixels,
         }
     }
@@ -145,7 +145,7 @@ impl Probe {
         keep.sort_unstable();
         keep.dedup();
         let forward = self.student.forward(self.pixels.clone(), 3, Mode::Train(None), &keep, &mut tape).unwrap();
-        let given = Given { targets: Targets::new(&self.labels), teacher: Some(&self.answer), peer: None, epoch };
+        let given = Given { targets: Targets::new(&self.batch), teacher: Some(&self.answer), peer: None, epoch };
         let terms = self.losses.terms(&forward, &given, self.connectors.parameters(), &mut tape).unwrap();
         let value = terms.iter().map(|(weight, term)| f64::from(*weight) * f64::from(Cpu::download(term)[0])).sum();
         let gradients = backward(self.student.device().weighted_sum(&terms, tape).unwrap()).unwrap();

@@ -35,10 +35,10 @@ pub fn content() -> Result<Vec<u8>> {
 /// # Errors
 /// Kind `Internal` if the built-in bytes are damaged.
 pub fn parse(content: &[u8]) -> Result<(Images, Images)> {
-    let source = Source::Digits;
-    let all = csv::images(content, source.image_shape(), 16, 15, source.classes())
+    let outline = Source::Digits.published().ok_or_else(|| Error::new(Kind::Internal, "digits have a shape"))?;
+    let all = csv::images(content, outline.shape, 16, 15, outline.classes)
         .map_err(|error| Error { kind: Kind::Internal, ..error })?;
-    let fraction = source.test_size() as f64 / all.len() as f64;
-    let halves = split(&all.labels, source.classes(), fraction, SPLIT_SEED);
+    let fraction = outline.test as f64 / all.len() as f64;
+    let halves = split(&all.labels, outline.classes, fraction, SPLIT_SEED);
     Ok((all.select(&halves.train), all.select(&halves.validation)))
 }

@@ -1,0 +1,105 @@
+//! `pleach data`.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::arguments::{self, DataCommand};
+use super::{Failure, output};
+use crate::data::{self, DataSet, Decoding, Images, Origin, Progress, Source};
+use crate::error::{Error, Kind, Result};
+use crate::manifest::nearest;
+use crate::report::{bytes, count};
+
+/// How often progress is told.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+
+/// Lists, checks or downloads data sets.
+pub fn data(arguments: &arguments::Data) -> Result<(), Failure> {
+    match &arguments.command {
+        DataCommand::List => {
+            list();
+            Ok(())
+        }
+        DataCommand::Check { name, path, size, channels, test } => {
+            let source = source(name)?;
+            let decoding =
+                size.as_ref().map(|size| Decoding { size: [size[0], size[1]], channels: *channels, test: *test });
+            if source == Source::Images && decoding.is_none() {
+                let error = Error::new(Kind::Usage, "`images` need the size that they are resized to");
+                return Err(error.hint("add `--size HEIGHT WIDTH`").into());
+            }
+            let set = Origin { source, path: path.clone(), decoding }.load()?;
+            output::stdout(&describe(&set));
+            Ok(())
+        }
+        DataCommand::Fetch { name, to, from } => {
+            let source = source(name)?;
+            let to = to.clone().unwrap_or_else(|| PathBuf::from("data").join(name));
+            let mut told = None;
+            let mut tell = |progress: Progress| {
+                let whole = progress.total == Some(progress.bytes);
+                if whole || told.is_none_or(|told: Instant| told.elapsed() >= TELL_EVERY) {
+                    told = Some(Instant::now());
+                    let of = progress.total.map_or(String::new(), |total| format!(" of {}", bytes(total)));
+                    output::stderr(&format!("{}: {}{of}", progress.file, bytes(progress.bytes)));
+                }
+            };
+            let (folder, set) = data::fetch(source, &to, from.as_deref(), &mut tell)?;
+            output::stdout(&describe(&set));
+            output::stdout(&format!("use it with `source = \"{name}\"` and `path = \"{}\"`\n", folder.display()));
+            Ok(())
+        }
+    }
+}
+
+fn source(name: &str) -> Result<Source> {
+    let found = Source::ALL.iter().copied().find(|source| source.name() == name);
+    found.ok_or_else(|| {
+        let error = Error::new(Kind::Usage, format!("there is no data set `{name}`"));
+        match nearest::hint(name, Source::ALL.iter().map(|source| source.name())) {
+            Some(hint) => error.hint(hint),
+            None => error.hint("`pleach data list` shows them"),
+        }
+    })
+}
+
+fn list() {
+    let mut text = String::new();
+    for source in Source::ALL {
+        let outline = source.published().map_or("your own PNG and JPEG files".to_owned(), |outline| {
+            let [height, width, channels] = outline.shape;
+            let (train, test) = (count(outline.train as u64), count(outline.test as u64));
+            format!("{height}x{width}x{channels}, {} classes, {train} + {test} images", outline.classes)
+        });
+        let publisher =
+            source.publisher().map_or(String::new(), |(address, licence)| format!("  {licence:<24} {address}"));
+        text.push_str(format!("{:14} {outline:<46}{publisher}", source.name()).trim_end());
+        text.push('\n');
+    }
+    output::stdout(&text);
+}
+
+fn describe(set: &DataSet) -> String {
+    let [height, width, channels] = set.train.shape;
+    let per_class = |images: &Images| {
+        let mut counts = vec![0; set.classes()];
+        images.labels.iter().for_each(|label| counts[*label as usize] += 1);
+        counts
+    };
+    let mut text = format!(
+        "{}: {height}x{width}x{channels}, {} training and {} test images\n",
+        set.source.name(),
+        count(set.train.len() as u64),
+        count(set.test.len() as u64)
+    );
+    for ((name, train), test) in set.class_names.iter().zip(per_class(&set.train)).zip(per_class(&set.test)) {
+        text.push_str(&format!("  {name:20} {:>9} {:>9}\n", count(train), count(test)));
+    }
+    let known = match set.source.published_digest() {
+        Some(digest) if digest == set.digest.to_hex().as_str() => " (as published)",
+        Some(_) => " (not what was published)",
+        None => "",
+    };
+    text.push_str(&format!("digest {}{known}\n", set.digest));
+    text
+}

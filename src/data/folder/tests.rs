@@ -1,0 +1,200 @@
+use std::fs;
+
+use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder, codecs::png::PngEncoder};
+use tempfile::{TempDir, tempdir};
+
+use super::*;
+use crate::data::Origin;
+use crate::data::tests::message;
+
+const SMALL: Decoding = Decoding { size: [2, 2], channels: 3, test: None };
+
+/// A PNG of one colour.
+fn png(color: [u8; 3], width: u32, height: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let pixels: Vec<u8> = (0..width * height).flat_map(|_| color).collect();
+    PngEncoder::new(&mut bytes).write_image(&pixels, width, height, ExtendedColorType::Rgb8).unwrap();
+    bytes
+}
+
+fn write(folder: &Path, files: &[(&str, Vec<u8>)]) {
+    for (name, bytes) in files {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+}
+
+fn halves() -> TempDir {
+    let folder = tempdir().unwrap();
+    let mut jpeg = Vec::new();
+    JpegEncoder::new_with_quality(&mut jpeg, 100).encode(&[90; 4 * 4 * 3], 4, 4, ExtendedColorType::Rgb8).unwrap();
+    write(
+        folder.path(),
+        &[
+            ("train/cat/b.png", png([10, 20, 30], 2, 2)),
+            ("train/cat/a.PNG", png([40, 50, 60], 5, 3)),
+            ("train/ant/x.jpeg", jpeg),
+            ("train/cat/.hidden", vec![1]),
+            ("train/LICENSE", vec![1]),
+            ("test/cat/1.png", png([70, 80, 90], 2, 2)),
+        ],
+    );
+    folder
+}
+
+fn both(folder: &Path, decoding: Decoding) -> DataSet {
+    let set = load(folder, &decoding).unwrap();
+    assert_eq!(digest(folder, &decoding).unwrap(), set.digest);
+    set
+}
+
+#[test]
+fn a_folder_a_class_in_two_halves() {
+    let folder = halves();
+    let set = both(folder.path(), SMALL);
+    assert_eq!(set.class_names, ["ant", "cat"]);
+    assert_eq!((&set.train.labels, &set.test.labels), (&vec![0, 1, 1], &vec![1]));
+    assert_eq!((set.train.shape, set.train.image(0)), ([2, 2, 3], &[90; 12][..]));
+    assert_eq!(set.train.image(1), [40, 50, 60].repeat(4), "by name, and resized");
+    assert_eq!(set.train.image(2), [10, 20, 30].repeat(4));
+    let grey = both(folder.path(), Decoding { channels: 1, ..SMALL });
+    assert_eq!((grey.train.shape, grey.train.image(0)), ([2, 2, 1], &[90; 4][..]));
+    assert_eq!(grey.digest, set.digest, "the digest is of files; size and channels are in the key by themselves");
+    set.witness.unchanged().unwrap();
+    fs::write(folder.path().join("test/cat/1.png"), png([0; 3], 2, 2)).unwrap();
+    set.witness.unchanged().unwrap_err();
+}
+
+#[test]
+fn the_digest_is_of_content_in_order() {
+    let folder = halves();
+    let original = both(folder.path(), SMALL).digest;
+    let rename = |from: &str, to: &str| fs::rename(folder.path().join(from), folder.path().join(to)).unwrap();
+    rename("train/cat/b.png", "train/cat/c.png");
+    rename("train/ant", "train/bee");
+    assert_eq!(both(folder.path(), SMALL).digest, original, "names that keep the order do not count");
+    rename("train/cat/c.png", "train/cat/0.png");
+    assert_ne!(both(folder.path(), SMALL).digest, original, "the order of images does");
+    rename("train/cat/0.png", "train/cat/c.png");
+    rename("train/cat/a.PNG", "train/bee/a.png");
+    assert_ne!(both(folder.path(), SMALL).digest, original, "and so does the class");
+    rename("train/bee/a.png", "train/cat/a.PNG");
+    assert_eq!(both(folder.path(), SMALL).digest, original);
+    rename("test/cat/1.png", "train/cat/z.png");
+    assert_ne!(both(folder.path(), SMALL).digest, original, "and the half");
+}
+
+#[test]
+fn a_share_is_held_out_of_each_class_and_always_the_same() {
+    let folder = tempdir().unwrap();
+    for class in ["a", "b"] {
+        for index in 0..10 {
+            write(folder.path(), &[(&format!("{class}/{index}.png"), png([index, 0, 0], 2, 2))]);
+        }
+    }
+    let decoding = Decoding { test: Some(0.2), ..SMALL };
+    let set = both(folder.path(), decoding);
+    assert_eq!((set.train.len(), &set.test.labels), (16, &vec![0, 0, 1, 1]));
+    assert_eq!(both(folder.path(), decoding).test, set.test);
+    let outline = Origin { source: Source::Images, path: Some(folder.path().into()), decoding: Some(decoding) };
+    let outline = outline.outline().unwrap();
+    assert_eq!((outline.shape, outline.classes, outline.train, outline.test), ([2, 2, 3], 2, 16, 4));
+}
+
+#[test]
+fn tables_name_files_and_labels() {
+    let folder = halves();
+    let table = |rows: &str| rows.as_bytes().to_vec();
+    write(
+        folder.path(),
+        &[
+            (
+                "train.csv",
+                table("label,path,note\n10,train/cat/b.png,x\n2,\"train/cat/a.PNG\",\n10,train/ant/x.jpeg,\n"),
+            ),
+            ("test.csv", table("path,label\ntest/cat/1.png,2\n")),
+        ],
+    );
+    let set = both(folder.path(), SMALL);
+    assert_eq!(set.class_names, ["2", "10"], "numbers are in numerical order");
+    assert_eq!((&set.train.labels, &set.test.labels), (&vec![1, 0, 1], &vec![0]));
+    assert_eq!(set.train.image(0)[..3], [10, 20, 30]);
+    fs::write(folder.path().join("train.csv"), "path,label\n").unwrap();
+    set.witness.unchanged().unwrap_err();
+}
+
+#[test]
+fn what_is_wrong_is_explained() {
+    let mut lines = String::new();
+    let mut tell = |name: &str, files: &[(&str, Vec<u8>)], decoding: Decoding| {
+        let folder = halves();
+        write(folder.path(), files);
+        let error = load(folder.path(), &decoding).unwrap_err();
+        lines += &format!("{name}: {}\n", message(&error, folder.path()));
+    };
+    let text = |text: &str| text.as_bytes().to_vec();
+    tell("share of its own", &[], Decoding { test: Some(0.2), ..SMALL });
+    tell("no training image", &[("test/dog/1.png", png([0; 3], 2, 2))], SMALL);
+    tell("another file", &[("train/cat/notes.txt", text("x"))], SMALL);
+    tell("too many bytes", &[], Decoding { size: [40_000, 40_000], ..SMALL });
+    tell("no column", &[("train.csv", text("file,label\na.png,1\n"))], SMALL);
+    tell("ragged", &[("train.csv", text("path,label\na.png\n"))], SMALL);
+    tell("no label", &[("train.csv", text("path,label\na.png,\n"))], SMALL);
+    tell("no test table", &[("train.csv", text("path,label\ntrain/cat/b.png,1\ntrain/cat/b.png,2\n"))], SMALL);
+    tell("one class", &[("train.csv", text("path,label\na.png,1\n")), ("test.csv", text("path,label\n"))], SMALL);
+    let broken: Vec<(String, Vec<u8>)> =
+        (0..25).map(|index| (format!("train/cat/x{index:02}.png"), text("no"))).collect();
+    let mut broken: Vec<(&str, Vec<u8>)> = broken.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
+    broken.push(("train/ant/cut.png", png([0; 3], 9, 9)[..40].to_vec()));
+    tell("broken files", &broken, SMALL);
+    let nowhere = load(Path::new("/nowhere/at/all"), &SMALL).unwrap_err();
+    lines += &message(&nowhere, Path::new("/nowhere"));
+    insta::assert_snapshot!(lines, @r#"
+    share of its own: the folder has test images of its own, and `test` is given: FOLDER
+      hint: leave `test` out
+    no training image: class `dog` has no training image: FOLDER
+      hint: add some, or remove the class
+    another file: expected only images whose names end in .png, .jpg or .jpeg: train/cat/notes.txt
+      hint: move the file elsewhere
+    too many bytes: 4 images of 40000x40000x3 take 19200000000 bytes, more than 4 GiB
+      hint: a whole set is kept in memory; choose a smaller `size`
+    no column: the table has no column `path`: train.csv
+      hint: expected a first line `path,label`, then a line an image
+    ragged: malformed table: CSV error: record 1 (line: 2, byte: 11): found record with 1 fields, but the previous record has 2 fields: train.csv
+      hint: expected a first line `path,label`, then a line an image
+    no label: line 2 has no path or no label: train.csv
+      hint: expected a first line `path,label`, then a line an image
+    no test table: the folder has no test images of its own: FOLDER
+      hint: add `test = 0.2` to hold out a fifth, or sort the images into `train` and `test`
+    one class: expected at least two classes, found 1: FOLDER
+      hint: expected a folder a class: `train/cat/1.png` and `test/cat/2.png`, or `cat/1.png` with `test = 0.2`
+      hint: or `train.csv` and `test.csv` with the columns `path` and `label`
+    broken files: 26 of 30 images cannot be read: FOLDER
+      hint: train/ant/cut.png: expected a PNG or JPEG: unexpected end of file
+      hint: train/cat/x00.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x01.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x02.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x03.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x04.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x05.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x06.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x07.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x08.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x09.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x10.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x11.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x12.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x13.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x14.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x15.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x16.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x17.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/cat/x18.png: expected a PNG or JPEG: The image format could not be determined
+      hint: and 6 more
+      hint: replace or remove these files
+    cannot read the folder: No such file or directory (os error 2): at/all
+      hint: expected a folder a class: `train/cat/1.png` and `test/cat/2.png`, or `cat/1.png` with `test = 0.2`
+      hint: or `train.csv` and `test.csv` with the columns `path` and `label`
+    "#);
+}
