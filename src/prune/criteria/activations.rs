@@ -2,7 +2,8 @@
 //! ([`crate::network::Graph::activation_of`]).
 //!
 //! - `apoz`: 1 − the share of zeros among a channel's activations, over images and positions (Hu et al. 2016, "Network
-//!   trimming"; there the highest share goes, so it is turned round);
+//!   trimming"; there the highest share goes, so it is turned round). It tells channels apart behind ReLU only: other
+//!   activations are hardly ever zero;
 //! - `mean-activation`: mean |a_j| over images and positions (Molchanov et al. 2017);
 //! - `inactive`: max |a_j| over images and positions (Şener & Akbaş 2022): what never fires goes first.
 //!
