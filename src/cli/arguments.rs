@@ -51,6 +51,8 @@ pub enum Command {
     Cache(Cache),
     /// Print a completion script for a shell
     Completions(Completions),
+    /// Print the JSON Schema of manifests, for editors
+    Schema,
     /// Write a first manifest
     Init(Init),
 }

@@ -19,6 +19,7 @@ mod plan;
 mod progress;
 mod report;
 mod run;
+mod schema;
 mod session;
 mod signals;
 
@@ -82,6 +83,7 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failure> {
         Command::Export(options) => export::export(options, global),
         Command::Cache(options) => cache::cache(options, global),
         Command::Completions(options) => completions::completions(options),
+        Command::Schema => schema::schema(),
         Command::Init(options) => init::init(options),
     }
 }

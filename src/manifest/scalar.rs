@@ -30,6 +30,13 @@ impl Limits {
     /// From 0 to below 1.
     pub const BELOW_ONE: Self = Self { low: 0.0, high: 1.0, low_included: true, high_included: false, example: 0.5 };
 
+    /// The bounds as JSON Schema writes them.
+    pub fn bounds(&self) -> Vec<(&'static str, f64)> {
+        let low = (if self.low_included { "minimum" } else { "exclusiveMinimum" }, self.low);
+        let high = (if self.high_included { "maximum" } else { "exclusiveMaximum" }, self.high);
+        [low, high].into_iter().filter(|(_, bound)| *bound != f64::MAX).collect()
+    }
+
     fn contains(&self, x: f64) -> bool {
         let above = if self.low_included { x >= self.low } else { x > self.low };
         let below = if self.high_included { x <= self.high } else { x < self.high };

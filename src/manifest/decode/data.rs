@@ -6,6 +6,7 @@ use super::path::path;
 use crate::data::Source;
 use crate::manifest::Data;
 use crate::manifest::Seed;
+use crate::manifest::describe::{Described, describe};
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::reader::{Reader, Shape, table};
 use crate::manifest::scalar::{Limits, printable};
@@ -53,4 +54,9 @@ fn read(reader: &mut Reader, folder: &Path, seed: Seed) -> Data {
         name_span: Span::default(),
         spans: Default::default(),
     }
+}
+
+/// What a data set of each source can hold.
+pub fn described() -> Vec<Described> {
+    describe(|reader| read(reader, Path::new(""), Seed { value: 0, span: None }))
 }
