@@ -53,6 +53,8 @@ pub enum Command {
     Data(Data),
     /// Print a completion script for a shell
     Completions(Completions),
+    /// Print the JSON Schema of manifests, for editors
+    Schema,
     /// Write a first manifest
     Init(Init),
 }

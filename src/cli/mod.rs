@@ -20,6 +20,7 @@ mod plan;
 mod progress;
 mod report;
 mod run;
+mod schema;
 mod session;
 mod signals;
 
@@ -84,6 +85,7 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failure> {
         Command::Cache(options) => cache::cache(options, global),
         Command::Data(options) => data::data(options),
         Command::Completions(options) => completions::completions(options),
+        Command::Schema => schema::schema(),
         Command::Init(options) => init::init(options),
     }
 }

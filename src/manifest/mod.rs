@@ -12,14 +12,18 @@
 //! - `diagnostic` is how all of them report: many at once, each with its place and a hint; `nearest` finds the name that
 //!   was meant.
 //!
+//! `schema` writes all of it down for editors, from what `describe` finds out by asking `decode`.
+//!
 //! One mistake gives one message: a value that was wrong is remembered, and checks that build on it are left out.
 
 mod decode;
+mod describe;
 pub mod diagnostic;
 pub mod nearest;
 pub mod order;
 mod reader;
 mod scalar;
+pub mod schema;
 pub mod source;
 mod spans;
 mod validate;

@@ -2,8 +2,10 @@
 //! error of the manifest is found in one pass; the stand-ins are never used, because a manifest with errors is refused.
 
 use std::collections::BTreeMap;
+use std::mem::discriminant;
 use std::ops::RangeInclusive;
 
+use super::describe::{Field, Notes, describe};
 use super::diagnostic::Diagnostics;
 use super::nearest;
 use super::scalar::{Limits, choice, integer, number, printable, string, wrong};
@@ -31,6 +33,8 @@ pub struct Reader<'a> {
     before: usize,
     /// Set when the table's kind is not known: then nothing can be said about its other keys.
     tolerant: bool,
+    /// What is asked for, when the table is described and not read.
+    pub(super) notes: Option<Notes>,
     /// Where the values stand that have been read.
     pub spans: Spans,
     /// Where errors go.
@@ -50,6 +54,7 @@ impl<'a> Reader<'a> {
             missing: Vec::new(),
             before: diagnostics.len(),
             tolerant: false,
+            notes: None,
             spans: Spans::default(),
             diagnostics,
         }
@@ -58,6 +63,7 @@ impl<'a> Reader<'a> {
     /// The raw value of a key, if it is there.
     pub fn value(&mut self, key: &'static str) -> Option<&'a Value> {
         self.known.push(key);
+        self.note(key, || Field::Other);
         let (key_span, value) = self.table.get(key)?;
         // A table's own span is its header or its braces; the key says more.
         let span = if matches!(value.content, Content::Table(_)) { *key_span } else { value.span };
@@ -68,6 +74,20 @@ impl<'a> Reader<'a> {
     /// The table's name in keys, with a dot behind it unless empty.
     pub fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// Notes what a key can hold, if this is what is asked.
+    fn note(&mut self, key: &'static str, field: impl FnOnce() -> Field) {
+        if let Some(notes) = &mut self.notes {
+            notes.note(key, field());
+        }
+    }
+
+    /// What was noted, with the keys that are needed; none of a reader that reads.
+    pub(super) fn described(self) -> Option<Notes> {
+        let mut notes = self.notes?;
+        notes.described.needed = self.missing.into_iter().map(|(key, _)| key).collect();
+        Some(notes)
     }
 
     /// Whether the key is there. Does not make it known.
@@ -105,6 +125,7 @@ impl<'a> Reader<'a> {
 
     /// An integer in `range`; `default` when the key is absent, an error when there is none.
     pub fn integer(&mut self, key: &'static str, range: RangeInclusive<u64>, default: Option<u64>) -> u64 {
+        self.note(key, || Field::Integer(range.clone(), default));
         match self.value(key) {
             Some(value) => integer(self.diagnostics, key, value, &range),
             None => default.unwrap_or_else(|| {
@@ -116,6 +137,7 @@ impl<'a> Reader<'a> {
 
     /// An integer in `range`, or nothing.
     pub fn optional_integer(&mut self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+        self.note(key, || Field::Integer(range.clone(), None));
         let value = self.value(key)?;
         Some(integer(self.diagnostics, key, value, &range))
     }
@@ -130,6 +152,7 @@ impl<'a> Reader<'a> {
 
     /// A number within `limits`; `default` when the key is absent, an error when there is none.
     pub fn number(&mut self, key: &'static str, limits: Limits, default: Option<f64>) -> f64 {
+        self.note(key, || Field::Number(limits, default));
         match self.value(key) {
             Some(value) => number(self.diagnostics, key, value, limits),
             None => default.unwrap_or_else(|| {
@@ -141,12 +164,14 @@ impl<'a> Reader<'a> {
 
     /// A number within `limits`, or nothing.
     pub fn optional_number(&mut self, key: &'static str, limits: Limits) -> Option<f64> {
+        self.note(key, || Field::Number(limits, None));
         let value = self.value(key)?;
         Some(number(self.diagnostics, key, value, limits))
     }
 
     /// `true` or `false`.
     pub fn boolean(&mut self, key: &'static str, default: bool) -> bool {
+        self.note(key, || Field::Boolean(default));
         match self.value(key) {
             None => default,
             Some(Value { content: Content::Boolean(b), .. }) => *b,
@@ -159,6 +184,7 @@ impl<'a> Reader<'a> {
 
     /// A string with its place.
     pub fn optional_string(&mut self, key: &'static str) -> Option<(String, Span)> {
+        self.note(key, || Field::String);
         let value = self.value(key)?;
         string(self.diagnostics, &format!("`{key}`"), value)
     }
@@ -173,6 +199,11 @@ impl<'a> Reader<'a> {
 
     /// One of several words.
     pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&'static str, T)], default: Option<T>) -> T {
+        self.note(key, || {
+            let is_default = |choice: &T| default.is_some_and(|d| discriminant(&d) == discriminant(choice));
+            let default = choices.iter().find(|(_, choice)| is_default(choice)).map(|(word, _)| *word);
+            Field::Choice(choices.iter().map(|(word, _)| *word).collect(), default)
+        });
         match self.value(key) {
             Some(value) => choice(self.diagnostics, &format!("`{key}`"), value, choices).unwrap_or(choices[0].1),
             None => default.unwrap_or_else(|| {
@@ -184,6 +215,9 @@ impl<'a> Reader<'a> {
 
     /// The word that decides which other keys there are. When it is missing or wrong, only that is reported.
     pub fn kind<T: Copy>(&mut self, key: &'static str, choices: &[(&'static str, T)]) -> T {
+        if let Some(notes) = &mut self.notes {
+            return notes.kind(key, choices);
+        }
         let chosen = match self.value(key) {
             Some(value) => choice(self.diagnostics, &format!("`{key}`"), value, choices),
             None => {
@@ -248,7 +282,8 @@ impl<'a> Reader<'a> {
     }
 
     /// A table inside this one, read by `read`; nothing when the key is absent.
-    pub fn table<T>(&mut self, key: &'static str, shape: Shape, read: impl FnOnce(&mut Reader) -> T) -> Option<T> {
+    pub fn table<T>(&mut self, key: &'static str, shape: Shape, read: impl Fn(&mut Reader) -> T) -> Option<T> {
+        self.note(key, || Field::Table(describe(&read)));
         let value = self.value(key)?;
         let prefix = format!("{}{key}", self.prefix);
         let (result, spans) = table(self.diagnostics, &prefix, shape, value, read)?;
@@ -258,6 +293,7 @@ impl<'a> Reader<'a> {
 
     /// An array of tables, each read by `read`; nothing when the key is absent.
     pub fn tables<T>(&mut self, key: &'static str, shape: Shape, read: impl Fn(&mut Reader) -> T) -> Option<Vec<T>> {
+        self.note(key, || Field::Tables(describe(&read)));
         let items = self.array(key)?;
         if items.len() > MAXIMUM_TABLES {
             let span = self.place(key);

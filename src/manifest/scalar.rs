@@ -40,6 +40,13 @@ impl Limits {
     /// The parameter of a symmetric beta distribution, from all or nothing to halves.
     pub const BETA: Self = Self { low: 0.0, high: 100.0, low_included: false, high_included: true, example: 0.2 };
 
+    /// The bounds as JSON Schema writes them.
+    pub fn bounds(&self) -> Vec<(&'static str, f64)> {
+        let low = (if self.low_included { "minimum" } else { "exclusiveMinimum" }, self.low);
+        let high = (if self.high_included { "maximum" } else { "exclusiveMaximum" }, self.high);
+        [low, high].into_iter().filter(|(_, bound)| *bound != f64::MAX).collect()
+    }
+
     fn contains(&self, x: f64) -> bool {
         let above = if self.low_included { x >= self.low } else { x > self.low };
         let below = if self.high_included { x <= self.high } else { x < self.high };

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::Project;
 
 /// A teacher to export, and its weights taken in again from the file.
-const MANIFEST: &str = r#"
+pub const MANIFEST: &str = r#"
 [pipeline]
 name = "import"
 seed = 1

@@ -11,7 +11,7 @@ use pleach::store::{Options, Store};
 use crate::support::Project;
 
 /// Every kind of stage and every key that it has, each on its own line.
-const MANIFEST: &str = r#"[pipeline]
+pub const MANIFEST: &str = r#"[pipeline]
 name = "keys"
 description = "as it was run"
 seed = 5

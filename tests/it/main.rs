@@ -43,6 +43,7 @@ mod panics;
 mod pipelines;
 mod repeat;
 mod resume;
+mod schema;
 mod signals;
 mod streams;
 mod support;

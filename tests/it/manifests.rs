@@ -27,7 +27,7 @@ use pleach::manifest::diagnostic::{Diagnostic, Invalid, render};
 use pleach::manifest::{self, Manifest, Sources};
 
 /// A manifest with every kind of stage, without a mistake.
-const GOOD: &str = r#"[pipeline]
+pub const GOOD: &str = r#"[pipeline]
 name = "tiny"
 seed = 1
 

@@ -6,6 +6,7 @@ use super::path::path;
 use crate::data::{Constants, Decoding, Origin, Outline, Source};
 use crate::manifest::Data;
 use crate::manifest::Seed;
+use crate::manifest::describe::{Described, describe};
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::reader::{Reader, Shape, table};
 use crate::manifest::scalar::{Limits, choice, integer, number, printable};
@@ -160,4 +161,9 @@ fn numbers(reader: &mut Reader, key: &'static str, limits: Limits) -> Vec<f64> {
     }
     let items = reader.array(key).unwrap_or_default();
     items.iter().map(|item| number(reader.diagnostics, key, item, limits)).collect()
+}
+
+/// What a data set of each source can hold.
+pub fn described() -> Vec<Described> {
+    describe(|reader| read(reader, Path::new(""), Seed { value: 0, span: None }))
 }

@@ -17,6 +17,7 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 
+use super::describe::{Described, describe};
 use super::diagnostic::Diagnostics;
 use super::reader::{Reader, Shape};
 use super::scalar::{printable, wrong};
@@ -67,6 +68,28 @@ pub fn manifest(root: Value, path: &Path, diagnostics: &mut Diagnostics) -> (Man
     }
     reader.finish();
     (Manifest { sources: Sources::default(), pipeline, data, networks, stages, warnings: Vec::new() }, unreadable)
+}
+
+/// What the sections can hold.
+pub struct Sections {
+    /// `[pipeline]`.
+    pub pipeline: Vec<Described>,
+    /// `[data.NAME]`.
+    pub data: Vec<Described>,
+    /// `[networks.NAME]` that is no `like`.
+    pub networks: Vec<Described>,
+    /// `[stages.NAME]`.
+    pub stages: Vec<Described>,
+}
+
+/// Asks the code that reads each section.
+pub fn described() -> Sections {
+    Sections {
+        pipeline: describe(|reader| pipeline(reader, "")),
+        data: data::described(),
+        networks: describe(network::network),
+        stages: stage::described(),
+    }
 }
 
 /// Takes out sections that are not there, each with its own message. One that is only misspelt is read under its right

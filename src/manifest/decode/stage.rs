@@ -8,6 +8,7 @@ use super::method;
 use super::network::{Known, network};
 use super::path::path;
 use super::training::training;
+use crate::manifest::describe::{Described, describe};
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::nearest;
 use crate::manifest::reader::{Reader, Shape, table};
@@ -66,63 +67,80 @@ pub fn stage(
     let article = if word.starts_with(['e', 'i']) { "an" } else { "a" };
     let what = format!("{article} {word} stage");
     let shape = Shape { what: &what, example: "" };
-    let (mut stage, spans) = table(diagnostics, "", shape, value, |reader| {
-        reader.value("kind");
-        // Nothing is drawn when weights come from a file.
-        let seed = if matches!(kind, Kind::Import) { 0 } else { reader.seed(seed) };
-        let data = reader.optional_string("data").map(|(name, _)| name);
-        let mut inputs = IndexMap::new();
-        let mut network_name = None;
-        let mut file = None;
-        let parameters = match kind {
-            Kind::Train => {
-                let network = fresh_network(reader, networks, &mut inputs);
-                network_name = network.name;
-                Parameters::Train { network: network.architecture, training: training(reader, false) }
-            }
-            Kind::Distill => {
-                input(reader, "teacher", true, &mut inputs);
-                let network = fresh_network(reader, networks, &mut inputs);
-                network_name = network.name;
-                Parameters::Distill { network: network.architecture, training: training(reader, true) }
-            }
-            Kind::Regularize => {
-                input(reader, "from", true, &mut inputs);
-                let teacher = input(reader, "teacher", false, &mut inputs);
-                Parameters::Regularize { training: training(reader, teacher) }
-            }
-            Kind::FineTune => {
-                input(reader, "from", true, &mut inputs);
-                let teacher = input(reader, "teacher", false, &mut inputs);
-                Parameters::FineTune { training: training(reader, teacher) }
-            }
-            Kind::Prune => {
-                input(reader, "from", true, &mut inputs);
-                let method = method::needed(reader, false);
-                let needs_data = method.needs_data() && reader.sound("method");
-                if needs_data && !reader.has("data") {
-                    reader.missing("data", "\"digits\"");
-                }
-                Parameters::Prune { method }
-            }
-            Kind::Import => {
-                if !reader.has("path") {
-                    reader.missing("path", "\"resnet18.safetensors\"");
-                }
-                file = path(reader, folder, "the safetensors file with the weights");
-                let network = fresh_network(reader, networks, &mut inputs);
-                network_name = network.name;
-                Parameters::Import { network: network.architecture }
-            }
-            Kind::Evaluate => evaluate(reader, &mut inputs),
-        };
-        if !reader.has("data") && !matches!(parameters, Parameters::Prune { .. }) {
-            reader.missing("data", "\"digits\"");
-        }
-        Stage { parameters, seed, data, file, network: network_name, inputs, name_span, spans: Spans::default() }
-    })?;
+    let (mut stage, spans) =
+        table(diagnostics, "", shape, value, |reader| read(reader, kind, name_span, folder, seed, networks))?;
     stage.spans = spans;
     Some(stage)
+}
+
+/// Reads a stage of a known kind.
+fn read(reader: &mut Reader, kind: Kind, name_span: Span, folder: &Path, seed: Seed, networks: &Known) -> Stage {
+    reader.value("kind");
+    // Nothing is drawn when weights come from a file.
+    let seed = if matches!(kind, Kind::Import) { 0 } else { reader.seed(seed) };
+    let data = reader.optional_string("data").map(|(name, _)| name);
+    let mut inputs = IndexMap::new();
+    let mut network_name = None;
+    let mut file = None;
+    let parameters = match kind {
+        Kind::Train => {
+            let network = fresh_network(reader, networks, &mut inputs);
+            network_name = network.name;
+            Parameters::Train { network: network.architecture, training: training(reader, false) }
+        }
+        Kind::Distill => {
+            input(reader, "teacher", true, &mut inputs);
+            let network = fresh_network(reader, networks, &mut inputs);
+            network_name = network.name;
+            Parameters::Distill { network: network.architecture, training: training(reader, true) }
+        }
+        Kind::Regularize => {
+            input(reader, "from", true, &mut inputs);
+            let teacher = input(reader, "teacher", false, &mut inputs);
+            Parameters::Regularize { training: training(reader, teacher) }
+        }
+        Kind::FineTune => {
+            input(reader, "from", true, &mut inputs);
+            let teacher = input(reader, "teacher", false, &mut inputs);
+            Parameters::FineTune { training: training(reader, teacher) }
+        }
+        Kind::Prune => {
+            input(reader, "from", true, &mut inputs);
+            let method = method::needed(reader, false);
+            let needs_data = method.needs_data() && reader.sound("method");
+            if needs_data && !reader.has("data") {
+                reader.missing("data", "\"digits\"");
+            }
+            Parameters::Prune { method }
+        }
+        Kind::Import => {
+            if !reader.has("path") {
+                reader.missing("path", "\"resnet18.safetensors\"");
+            }
+            file = path(reader, folder, "the safetensors file with the weights");
+            let network = fresh_network(reader, networks, &mut inputs);
+            network_name = network.name;
+            Parameters::Import { network: network.architecture }
+        }
+        Kind::Evaluate => evaluate(reader, &mut inputs),
+    };
+    if !reader.has("data") && !matches!(parameters, Parameters::Prune { .. }) {
+        reader.missing("data", "\"digits\"");
+    }
+    Stage { parameters, seed, data, file, network: network_name, inputs, name_span, spans: Spans::default() }
+}
+
+/// What a stage of each kind can hold.
+pub fn described() -> Vec<Described> {
+    let (read_networks, unreadable) = Default::default();
+    let networks = Known { read: &read_networks, unreadable: &unreadable };
+    let seed = Seed { value: 0, span: None };
+    let of = |(word, kind): &(&'static str, Kind)| {
+        let found = describe(|reader| read(reader, *kind, Span::default(), Path::new(""), seed, &networks));
+        let found = found.into_iter().next().expect("a stage has one kind");
+        Described { kind: Some(("kind", word)), ..found }
+    };
+    KINDS.iter().map(of).collect()
 }
 
 fn no_kind(name: &str, name_span: Span, content: &Table, diagnostics: &mut Diagnostics) {

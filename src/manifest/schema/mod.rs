@@ -1,0 +1,167 @@
+//! The JSON Schema (draft 2020-12) of manifests, for editors.
+//!
+//! Keys, kinds, ranges, defaults and choices come from the code that reads manifests (see `describe`), so the schema
+//! cannot say otherwise. Only these are written down here, and tests hold them against that code by name:
+//!
+//! - `words`: a line about every key, kind and choice;
+//! - `elements`: what a key holds whose value the reading code takes apart itself, such as an array of sizes.
+
+mod elements;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use serde_json::{Map, Value, json};
+
+use super::decode;
+use super::describe::{Described, Field};
+use crate::prune::Criterion;
+
+/// The schema.
+pub fn schema() -> Value {
+    let sections = decode::described();
+    let mut definitions = Definitions::default();
+    let pipeline = definitions.table("pipeline", &sections.pipeline);
+    let data = definitions.table("data", &sections.data);
+    let network = definitions.network(&sections.networks);
+    definitions.0.insert("network".to_owned(), network);
+    let stages = definitions.table("stage", &sections.stages);
+    let named = |schema: Value, description: &str| json!({ "description": description, "type": "object", "additionalProperties": schema });
+    let mut stages = named(stages, words::of("stages"));
+    stages["minProperties"] = json!(1);
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "pleach manifest",
+        "type": "object",
+        "properties": {
+            "pipeline": with_description(pipeline, words::of("pipeline")),
+            "data": named(data, words::of("data")),
+            "networks": named(reference("network"), words::of("networks")),
+            "stages": stages,
+        },
+        "required": ["stages"],
+        "additionalProperties": false,
+        "$defs": definitions.0,
+    })
+}
+
+/// Tables that occur in several places, by the key that holds them.
+#[derive(Default)]
+struct Definitions(Map<String, Value>);
+
+impl Definitions {
+    /// A table called `name`, of one of several kinds.
+    fn table(&mut self, name: &str, kinds: &[Described]) -> Value {
+        let mut each: Vec<Value> = kinds.iter().map(|described| self.kind(name, described)).collect();
+        if each.len() == 1 { each.remove(0) } else { json!({ "type": "object", "oneOf": each }) }
+    }
+
+    fn kind(&mut self, name: &str, described: &Described) -> Value {
+        let mut properties = Map::new();
+        let mut needed: Vec<&str> = described.needed.clone();
+        let mut scope = name.to_owned();
+        let mut schema = json!({ "type": "object" });
+        if let Some((key, word)) = described.kind {
+            scope = format!("{name}/{word}");
+            schema["description"] = words::of(&scope).into();
+            let description = words::of(&format!("{name}.{key}"));
+            properties.insert(key.to_owned(), json!({ "description": description, "const": word }));
+            needed.insert(0, key);
+        }
+        for (key, field) in &described.fields {
+            if properties.contains_key(*key) {
+                continue;
+            }
+            let path = words::path(&scope, key);
+            let property = match elements::of(&path) {
+                Some(element) => element,
+                None => self.field(&path, key, field),
+            };
+            properties.insert((*key).to_owned(), with_description(property, words::of(&path)));
+        }
+        needed.dedup();
+        schema["properties"] = properties.into();
+        schema["required"] = json!(needed);
+        schema["additionalProperties"] = json!(false);
+        schema
+    }
+
+    fn field(&mut self, path: &str, key: &str, field: &Field) -> Value {
+        let mut schema = match field {
+            Field::Integer(range, _) => {
+                let mut schema = json!({ "type": "integer", "minimum": range.start() });
+                if *range.end() < i64::MAX as u64 {
+                    schema["maximum"] = json!(range.end());
+                }
+                schema
+            }
+            Field::Number(limits, _) => {
+                let mut schema = json!({ "type": "number" });
+                for (word, bound) in limits.bounds() {
+                    schema[word] = json!(bound);
+                }
+                schema
+            }
+            Field::Boolean(_) => json!({ "type": "boolean" }),
+            Field::String => json!({ "type": "string" }),
+            Field::Choice(choices, _) => {
+                let choice = |word: &&str| json!({ "const": word, "description": of_choice(path, word) });
+                json!({ "oneOf": choices.iter().map(choice).collect::<Vec<Value>>() })
+            }
+            Field::Table(kinds) => self.shared(key, kinds),
+            Field::Tables(kinds) => json!({ "type": "array", "items": self.shared(key, kinds) }),
+            // Said in `elements`, or a test fails.
+            Field::Other => json!({}),
+        };
+        let default = match field {
+            Field::Integer(_, default) => default.map(Value::from),
+            Field::Number(_, default) => default.map(Value::from),
+            Field::Boolean(default) => Some((*default).into()),
+            Field::Choice(_, default) => default.map(Value::from),
+            _ => None,
+        };
+        if let Some(default) = default {
+            schema["default"] = default;
+        }
+        schema
+    }
+
+    /// A reference to the table's definition, or the table itself where another one has its name.
+    fn shared(&mut self, key: &str, kinds: &[Described]) -> Value {
+        let table = self.table(key, kinds);
+        let known = self.0.entry(key).or_insert_with(|| table.clone());
+        if *known == table { reference(key) } else { table }
+    }
+
+    /// A network: an architecture, or that of another stage's result.
+    fn network(&mut self, architectures: &[Described]) -> Value {
+        let mut each: Vec<Value> = architectures.iter().map(|described| self.kind("network", described)).collect();
+        each.push(json!({
+            "type": "object",
+            "description": words::of("network/like"),
+            "properties": { "like": { "description": words::of("network.like"), "type": "string" } },
+            "required": ["like"],
+            "additionalProperties": false,
+        }));
+        json!({ "type": "object", "oneOf": each })
+    }
+}
+
+/// The line about a choice; a criterion that looks at images says so.
+fn of_choice(path: &str, word: &str) -> String {
+    let line = words::of(&format!("{path}={word}"));
+    let criterion = Criterion::ALL.iter().find(|(name, _)| *name == word).map(|(_, criterion)| criterion);
+    match criterion {
+        Some(criterion) if path.ends_with(".criterion") && criterion.needs_data() => format!("{line}; needs `data`"),
+        _ => line.to_owned(),
+    }
+}
+
+fn reference(definition: &str) -> Value {
+    json!({ "$ref": format!("#/$defs/{definition}") })
+}
+
+fn with_description(mut schema: Value, description: &str) -> Value {
+    schema["description"] = description.into();
+    schema
+}
