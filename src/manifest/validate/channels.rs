@@ -21,7 +21,8 @@ pub fn check(
     if !stage.spans.sound(&format!("{prefix}.kind")) {
         return;
     }
-    let mut all_match = true;
+    let sound = |key: &str| stage.spans.sound(&format!("{prefix}.{key}"));
+    let mut all_match = ["ratio", "ignore", "layers"].into_iter().all(sound);
     let listed = ignore.iter().enumerate().map(|(index, wanted)| (wanted, format!("{prefix}.ignore.{index}")));
     let own = layers.keys().map(|wanted| (wanted, format!("{prefix}.layers.{wanted}")));
     for (wanted, path) in listed.chain(own) {
@@ -60,11 +61,15 @@ pub fn check(
         let path = if ignore.is_empty() { prefix.to_owned() } else { format!("{prefix}.ignore") };
         let message = if coupling.groups.is_empty() {
             "no channel of this network can be removed"
+        } else if !common && layers.is_empty() {
+            "nothing says how much goes"
         } else {
             "every layer whose channels could be removed is ignored"
         };
         diagnostics.error(stage.span(&path), message).hint(if coupling.groups.is_empty() {
             "channels that are tied to the image or the output have to stay; choose `kind = \"weights\"`"
+        } else if !common && layers.is_empty() {
+            "add `ratio = 0.5`, or a ratio for a layer to `layers`"
         } else {
             "layers that are coupled, by an addition for example, are ignored together; ignore fewer"
         });
@@ -88,7 +93,7 @@ pub fn steps(stage: &Stage, method: &Method, every: u64, epochs: u64, diagnostic
         let times = |count: u64| if count == 1 { "once".to_owned() } else { format!("{count} times") };
         let error = diagnostics.error(
             stage.span("prune.method.steps"),
-            format!("{steps} {} do not fit the {epochs} epochs", if *steps == 1 { "step" } else { "steps" }),
+            format!("{steps} {} not fit the {epochs} epochs", if *steps == 1 { "step does" } else { "steps do" }),
         );
         error.label(if room == 0 {
             "the stage never prunes".to_owned()

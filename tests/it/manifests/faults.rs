@@ -259,7 +259,7 @@ fn channel_pruning() {
         &[(MASKED, "method = { kind = \"channels\", layers = {} }")],
         &[(MASKED, "method = { kind = \"channels\", layers = { hidden1 = 1.5 } }")],
         &[(MASKED, "method = { kind = \"channels\", layers = { hiden1 = 0.5 } }")],
-        &[(MASKED, "method = { kind = \"channels\", layers = { output = 0.5 } }")],
+        &[(MASKED, "method = { kind = \"channels\", layers = { classifier = 0.5 } }")],
         &[("select = \"best\"", "prune = { every = 3, method = { kind = \"channels\", ratio = 0.5, steps = 2 } }")],
         &[("select = \"best\"", "prune = { every = 5, method = { kind = \"channels\", ratio = 0.5 } }")],
     ]);
