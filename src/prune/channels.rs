@@ -3,8 +3,7 @@
 use super::allocation::{Amount, Request, allocate};
 use super::cost::Measure;
 use super::coupling::Coupling;
-use super::stand_in as criteria;
-use super::{Choice, Criterion, Method, Surroundings};
+use super::{Choice, Method, Surroundings, criteria};
 use crate::error::{Error, Kind, Result};
 use crate::network::{Executor, Graph, Model};
 use crate::tensor::Backend;
@@ -33,11 +32,8 @@ pub(super) fn choose<B: Backend>(
         return Err(Error::new(Kind::Stage, "no channel of this network can be removed"));
     }
     let evidence = if criterion.needs_data() {
-        let missing =
-            || Error::new(Kind::Stage, format!("`{}` looks at training images, and there are none", criterion.name()));
-        let watched = watched.as_ref().ok_or_else(missing)?;
         let network = Executor::new(model, *device)?;
-        criteria::observe(*criterion, model, &network, Some(watched), *images, *seed, *device, *stop)?
+        criteria::observe(*criterion, model, &network, watched.as_ref(), *images, *seed, *device, *stop)?
     } else {
         criteria::Evidence::default()
     };
@@ -57,7 +53,6 @@ pub(super) fn choose<B: Backend>(
         minimum: *minimum,
         ignore,
         layers,
-        normalized_only: *criterion == Criterion::BnScale,
         comparable: criterion.comparable(),
         share,
     };

@@ -77,4 +77,11 @@ impl Criterion {
         use Criterion::*;
         matches!(self, Apoz | MeanActivation | Inactive | Taylor | Snip | Obd | Hrank)
     }
+
+    /// Whether scores of channels mean the same in every group, so that all can be ranked together as they are. If not
+    /// (norms of layers of different sizes, activations of different scales), a group's are divided by their mean first.
+    pub fn comparable(self) -> bool {
+        use Criterion::*;
+        !matches!(self, Magnitude | L1 | L2 | Fpgm | MeanActivation | Inactive | Hrank)
+    }
 }

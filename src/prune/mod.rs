@@ -3,6 +3,7 @@
 //! - `method`: what a manifest says about it;
 //! - `activity`: what the units of a layer do on real images; `inactive`: which of them go (KDDP);
 //! - `coupling`: which channels can only go together; [`groups`]: those with the layers that they are in;
+//! - [`criteria`]: the scores by which weights and channels are ranked;
 //! - `channels`: which channels go by a criterion; `allocation`: from scores to a choice, by ratio or by `cost`;
 //! - [`shrink`]: removing units for real;
 //! - [`weights`]: masking single weights;
@@ -13,13 +14,13 @@ pub mod allocation;
 mod channels;
 pub mod cost;
 pub mod coupling;
+pub mod criteria;
 mod criterion;
 pub mod groups;
 mod inactive;
 mod method;
 mod proof;
 pub mod shrink;
-mod stand_in;
 #[cfg(test)]
 mod tests;
 pub mod weights;
@@ -32,7 +33,7 @@ use std::collections::BTreeMap;
 
 use crate::data::{Images, Normalization};
 use crate::error::{Error, Kind, Result};
-use crate::network::{Graph, HostTensor, Model};
+use crate::network::{Executor, Graph, HostTensor, Model};
 use crate::tensor::Backend;
 use coupling::Coupling;
 use shrink::{Keep, Selection};
@@ -104,9 +105,9 @@ pub fn prune<B: Backend>(
     let choice = match method {
         Method::Inactive { .. } => inactive::choose(method, model, surroundings)?,
         Method::Channels { .. } => channels::choose(method, model, before, share, surroundings)?,
-        Method::Weights { criterion, .. } => {
+        Method::Weights { criterion, images, .. } => {
             let target = weights::Target { share, ..method.target().expect("it masks weights") };
-            weights::mask(model, &target, |model| Ok(weights::simple_scores(*criterion, model, surroundings.seed)))?;
+            weights::mask(model, &target, |model| weight_scores(*criterion, *images, model, surroundings))?;
             return Ok(Removed::default());
         }
         Method::Surgery { .. } | Method::Rigl { .. } => {
@@ -123,4 +124,24 @@ pub fn prune<B: Backend>(
         proof::prove(&original, model, &selection, surroundings.watched.as_ref(), surroundings.device)?;
     }
     Ok(Removed { units: Some(units), notes, selection: Some(selection) })
+}
+
+/// The scores of weights in the network as it is now; `None` when it was stopped.
+fn weight_scores<B: Backend>(
+    criterion: Criterion,
+    images: Option<u64>,
+    model: &Model,
+    surroundings: &Surroundings<B>,
+) -> Result<Option<weights::Scores>> {
+    let Surroundings { watched, seed, device, stop } = surroundings;
+    let evidence = if criterion.needs_data() {
+        let network = Executor::new(model, *device)?;
+        criteria::observe(criterion, model, &network, watched.as_ref(), images, *seed, *device, *stop)?
+    } else {
+        criteria::Evidence::default()
+    };
+    if stop() {
+        return Ok(None);
+    }
+    criteria::weight_scores(criterion, model, &evidence, *seed).map(Some)
 }

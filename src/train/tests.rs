@@ -1,5 +1,6 @@
 //! Training on the digits: resuming, masks, decay, clipping, what stops it.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,7 +12,7 @@ use crate::data::{self, Augmentation, DataSet, Normalization, Source};
 use crate::error::Kind;
 use crate::network::Model;
 use crate::network::arch::{Architecture, Shortcut};
-use crate::prune::{Criterion, Measure, Method, Surroundings, WeightScope};
+use crate::prune::{ChannelScope, Criterion, Measure, Method, Surroundings, WeightScope};
 use crate::store::{Digest, Options, Store};
 use crate::tensor::Cpu;
 
@@ -482,4 +483,35 @@ fn a_run_that_diverges_says_where_and_keeps_the_last_finite_weights() {
         panic!("it does not diverge late")
     };
     assert!(Model::from_parts(&mlp(16).description().unwrap(), &weights, None).is_ok());
+}
+
+#[test]
+fn channels_go_step_by_step_between_epochs() {
+    let fixture = Fixture::new();
+    let method = Method::Channels {
+        criterion: Criterion::Taylor,
+        ratio: Some(0.6),
+        macs: None,
+        parameters: None,
+        scope: ChannelScope::Global,
+        round_to: 1,
+        minimum: 0.0,
+        ignore: Vec::new(),
+        layers: BTreeMap::new(),
+        steps: 3,
+        images: Some(64),
+    };
+    let whole = Training { prune: Some(PeriodicPruning { every: 1, method, schedule: None }), ..training(5) };
+    let (trained, _) = fixture.run("whole", &whole, resnet(), None);
+    let removed: Vec<Option<u64>> = trained.history.epochs.iter().map(|entry| entry.pruned_units).collect();
+    // A fifth of all units each time, and nothing after the last step.
+    let units: usize = crate::prune::groups::groups(&resnet().graph).unwrap().iter().map(|group| group.units).sum();
+    let fifth = |times: f64| (0.2 * times * units as f64).round() as u64;
+    assert_eq!(removed, [Some(fifth(1.0)), Some(fifth(2.0) - fifth(1.0)), Some(fifth(3.0) - fifth(2.0)), None, None]);
+    assert!(trained.model.graph.macs() < resnet().graph.macs() / 2);
+    // A run that is interrupted between two steps knows what the share is of.
+    fixture.run("interrupted", &Training { epochs: 2, ..whole.clone() }, resnet(), None);
+    let (resumed, from) = fixture.run("interrupted", &whole, resnet(), None);
+    assert_eq!(from, Some(2));
+    assert!(resumed.model == trained.model);
 }

@@ -45,8 +45,6 @@ pub struct Request<'a> {
     pub ignore: &'a [String],
     /// Ratios of their own.
     pub layers: &'a BTreeMap<String, f64>,
-    /// Whether only groups with a normalization take part.
-    pub normalized_only: bool,
     /// Whether scores of different groups mean the same.
     pub comparable: bool,
     /// How much of the way to go, in (0, 1].
@@ -79,7 +77,7 @@ impl Request<'_> {
     fn part(&self, graph: &Graph, group: &Group) -> Part {
         let fits =
             |wanted: &str| group.makers(graph).any(|member| pattern::matches(wanted, &graph.layers[member.layer].name));
-        if self.ignore.iter().any(|ignored| fits(ignored)) || (self.normalized_only && !group.is_normalized(graph)) {
+        if self.ignore.iter().any(|ignored| fits(ignored)) {
             return Part::None;
         }
         let own = self.layers.iter().filter(|(wanted, _)| fits(wanted)).map(|(_, ratio)| *ratio).reduce(f64::min);

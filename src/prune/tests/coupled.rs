@@ -75,8 +75,17 @@ fn a_chain_has_a_group_for_every_layer_but_the_last() {
         layer("b", convolution(2, 3, 1), &["r"]),
     ];
     let graph = with_end(layers, "b", 3);
-    insta::assert_snapshot!(describe(&graph), @"");
-    insta::assert_debug_snapshot!(without_first(&graph, 0), @"");
+    insta::assert_snapshot!(describe(&graph), @r"
+    >a [[0], [1]]; >n [[0], [1]]; <b [[0], [1]]
+    >b [[0], [1], [2]]; <fc [[0], [1], [2]]
+    ");
+    insta::assert_debug_snapshot!(without_first(&graph, 0), @r#"
+    [
+        "a: in-channels 3 out-channels 1",
+        "n: channels 1",
+        "b: in-channels 1 out-channels 3",
+    ]
+    "#);
 }
 
 #[test]
@@ -87,7 +96,7 @@ fn an_addition_ties_its_inputs_channel_by_channel() {
         layer("sum", Op::Add, &["a", "b"]),
     ];
     // `b` reads and makes the same units.
-    insta::assert_snapshot!(describe(&with_end(layers, "sum", 2)), @"");
+    insta::assert_snapshot!(describe(&with_end(layers, "sum", 2)), @">a [[0], [1]]; >b [[0], [1]]; <b [[0], [1]]; <fc [[0], [1]]");
 }
 
 #[test]
@@ -98,8 +107,17 @@ fn concatenation_puts_channels_one_after_another() {
         layer("all", Op::Concatenate, &["b", "a", "input"]),
     ];
     let graph = with_end(layers, "all", 6);
-    insta::assert_snapshot!(describe(&graph), @"");
-    insta::assert_debug_snapshot!(without_first(&graph, 0), @"");
+    insta::assert_snapshot!(describe(&graph), @r"
+    >a [[0], [1]]; <b [[0], [1]]; <fc [[1], [2]]
+    >b [[0]]; <fc [[0]]
+    ");
+    insta::assert_debug_snapshot!(without_first(&graph, 0), @r#"
+    [
+        "a: in-channels 3 out-channels 1",
+        "b: in-channels 1 out-channels 1",
+        "fc: in-features 5 out-features 10",
+    ]
+    "#);
 }
 
 #[test]
@@ -110,8 +128,17 @@ fn a_depthwise_convolution_ties_its_outputs_to_its_inputs() {
         layer("b", convolution(4, 1, 1), &["d"]),
     ];
     let graph = with_end(layers, "b", 1);
-    insta::assert_snapshot!(describe(&graph), @"");
-    insta::assert_debug_snapshot!(without_first(&graph, 0), @"");
+    insta::assert_snapshot!(describe(&graph), @r"
+    >a [[0], [1]]; >d [[0, 1], [2, 3]]; <b [[0, 1], [2, 3]]
+    >b [[0]]; <fc [[0]]
+    ");
+    insta::assert_debug_snapshot!(without_first(&graph, 0), @r#"
+    [
+        "a: in-channels 3 out-channels 1",
+        "d: in-channels 1 out-channels 2",
+        "b: in-channels 2 out-channels 1",
+    ]
+    "#);
 }
 
 #[test]
@@ -122,9 +149,23 @@ fn a_grouped_convolution_loses_the_same_channel_of_every_run() {
         layer("b", convolution(6, 1, 1), &["g"]),
     ];
     let graph = with_end(layers, "b", 1);
-    insta::assert_snapshot!(describe(&graph), @"");
-    insta::assert_debug_snapshot!(without_first(&graph, 0), @"");
-    insta::assert_debug_snapshot!(without_first(&graph, 1), @"");
+    insta::assert_snapshot!(describe(&graph), @r"
+    >a [[0, 2], [1, 3]]; <g [[0], [1]]
+    >g [[0, 3], [1, 4], [2, 5]]; <b [[0, 3], [1, 4], [2, 5]]
+    >b [[0]]; <fc [[0]]
+    ");
+    insta::assert_debug_snapshot!(without_first(&graph, 0), @r#"
+    [
+        "a: in-channels 3 out-channels 2",
+        "g: in-channels 2 out-channels 6 groups 2",
+    ]
+    "#);
+    insta::assert_debug_snapshot!(without_first(&graph, 1), @r#"
+    [
+        "g: in-channels 4 out-channels 4 groups 2",
+        "b: in-channels 4 out-channels 1",
+    ]
+    "#);
 }
 
 #[test]
@@ -137,7 +178,10 @@ fn a_gate_goes_with_what_it_gates() {
         layer("gate", Op::Sigmoid, &["f2"]),
         layer("gated", Op::Multiply, &["a", "gate"]),
     ];
-    insta::assert_snapshot!(describe(&with_end(layers, "gated", 2)), @"");
+    insta::assert_snapshot!(describe(&with_end(layers, "gated", 2)), @r"
+    >a [[0], [1]]; <f1 [[0], [1]]; >f2 [[0], [1]]; <fc [[0], [1]]
+    >f1 [[0]]; <f2 [[0]]
+    ");
 }
 
 #[test]
@@ -149,8 +193,14 @@ fn a_flattened_channel_is_several_columns() {
         layer("fc", linear(8, 10), &["n"]),
     ];
     let graph = graph(layers);
-    insta::assert_snapshot!(describe(&graph), @"");
-    insta::assert_debug_snapshot!(without_first(&graph, 0), @"");
+    insta::assert_snapshot!(describe(&graph), @">a [[0], [1]]; >n [[0, 1, 2, 3], [4, 5, 6, 7]]; <fc [[0, 1, 2, 3], [4, 5, 6, 7]]");
+    insta::assert_debug_snapshot!(without_first(&graph, 0), @r#"
+    [
+        "a: in-channels 3 out-channels 1",
+        "n: channels 4",
+        "fc: in-features 4 out-features 10",
+    ]
+    "#);
 }
 
 #[test]
@@ -163,12 +213,28 @@ fn a_padded_shortcut_splits_the_channels_that_it_is_added_to() {
         layer("sum", Op::Add, &["b", "pad"]),
     ];
     let graph = with_end(layers, "sum", 5);
-    insta::assert_snapshot!(describe(&graph), @"");
-    insta::assert_debug_snapshot!(without_first(&graph, 0), @"");
-    insta::assert_debug_snapshot!(without_first(&graph, 1), @"");
+    insta::assert_snapshot!(describe(&graph), @r"
+    >a [[0], [1]]; >b [[1], [2]]; <b [[0], [1]]; <fc [[1], [2]]
+    >b [[0], [3], [4]]; <fc [[0], [3], [4]]
+    ");
+    insta::assert_debug_snapshot!(without_first(&graph, 0), @r#"
+    [
+        "a: in-channels 3 out-channels 1",
+        "b: in-channels 1 out-channels 4",
+        "pad: in-channels 1 out-channels 4 before 1",
+        "fc: in-features 4 out-features 10",
+    ]
+    "#);
+    insta::assert_debug_snapshot!(without_first(&graph, 1), @r#"
+    [
+        "b: in-channels 2 out-channels 4",
+        "pad: in-channels 2 out-channels 4 before 0",
+        "fc: in-features 4 out-features 10",
+    ]
+    "#);
     // Zeros that nothing is added to are nobody's units.
     let layers = vec![layer("a", convolution(3, 2, 1), &["input"]), layer("pad", pad, &["a"])];
-    insta::assert_snapshot!(describe(&with_end(layers, "pad", 5)), @"");
+    insta::assert_snapshot!(describe(&with_end(layers, "pad", 5)), @">a [[0], [1]]; <fc [[1], [2]]");
 }
 
 #[test]
@@ -182,6 +248,6 @@ fn what_has_a_part_in_the_image_or_the_logits_stays() {
     let graph = graph(layers);
     assert_eq!(groups(&graph).unwrap(), []);
     let coupling = Coupling::of(&graph).unwrap();
-    insta::assert_snapshot!(coupling.refusal(&graph, "a").unwrap(), @"");
-    insta::assert_snapshot!(coupling.refusal(&graph, "b").unwrap(), @"");
+    insta::assert_snapshot!(coupling.refusal(&graph, "a").unwrap(), @"they are tied to the channels of the image");
+    insta::assert_snapshot!(coupling.refusal(&graph, "b").unwrap(), @"they are the network's output");
 }

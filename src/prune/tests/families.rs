@@ -1,14 +1,19 @@
 //! Every architecture: the shrunk network computes what the masked one computes, and nothing is emptied.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 
+use crate::data::{Images, Normalization};
 use crate::network::arch::{Architecture, Shortcut, Stem, VggClassifier};
 use crate::network::{Executor, Graph, Mode, Model, Op};
 use crate::prune::coupling::Coupling;
 use crate::prune::groups::Side;
 use crate::prune::shrink::Keep;
-use crate::prune::{ChannelScope, Criterion, Method, Surroundings, prune};
+use crate::prune::{ChannelScope, Criterion, Method, Surroundings, Watched, prune};
+use crate::store::{Digest, Options, Store};
 use crate::tensor::{Backend, Cpu, NoneTape};
+use crate::train::parameters::{Loss, Optimizer, Schedule, Select, Training};
+use crate::train::{Task, train};
 
 /// Channel pruning by `l1` with the defaults of a manifest.
 pub fn channels(ratio: f64) -> Method {
@@ -108,22 +113,20 @@ pub fn mask_producers(model: &mut Model, coupling: &Coupling, keep: &Keep) {
     }
 }
 
-/// Prunes without data, and checks what comes out against the network with the same units masked. Which units stayed is
+/// Prunes, and checks what comes out against the network with the same units masked. Which units stayed is
 /// found by running the choice on its own.
-pub fn check(what: &str, whole: &Model, method: &Method, activations_keep_zero: bool) -> Model {
-    let surroundings = Surroundings { watched: None, seed: 3, device: &Cpu::default(), stop: &|| false };
+pub fn check(what: &str, whole: &Model, method: &Method, watched: Option<Watched>) -> Model {
+    let surroundings = Surroundings { watched, seed: 3, device: &Cpu::default(), stop: &|| false };
     let mut shrunk = whole.clone();
     let removed =
         prune(method, &mut shrunk, &whole.graph, 1.0, &surroundings).unwrap_or_else(|e| panic!("{what}: {e}"));
     let choice = crate::prune::channels::choose(method, whole, &whole.graph, 1.0, &surroundings).unwrap().unwrap();
     let gone = choice.keep.iter().flatten().filter(|kept| !**kept).count();
     assert_eq!(removed.units, Some(gone as u64), "{what}");
-    if activations_keep_zero {
-        let mut masked = whole.clone();
-        mask_producers(&mut masked, &choice.coupling, &choice.keep);
-        let off = crate::prune::proof::difference(&logits(&masked), &logits(&shrunk));
-        assert!(off <= 1e-4, "{what}: off by {off}");
-    }
+    let mut masked = whole.clone();
+    mask_producers(&mut masked, &choice.coupling, &choice.keep);
+    let off = crate::prune::proof::difference(&logits(&masked), &logits(&shrunk));
+    assert!(off <= 1e-4, "{what}: off by {off}");
     shrunk.graph.shapes().unwrap_or_else(|error| panic!("{what}: {error}"));
     let parts = (shrunk.description().unwrap(), shrunk.weights().unwrap());
     let again = Model::from_parts(&parts.0, &parts.1, None).unwrap();
@@ -144,11 +147,77 @@ fn every_family_shrunk_computes_what_it_computes_masked() {
                 if let Method::Channels { scope, .. } = &mut method {
                     *scope = wanted;
                 }
-                let shrunk = check(&what, &whole, &method, true);
+                let shrunk = check(&what, &whole, &method, None);
                 let left: usize = Coupling::of(&shrunk.graph).unwrap().groups.iter().map(|group| group.units).sum();
                 let gone = 1.0 - left as f64 / units as f64;
                 assert!((gone - ratio).abs() < 0.04, "{what}: {gone} of the units went");
             }
+        }
+    }
+}
+
+/// Images of no meaning, but of all classes.
+fn noise(shape: [usize; 3]) -> Images {
+    let size: usize = shape.iter().product();
+    let pixels = (0..24 * size).map(|i| ((i * 7919 + i / 13 * 104_729) % 256) as u8).collect();
+    Images { shape, pixels, labels: (0..24).map(|i| i % 10).collect() }
+}
+
+/// The network after a few steps of training on noise.
+fn trained(start: Model, images: &Images, indices: &[u32], normalization: &Normalization) -> Model {
+    let training = Training {
+        epochs: 1,
+        batch: 8,
+        optimizer: Optimizer::Sgd { lr: 0.02, momentum: 0.9, nesterov: false, weight_decay: 0.0, decay_all: false },
+        schedule: Schedule::Constant { warmup: 0.0 },
+        losses: vec![Loss::CrossEntropy { smoothing: 0.0, weight: 1.0 }],
+        penalties: Vec::new(),
+        augment: Vec::new(),
+        clip_norm: Some(1.0),
+        select: Select::Last,
+        early_stop: None,
+        prune: None,
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("store"), &Options::default()).unwrap();
+    let task = Task {
+        training: &training,
+        seed: 5,
+        images,
+        train: indices,
+        validation: &[],
+        normalization,
+        store: &store,
+        chain: Digest::of(b"chain"),
+        stage: Digest::of(b"stage"),
+        resume: false,
+        cancelled: &AtomicBool::new(false),
+        progress: &|_| {},
+    };
+    train(&task, start, None, &Cpu::default()).unwrap_or_else(|_| panic!("training stopped")).model
+}
+
+#[test]
+fn every_criterion_prunes_every_family_after_training() {
+    let scopes = [ChannelScope::Global, ChannelScope::Uniform, ChannelScope::Isomorphic];
+    for (family, (name, graph)) in families().into_iter().enumerate() {
+        let images = noise(graph.input);
+        let indices: Vec<u32> = (0..24).collect();
+        let normalization = Normalization::of(&images, &indices);
+        let watched = Watched { images: &images, indices: &indices, normalization: &normalization };
+        let whole = trained(model(graph, 4), &images, &indices, &normalization);
+        for (number, (_, wanted)) in Criterion::ALL.iter().enumerate() {
+            let ratio = [0.3, 0.5, 0.7][(family + number) % 3];
+            let mut method = channels(ratio);
+            if let Method::Channels { criterion, scope, images, .. } = &mut method {
+                (*criterion, *scope, *images) = (*wanted, scopes[(family + number / 3) % 3], Some(8));
+            }
+            let normalized = Coupling::of(&whole.graph).unwrap().groups.iter().any(|g| g.is_normalized(&whole.graph));
+            if *wanted == Criterion::BnScale && !normalized {
+                continue;
+            }
+            let shrunk = check(&format!("{name} {method:?}"), &whole, &method, Some(watched));
+            assert!(shrunk.graph.parameter_count() < whole.graph.parameter_count(), "{name} {method:?}");
         }
     }
 }

@@ -156,19 +156,19 @@ fn units_of_the_output_are_refused() {
     let resnet = model(&Architecture::Resnet { depth: 8, width: 8, shortcut: Shortcut::Pad, stem: None });
     let coupling = Coupling::of(&resnet.graph).unwrap();
     let refused = |layer: &str| coupling.refusal(&resnet.graph, layer).unwrap();
-    insta::assert_snapshot!(refused("fc"), @"");
-    insta::assert_snapshot!(refused("layer1.0.bn1"), @"");
-    insta::assert_snapshot!(refused("nowhere"), @"");
+    insta::assert_snapshot!(refused("fc"), @"they are the network's output");
+    insta::assert_snapshot!(refused("layer1.0.bn1"), @"only linear and convolution layers have units");
+    insta::assert_snapshot!(refused("nowhere"), @"there is no layer `nowhere`");
     assert_eq!(coupling.refusal(&resnet.graph, "layer1.0.conv2"), None, "additions are followed");
     let method = Method::Inactive { layer: "fc".into(), measure: Measure::Maximum, threshold: 0.0, minimum: 1 };
     let surroundings = Surroundings { watched: None, seed: 0, device: &Cpu::default(), stop: &|| false };
     let error = |method: &Method| prune(method, &mut resnet.clone(), &resnet.graph, 1.0, &surroundings).unwrap_err();
-    insta::assert_snapshot!(error(&method), @"");
+    insta::assert_snapshot!(error(&method), @"units of `fc` cannot be removed: they are the network's output");
     let method = Method::Inactive { layer: "conv1".into(), measure: Measure::Maximum, threshold: 0.0, minimum: 1 };
-    insta::assert_snapshot!(error(&method), @"");
+    insta::assert_snapshot!(error(&method), @"what is inactive shows on training images, and there are none");
     // A layer is never emptied, whatever is asked for.
     let keep: Keep = coupling.groups.iter().map(|group| vec![false; group.units]).collect();
-    insta::assert_snapshot!(Selection::new(&resnet.graph, &coupling, &keep).unwrap_err(), @"");
+    insta::assert_snapshot!(Selection::new(&resnet.graph, &coupling, &keep).unwrap_err(), @"no channel of `conv1` would be left");
 }
 
 #[test]

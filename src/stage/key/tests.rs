@@ -9,7 +9,7 @@ use super::*;
 use crate::data::{Augmentation, Source};
 use crate::network::Op;
 use crate::network::arch::{Architecture, Shortcut, Stem, VggClassifier, WrittenLayer};
-use crate::prune::{Criterion, Measure, Method, WeightScope};
+use crate::prune::{ChannelScope, Criterion, Measure, Method, WeightScope};
 use crate::stage::{DataInput, NetworkInput, Parameters, Split};
 use crate::train::parameters::{
     EarlyStop, Loss, Optimizer, Penalty, PeriodicPruning, Schedule, Select, SparsitySchedule, Training,
@@ -39,6 +39,22 @@ fn surgery() -> Method {
 fn rigl() -> Method {
     let scope = WeightScope::Uniform;
     Method::Rigl { sparsity: 0.5, scope, every_steps: 7, alpha: 0.25, until: 0.125, ignore: vec!["conv1".into()] }
+}
+
+fn channels(ratio: Option<f64>, macs: Option<f64>, parameters: Option<f64>) -> Method {
+    Method::Channels {
+        criterion: Criterion::Random,
+        ratio,
+        macs,
+        parameters,
+        scope: ChannelScope::Uniform,
+        round_to: 4,
+        minimum: 0.125,
+        ignore: vec!["hidden2".into()],
+        layers: BTreeMap::from([("hidden*".to_owned(), 0.75), ("conv1.*".to_owned(), 0.5)]),
+        steps: 3,
+        images: Some(99),
+    }
 }
 
 fn training(optimizer: Optimizer, schedule: Schedule, method: Method) -> Training {
@@ -134,6 +150,9 @@ fn descriptions() -> Vec<Description> {
         Parameters::FineTune { training: training(sgd, cosine, rigl()) },
         Parameters::Prune { method: inactive() },
         Parameters::Prune { method: weights() },
+        Parameters::Prune { method: channels(Some(0.25), None, None) },
+        Parameters::Prune { method: channels(None, Some(0.25), None) },
+        Parameters::Prune { method: channels(None, None, Some(0.25)) },
         Parameters::Evaluate { split: Split::Validation, reference: Some(1) },
     ];
     let digest = |text: &str| Digest::of(text.as_bytes());
@@ -384,7 +403,7 @@ fn every_variant_is_among_the_descriptions() {
             Penalty::ActivationL1 { .. } => "activation-l1",
         }));
     }
-    assert_eq!(seen.len(), 29, "{seen:?}");
+    assert_eq!(seen.len(), 30, "{seen:?}");
 }
 
 #[test]

@@ -218,7 +218,7 @@ fn layers_and_networks() {
         &[("layer = \"hidden1\"", "layer = \"flatten\"")],
         &[(
             "from = \"student\"\nmethod = { kind = \"inactive\", layer = \"hidden1\"",
-            "from = \"teacher\"\nmethod = { kind = \"inactive\", layer = \"conv1\"",
+            "from = \"teacher\"\nmethod = { kind = \"inactive\", layer = \"fc\"",
         )],
         &[("layer = \"hidden*\"", "layer = \"conv*\"")],
         &[("layer = \"hidden*\"", "layer = \"\"")],
@@ -227,6 +227,52 @@ fn layers_and_networks() {
         &[("arch = \"mlp\"\nhidden = [32]", "arch = \"lenet\"\nchannels = [6]"), ("layer = \"hidden*\"", "")],
     ]);
     insta::assert_snapshot!(told);
+}
+
+/// The method of `masked` in [`GOOD`](super::GOOD).
+const MASKED: &str = "method = { kind = \"weights\", sparsity = 0.5 }";
+
+#[test]
+fn channel_pruning() {
+    let told = one_message_each(&[
+        &[(MASKED, "method = { kind = \"channels\" }")],
+        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, macs = 0.5 }")],
+        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, macs = 0.5, parameters = 0.5 }")],
+        &[(MASKED, "method = { kind = \"channels\", ratio = 1 }")],
+        &[(MASKED, "method = { kind = \"channels\", macs = 1 }")],
+        &[(MASKED, "method = { kind = \"channels\", parameters = 0 }")],
+        &[(MASKED, "method = { kind = \"channels\", ratio = \"half\" }")],
+        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, scope = \"everywhere\" }")],
+        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, criterion = \"l3\" }")],
+        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, criterion = \"taylor\" }")],
+        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, criterion = \"bn-scale\" }")],
+        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, round-to = 0 }")],
+        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, minimum = 2 }")],
+        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, steps = 0 }")],
+        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, images = 0 }")],
+        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, rounds = 3 }")],
+        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, ignore = \"hidden1\" }")],
+        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, ignore = [1] }")],
+        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, ignore = [\"hiden*\"] }")],
+        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, ignore = [\"hidden*\"] }")],
+        &[(MASKED, "method = { kind = \"channels\", layers = 0.5 }")],
+        &[(MASKED, "method = { kind = \"channels\", layers = {} }")],
+        &[(MASKED, "method = { kind = \"channels\", layers = { hidden1 = 1.5 } }")],
+        &[(MASKED, "method = { kind = \"channels\", layers = { hiden1 = 0.5 } }")],
+        &[(MASKED, "method = { kind = \"channels\", layers = { output = 0.5 } }")],
+        &[("select = \"best\"", "prune = { every = 3, method = { kind = \"channels\", ratio = 0.5, steps = 2 } }")],
+        &[("select = \"best\"", "prune = { every = 5, method = { kind = \"channels\", ratio = 0.5 } }")],
+    ]);
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn channels_of_any_layer_but_the_last_can_go() {
+    for layers in ["ratio = 0.5", "layers = { conv1 = 0.5 }", "macs = 0.5, criterion = \"bn-scale\""] {
+        let method = format!("from = \"teacher\"\nmethod = {{ kind = \"channels\", {layers} }}");
+        let manifest = super::GOOD.replace(&format!("from = \"student\"\n{MASKED}"), &method);
+        assert!(parse(&manifest, &[]).is_ok(), "{layers}");
+    }
 }
 
 #[test]
