@@ -129,7 +129,7 @@ pub(super) fn decode(bytes: &[u8], specs: &[ParameterSpec]) -> Result<(Tensors, 
         }
     }
     let extra = entries.keys().filter(|name| specs.iter().all(|spec| spec.name != **name));
-    problems.extend(extra.map(|name| format!("`{name}` is not part of the network")));
+    problems.extend(extra.map(|name| format!("`{}` is not part of the network", name.escape_debug())));
     if problems.is_empty() { Ok((tensors, masks)) } else { Err(misfit(problems)) }
 }
 
@@ -156,14 +156,14 @@ fn entries(bytes: &[u8]) -> Result<BTreeMap<&str, Entry<'_>>, String> {
         let length = size(take(2)?)?;
         let name = str::from_utf8(take(length)?).map_err(|_| "a name that is not UTF-8")?;
         if entries.last_key_value().is_some_and(|(last, _)| *last >= name) {
-            return Err(format!("`{name}` is out of order"));
+            return Err(format!("`{}` is out of order", name.escape_debug()));
         }
         let rank = take(1)?[0];
         let dims = (0..rank).map(|_| size(take(8)?)).collect::<Result<Vec<usize>, String>>()?;
         let count = dims.iter().try_fold(1_usize, |count, dim| count.checked_mul(*dim));
         let count = count
             .filter(|count| *count <= MAXIMUM_WEIGHTS)
-            .ok_or_else(|| format!("`{name}` has more than {MAXIMUM_WEIGHTS} weights"))?;
+            .ok_or_else(|| format!("`{}` has more than {MAXIMUM_WEIGHTS} weights", name.escape_debug()))?;
         let form = take(1)?[0];
         let positions = match form {
             0 => None,
@@ -171,11 +171,11 @@ fn entries(bytes: &[u8]) -> Result<BTreeMap<&str, Entry<'_>>, String> {
                 let (kept, way) = (size(take(8)?)?, take(1)?[0]);
                 let length = size(take(8)?)?;
                 if kept > count {
-                    return Err(format!("`{name}` keeps {kept} of {count} weights"));
+                    return Err(format!("`{}` keeps {kept} of {count} weights", name.escape_debug()));
                 }
                 Some((kept, way, take(length)?))
             }
-            other => return Err(format!("`{name}` has the unknown form {other}")),
+            other => return Err(format!("`{}` has the unknown form {other}", name.escape_debug())),
         };
         let values = match positions {
             Some((kept, ..)) if form == 1 => kept,

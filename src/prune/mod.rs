@@ -33,7 +33,7 @@ use std::collections::BTreeMap;
 
 use crate::data::{Images, Normalization};
 use crate::error::{Error, Kind, Result};
-use crate::network::{Graph, HostTensor, Model};
+use crate::network::{Executor, Graph, HostTensor, Model};
 use crate::tensor::Backend;
 use coupling::Coupling;
 use shrink::{Keep, Selection};
@@ -105,9 +105,9 @@ pub fn prune<B: Backend>(
     let choice = match method {
         Method::Inactive { .. } => inactive::choose(method, model, surroundings)?,
         Method::Channels { .. } => channels::choose(method, model, before, share, surroundings)?,
-        Method::Weights { criterion, .. } => {
+        Method::Weights { criterion, images, .. } => {
             let target = weights::Target { share, ..method.target().expect("it masks weights") };
-            weights::mask(model, &target, |model| Ok(weights::simple_scores(*criterion, model, surroundings.seed)))?;
+            weights::mask(model, &target, |model| weight_scores(*criterion, *images, model, surroundings))?;
             return Ok(Removed::default());
         }
         Method::Surgery { .. } | Method::Rigl { .. } => {
@@ -124,4 +124,24 @@ pub fn prune<B: Backend>(
         proof::prove(&original, model, &selection, surroundings.watched.as_ref(), surroundings.device)?;
     }
     Ok(Removed { units: Some(units), notes, selection: Some(selection) })
+}
+
+/// The scores of weights in the network as it is now; `None` when it was stopped.
+fn weight_scores<B: Backend>(
+    criterion: Criterion,
+    images: Option<u64>,
+    model: &Model,
+    surroundings: &Surroundings<B>,
+) -> Result<Option<weights::Scores>> {
+    let Surroundings { watched, seed, device, stop } = surroundings;
+    let evidence = if criterion.needs_data() {
+        let network = Executor::new(model, *device)?;
+        criteria::observe(criterion, model, &network, watched.as_ref(), images, *seed, *device, *stop)?
+    } else {
+        criteria::Evidence::default()
+    };
+    if stop() {
+        return Ok(None);
+    }
+    criteria::weight_scores(criterion, model, &evidence, *seed).map(Some)
 }

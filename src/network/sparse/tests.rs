@@ -150,7 +150,7 @@ fn wrong_files_are_told() {
     the weights are not a valid file of sparse weights: `a` has more than 2147483648 weights
     the weights are not a valid file of sparse weights: `a` has the unknown form 9
     the weights are not a valid file of sparse weights: `a` keeps 200 of 4 weights
-    the weights are not a valid file of sparse weights: `` is out of order
+    the weights are not a valid file of sparse weights: `\0` is out of order
       `a` has positions that cannot be read
       `a` has positions that cannot be read
       `a` has positions that cannot be read

@@ -9,17 +9,14 @@ mod lamp;
 #[cfg(test)]
 mod tests;
 
-use rand::RngExt;
-
 use std::collections::BTreeMap;
 
 pub use allocation::emptied;
 use allocation::{Pool, pools};
 
-use super::{Criterion, WeightScope};
+use super::WeightScope;
 use crate::error::{Error, Kind, Result};
-use crate::network::{Model, Role};
-use crate::random;
+use crate::network::Model;
 
 /// A score for each weight of each tensor of [`Role::Weight`](crate::network::Role::Weight); the lowest go.
 pub type Scores = BTreeMap<String, Vec<f64>>;
@@ -42,18 +39,23 @@ pub struct Target<'a> {
 }
 
 /// Sets weights to zero and masks them until `target` is reached. `scores` is asked in every round about the network as it
-/// is then. Ties go to the earlier weight. In every layer at least one weight stays that is not masked yet.
+/// is then, and ends it all with `None`. Ties go to the earlier weight. In every layer at least one weight stays that is
+/// not masked yet.
 ///
 /// # Errors
 /// What `scores` returns, and `Kind::Internal` when a score is missing or not a number.
-pub fn mask(model: &mut Model, target: &Target, mut scores: impl FnMut(&Model) -> Result<Scores>) -> Result<()> {
+pub fn mask(
+    model: &mut Model,
+    target: &Target,
+    mut scores: impl FnMut(&Model) -> Result<Option<Scores>>,
+) -> Result<()> {
     for step in 1..=target.steps {
         let sparsity = |whole: f64| {
             let whole = whole * target.share;
             // Not by the power in the last step, which may be one bit off.
             if step == target.steps { whole } else { 1.0 - (1.0 - whole).powf(step as f64 / target.steps as f64) }
         };
-        let scores = scores(model)?;
+        let Some(scores) = scores(model)? else { return Ok(()) };
         for pool in pools(&model.graph, target, &sparsity) {
             mask_lowest(model, &pool, &scores, target.scope)?;
         }
@@ -104,20 +106,4 @@ fn mask_lowest(model: &mut Model, pool: &Pool, scores: &Scores, scope: WeightSco
 
 fn order(a: &(f64, usize, usize), b: &(f64, usize, usize)) -> std::cmp::Ordering {
     a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2)))
-}
-
-/// Scores that are |w| or drawn.
-pub fn simple_scores(criterion: Criterion, model: &Model, seed: u64) -> Scores {
-    let weights = model.graph.parameters().into_iter().filter(|spec| spec.role == Role::Weight);
-    weights
-        .map(|spec| {
-            let mut generator = random::generator(seed, &format!("prune {}", spec.name), 0, 0);
-            let score = |weight: &f32| match criterion {
-                Criterion::Random => f64::from(generator.random::<f32>()),
-                _ => f64::from(weight.abs()),
-            };
-            let scores = model.tensors[&spec.name].data.iter().map(score).collect();
-            (spec.name, scores)
-        })
-        .collect()
 }

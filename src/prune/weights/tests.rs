@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::*;
+use crate::network::Role;
 use crate::network::arch::Architecture;
+use crate::prune::{Criterion, criteria};
 
 /// Computed by `tests/fixtures/weight_pruning.py`.
 fn fixture(part: &str) -> Value {
@@ -22,13 +24,17 @@ fn lenet() -> Model {
     Model::initialise(architecture.build([8, 8, 1], 10).unwrap(), 3).unwrap()
 }
 
+fn magnitude(model: &Model) -> Scores {
+    criteria::weight_scores(Criterion::Magnitude, model, &criteria::Evidence::default(), 0).unwrap()
+}
+
 fn target<'a>(sparsity: f64, scope: WeightScope, layers: &'a BTreeMap<String, f64>) -> Target<'a> {
     Target { sparsity, scope, ignore: &[], layers, steps: 1, share: 1.0 }
 }
 
 /// Masks by magnitude; the share that is gone of every weight tensor, and of all.
 fn masked(model: &mut Model, target: &Target) -> (BTreeMap<String, f64>, f64) {
-    mask(model, target, |model| Ok(simple_scores(Criterion::Magnitude, model, 0))).unwrap();
+    mask(model, target, |model| Ok(Some(magnitude(model)))).unwrap();
     for (name, mask) in &model.masks {
         let zeros = model.tensors[name].data.iter().zip(mask).filter(|(_, kept)| !**kept);
         assert!(zeros.clone().all(|(weight, _)| weight.to_bits() == 0), "{name}");
@@ -130,7 +136,7 @@ fn rounds_score_the_masked_network_again_and_thin_it_out_evenly() {
     mask(&mut model, &rounds, |model| {
         let kept = model.masks.values().flatten().filter(|kept| !**kept).count();
         nonzeros.push(1.0 - kept as f64 / weights as f64);
-        Ok(simple_scores(Criterion::Magnitude, model, 0))
+        Ok(Some(magnitude(model)))
     })
     .unwrap();
     for (density, expected) in nonzeros.iter().zip([1.0, 0.5, 0.25, 0.125]) {
@@ -166,9 +172,9 @@ fn what_would_be_empty_is_known_before() {
 fn scores_that_do_not_fit_are_refused() {
     let none = BTreeMap::new();
     let told = |scores: Scores| {
-        mask(&mut lenet(), &target(0.5, WeightScope::Uniform, &none), |_| Ok(scores.clone())).unwrap_err().message
+        mask(&mut lenet(), &target(0.5, WeightScope::Uniform, &none), |_| Ok(Some(scores.clone()))).unwrap_err().message
     };
-    let mut scores = simple_scores(Criterion::Magnitude, &lenet(), 0);
+    let mut scores = magnitude(&lenet());
     scores.get_mut("conv2.weight").unwrap()[3] = f64::NAN;
     let first = told(scores.clone());
     scores.remove("conv1.weight");

@@ -29,7 +29,7 @@ pub(super) fn mask(target: Option<Target>, model: &mut Model, seed: u64) -> Resu
             let mut generator = random::generator(seed, &format!("rigl {name}"), 0, 0);
             (name.clone(), tensor.data.iter().map(|_| generator.random::<f64>()).collect())
         };
-        Ok(model.tensors.iter().map(draw).collect())
+        Ok(Some(model.tensors.iter().map(draw).collect()))
     })
 }
 

@@ -416,3 +416,59 @@ fn numbers_are_read_as_toml_writes_them() {
     };
     assert_eq!(["lr = 1", "lr = 1e-3", "lr = +0.5", "lr = 1_0.2_5"].map(lr), [1.0, 0.001, 0.5, 10.25]);
 }
+
+#[test]
+fn weight_pruning() {
+    const METHOD: &str = "method = { kind = \"weights\", sparsity = 0.5 }";
+    const PLACE: &str = "select = \"best\"";
+    let told = one_message_each(&[
+        &[(METHOD, "method = { kind = \"weights\", sparsity = 0.5, scope = \"layer\" }")],
+        &[(METHOD, "method = { kind = \"weights\", sparsity = 0.5, criterion = \"fpgm\" }")],
+        &[(METHOD, "method = { kind = \"weights\", sparsity = 0.5, criterion = \"snip\" }")],
+        &[(METHOD, "method = { kind = \"weights\", sparsity = 0.5, steps = 0 }")],
+        &[(METHOD, "method = { kind = \"weights\", sparsity = 0.5, ignore = [\"hiden1\"] }")],
+        &[(METHOD, "method = { kind = \"weights\", sparsity = 0.5, ignore = [\"*\"] }")],
+        &[(METHOD, "method = { kind = \"weights\", sparsity = 0.5, layers = { \"fc*\" = 0.5 } }")],
+        &[(METHOD, "method = { kind = \"weights\", sparsity = 0.5, layers = { hidden1 = 1.5 } }")],
+        &[(METHOD, "method = { kind = \"weights\", sparsity = 0.5, layers = { hidden1 = 0.9999 } }")],
+        &[(METHOD, "method = { kind = \"weights\", sparsity = 0.9999, scope = \"lamp\" }")],
+        &[(METHOD, "method = { kind = \"surgery\" }")],
+        &[(METHOD, "method = { kind = \"rigl\", sparsity = 0.5 }")],
+        &[(PLACE, "prune = { method = { kind = \"rigl\" } }")],
+        &[(PLACE, "prune = { method = { kind = \"rigl\", sparsity = 0.5, scope = \"global\" } }")],
+        &[(PLACE, "prune = { method = { kind = \"rigl\", sparsity = 0.5, every-steps = 0 } }")],
+        &[(PLACE, "prune = { method = { kind = \"rigl\", sparsity = 0.5, alpha = 2 } }")],
+        &[(PLACE, "prune = { method = { kind = \"rigl\", sparsity = 0.5, ignore = [\"nowhere\"] } }")],
+        &[(PLACE, "prune = { method = { kind = \"surgery\", c = \"0\" } }")],
+        &[(PLACE, "prune = { method = { kind = \"surgery\", c = inf } }")],
+        &[(PLACE, "prune = { method = { kind = \"surgery\", gamma = -1 } }")],
+        &[(PLACE, "prune = { every = 2, method = { kind = \"surgery\" } }")],
+        &[(PLACE, "prune = { method = { kind = \"surgery\" }, schedule = { kind = \"agp\", end = 2 } }")],
+        &[(
+            PLACE,
+            "prune = { method = { kind = \"weights\", sparsity = 0.5 }, schedule = { kind = \"linear\", end = 2 } }",
+        )],
+        &[(PLACE, "prune = { method = { kind = \"weights\", sparsity = 0.5 }, schedule = { kind = \"agp\" } }")],
+        &[(
+            PLACE,
+            "prune = { method = { kind = \"weights\", sparsity = 0.5 }, schedule = { kind = \"agp\", end = 2, begin = 2 } }",
+        )],
+        &[(
+            PLACE,
+            "prune = { method = { kind = \"weights\", sparsity = 0.5 }, schedule = { kind = \"agp\", end = 2, initial = 0.6 } }",
+        )],
+        &[(
+            PLACE,
+            "prune = { method = { kind = \"weights\", sparsity = 0.5 }, schedule = { kind = \"agp\", end = 5 } }",
+        )],
+        &[(
+            PLACE,
+            "prune = { every = 3, method = { kind = \"weights\", sparsity = 0.5 }, schedule = { kind = \"agp\", end = 4 } }",
+        )],
+        &[(
+            PLACE,
+            "prune = { method = { kind = \"inactive\", layer = \"layer1.0.conv1\" }, schedule = { kind = \"agp\", end = 2 } }",
+        )],
+    ]);
+    insta::assert_snapshot!(told);
+}
