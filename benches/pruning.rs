@@ -118,9 +118,15 @@ fn scores(model: &Model, name: &str) {
     let device = Cpu::default();
     let network = Executor::new(model, &device).expect("a network that fits");
     let groups = groups(&model.graph).expect("groups");
-    for criterion in
-        [Criterion::L1, Criterion::Fpgm, Criterion::Synflow, Criterion::Taylor, Criterion::Obd, Criterion::Apoz, Criterion::Hrank]
-    {
+    for criterion in [
+        Criterion::L1,
+        Criterion::Fpgm,
+        Criterion::Synflow,
+        Criterion::Taylor,
+        Criterion::Obd,
+        Criterion::Apoz,
+        Criterion::Hrank,
+    ] {
         let begun = Instant::now();
         let seen = criteria::observe(criterion, model, &network, Some(&watched), None, 1, &device, &|| false);
         criteria::channel_scores(criterion, model, &groups, &seen.expect("evidence"), 1).expect("scores");
