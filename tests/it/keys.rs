@@ -137,7 +137,7 @@ epochs = 1
 [stages.slim]
 kind = "prune"
 data = "digits"
-from = "teacher"
+from = "deep"
 [stages.slim.method]
 kind = "channels"
 criterion = "taylor"
@@ -145,15 +145,15 @@ ratio = 0.4
 scope = "uniform"
 round-to = 2
 minimum = 0.2
-ignore = ["hidden1"]
-layers = { "conv2" = 0.3 }
+ignore = ["layer1.0.conv1"]
+layers = { "layer2*" = 0.3 }
 steps = 2
 images = 50
 
 [stages.gradual]
 kind = "fine-tune"
 data = "digits"
-from = "teacher"
+from = "deep"
 epochs = 3
 [stages.gradual.prune]
 every = 1
@@ -169,13 +169,13 @@ sparsity = 0.6
 scope = "erk"
 steps = 2
 ignore = ["conv1"]
-layers = { "hidden1" = 0.7 }
+layers = { "fc" = 0.7 }
 images = 40
 
 [stages.surgical]
 kind = "fine-tune"
 data = "digits"
-from = "teacher"
+from = "deep"
 epochs = 1
 [stages.surgical.prune.method]
 kind = "surgery"
@@ -183,12 +183,12 @@ c = 0.5
 gamma = 0.1
 power = 2.0
 ignore = ["conv1"]
-layers = { "hidden1" = 0.25 }
+layers = { "fc" = 0.25 }
 
 [stages.moving]
 kind = "fine-tune"
 data = "digits"
-from = "teacher"
+from = "deep"
 epochs = 1
 [stages.moving.prune.method]
 kind = "rigl"
@@ -309,8 +309,8 @@ const EDITS: &[(&str, &str, &str, [&str; 3], &str)] = &[
     ("stages.slim", "scope = \"uniform\"", "scope = \"isomorphic\"", ["method.scope", "\"uniform\"", "\"isomorphic\""], ""),
     ("stages.slim", "round-to = 2", "round-to = 4", ["method.round-to", "2", "4"], ""),
     ("stages.slim", "minimum = 0.2", "minimum = 0.3", ["method.minimum", "0.2", "0.3"], ""),
-    ("stages.slim", "ignore = [\"hidden1\"]", "ignore = [\"conv1\"]", ["method.ignore", "[\"hidden1\"]", "[\"conv1\"]"], ""),
-    ("stages.slim", "layers = { \"conv2\" = 0.3 }", "layers = { \"conv2\" = 0.2 }", ["method.layers.conv2", "0.3", "0.2"], ""),
+    ("stages.slim", "ignore = [\"layer1.0.conv1\"]", "ignore = [\"layer3.0.conv1\"]", ["method.ignore", "[\"layer1.0.conv1\"]", "[\"layer3.0.conv1\"]"], ""),
+    ("stages.slim", "layers = { \"layer2*\" = 0.3 }", "layers = { \"layer2*\" = 0.2 }", ["method.layers.layer2*", "0.3", "0.2"], ""),
     ("stages.slim", "steps = 2", "steps = 3", ["method.steps", "2", "3"], ""),
     ("stages.slim", "images = 50", "images = 60", ["method.images", "50", "60"], ""),
     ("stages.gradual", "initial = 0.1", "initial = 0.2", ["prune.schedule.initial", "0.1", "0.2"], ""),
@@ -320,19 +320,19 @@ const EDITS: &[(&str, &str, &str, [&str; 3], &str)] = &[
     ("stages.gradual", "scope = \"erk\"", "scope = \"lamp\"", ["prune.method.scope", "\"erk\"", "\"lamp\""], ""),
     ("stages.gradual", "steps = 2", "steps = 3", ["prune.method.steps", "2", "3"], ""),
     ("stages.gradual", "ignore = [\"conv1\"]", "ignore = []", ["prune.method.ignore", "[\"conv1\"]", "nothing"], ""),
-    ("stages.gradual", "layers = { \"hidden1\" = 0.7 }", "layers = { \"hidden1\" = 0.8 }", ["prune.method.layers.hidden1", "0.7", "0.8"], ""),
+    ("stages.gradual", "layers = { \"fc\" = 0.7 }", "layers = { \"fc\" = 0.8 }", ["prune.method.layers.fc", "0.7", "0.8"], ""),
     ("stages.gradual", "images = 40", "images = 41", ["prune.method.images", "40", "41"], ""),
     ("stages.surgical", "c = 0.5", "c = 0.75", ["prune.method.c", "0.5", "0.75"], ""),
     ("stages.surgical", "gamma = 0.1", "gamma = 0.2", ["prune.method.gamma", "0.1", "0.2"], ""),
     ("stages.surgical", "power = 2.0", "power = 3", ["prune.method.power", "2.0", "3.0"], ""),
-    ("stages.surgical", "ignore = [\"conv1\"]", "ignore = [\"conv2\"]", ["prune.method.ignore", "[\"conv1\"]", "[\"conv2\"]"], ""),
-    ("stages.surgical", "layers = { \"hidden1\" = 0.25 }", "layers = { \"hidden1\" = 0.5 }", ["prune.method.layers.hidden1", "0.25", "0.5"], ""),
+    ("stages.surgical", "ignore = [\"conv1\"]", "ignore = [\"layer1.0.conv1\"]", ["prune.method.ignore", "[\"conv1\"]", "[\"layer1.0.conv1\"]"], ""),
+    ("stages.surgical", "layers = { \"fc\" = 0.25 }", "layers = { \"fc\" = 0.5 }", ["prune.method.layers.fc", "0.25", "0.5"], ""),
     ("stages.moving", "sparsity = 0.5", "sparsity = 0.75", ["prune.method.sparsity", "0.5", "0.75"], ""),
     ("stages.moving", "scope = \"erk\"", "scope = \"uniform\"", ["prune.method.scope", "\"erk\"", "\"uniform\""], ""),
     ("stages.moving", "every-steps = 3", "every-steps = 4", ["prune.method.every-steps", "3", "4"], ""),
     ("stages.moving", "alpha = 0.4", "alpha = 0.5", ["prune.method.alpha", "0.4", "0.5"], ""),
     ("stages.moving", "until = 0.8", "until = 0.5", ["prune.method.until", "0.8", "0.5"], ""),
-    ("stages.moving", "ignore = [\"conv1\"]", "ignore = [\"classifier\"]", ["prune.method.ignore", "[\"conv1\"]", "[\"classifier\"]"], ""),
+    ("stages.moving", "ignore = [\"conv1\"]", "ignore = [\"fc\"]", ["prune.method.ignore", "[\"conv1\"]", "[\"fc\"]"], ""),
     ("stages.score", "reference = \"student\"", "reference = \"teacher\"", ["reference", "1", "0"], ""),
     ("stages.score", "split = \"validation\"", "split = \"train\"", ["split", "\"validation\"", "\"train\""], ""),
 ];
@@ -401,7 +401,11 @@ fn labels_and_the_shape_of_the_file_change_nothing() {
     let renamed = renamed.replace("stages.teacher", "stages.tutor");
     all_cached(&renamed, &[], "stages have other names");
     all_cached(
-        &MANIFEST.replace("small", "little").replace("\"deep\"", "\"d\"").replace("networks.deep", "networks.d"),
+        &MANIFEST
+            .replace("small", "little")
+            .replace("\"deep\"", "\"d\"")
+            .replace("networks.deep", "networks.d")
+            .replace("stages.deep", "stages.d"),
         &[],
         "networks",
     );

@@ -37,10 +37,12 @@ pub fn check(
     }
     let any =
         |group: &Group, fits: &dyn Fn(&str) -> bool| group.makers(graph).any(|m| fits(&graph.layers[m.layer].name));
-    for wanted in layers.keys().filter(|_| all_match) {
+    let matched = all_match;
+    for wanted in layers.keys().filter(|_| matched) {
         if coupling.groups.iter().any(|group| any(group, &|name| pattern::matches(wanted, name))) {
             continue;
         }
+        all_match = false;
         let path = format!("{prefix}.layers.{wanted}");
         let mut matching = pattern::layers(graph, wanted);
         let reason = matching.find_map(|layer| coupling.refusal(graph, layer)).unwrap_or_default();
