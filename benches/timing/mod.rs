@@ -8,14 +8,14 @@ pub fn asked() -> bool {
 }
 
 /// Whether a part of the program was asked for by name, or everything was.
-#[allow(dead_code, reason = "one of the two programs that share this file has no parts")]
+#[allow(dead_code, reason = "one of the programs that share this file has no parts")]
 pub fn wanted(part: &str) -> bool {
     let mut named = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).peekable();
     named.peek().is_none() || named.any(|name| name == part)
 }
 
 /// Whether `name` has one of the words that were given, or none were.
-#[allow(dead_code, reason = "one of the two programs that share this file has few enough parts to name them in full")]
+#[allow(dead_code, reason = "one of the programs that share this file has few enough parts to name them in full")]
 pub fn mentioned(name: &str) -> bool {
     let mut words = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).peekable();
     words.peek().is_none() || words.any(|word| name.contains(&word))
@@ -36,7 +36,7 @@ impl Times {
     }
 
     /// Of `runs` calls, after one that is not counted.
-    #[allow(dead_code, reason = "one of the two programs that share this file has its own clock")]
+    #[allow(dead_code, reason = "one of the programs that share this file has its own clock")]
     pub fn of<T>(runs: usize, mut work: impl FnMut() -> T) -> Self {
         work();
         let once = |_| {
