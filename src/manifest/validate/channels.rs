@@ -37,6 +37,7 @@ pub fn check(
     }
     let any =
         |group: &Group, fits: &dyn Fn(&str) -> bool| group.makers(graph).any(|m| fits(&graph.layers[m.layer].name));
+    let mut removable = true;
     for wanted in layers.keys().filter(|_| all_match) {
         if coupling.groups.iter().any(|group| any(group, &|name| pattern::matches(wanted, name))) {
             continue;
@@ -48,8 +49,9 @@ pub fn check(
             .error(stage.span(&path), format!("no channel of `{}` can be removed", printable(wanted)))
             .label(reason)
             .hint("leave it out");
+        removable = false;
     }
-    if !all_match {
+    if !all_match || !removable {
         return;
     }
     let ignored = |name: &str| ignore.iter().any(|wanted| pattern::matches(wanted, name));
