@@ -35,6 +35,9 @@ pub struct Row {
     /// What it is worth and costs.
     #[serde(flatten)]
     pub metrics: ModelMetrics,
+    /// [`ModelMetrics::efficiency`] against the reference, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub efficiency: Option<f64>,
     /// What the clock said.
     #[serde(flatten)]
     pub timing: Timing,
@@ -57,10 +60,12 @@ pub fn evaluations(manifest: &Manifest, records: &[Option<Record>], store: &Stor
         let timings: Vec<Timing> = serde_json::from_value(record.provenance["measured"].clone())
             .map_err(|_| broken("has no timings that can be read"))?;
         let names = stage.inputs.values().map(|reference| reference.stage.clone());
+        let against = reference.and_then(|index| metrics.models.get(index as usize)).cloned();
+        let efficiency = |metrics: &ModelMetrics| metrics.efficiency(against.as_ref()?);
         let models = names
             .zip(metrics.models)
             .zip(timings)
-            .map(|((model, metrics), timing)| Row { model, metrics, timing })
+            .map(|((model, metrics), timing)| Row { efficiency: efficiency(&metrics), model, metrics, timing })
             .collect();
         all.push(Evaluation {
             stage: name.clone(),

@@ -6,36 +6,16 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 use super::results::{Evaluation, Row};
 use super::{bytes, count};
 
-/// One evaluation as a table: accuracy first, then sizes and times, each as a share of the reference's.
+/// How wide a table may be; beyond that the column that can be missed most stays away.
+const WIDTH: usize = 160;
+
+/// One evaluation as a table: accuracy first, then sizes and times, each as a share of the reference's. Networks with masks
+/// have two sizes, with all weights written out and as they are stored.
 pub fn evaluation(evaluation: &Evaluation) -> String {
-    let mut table = Table::new();
-    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    let headers = [
-        "model",
-        "top-1",
-        "Δ",
-        "top-5",
-        "loss",
-        "parameters",
-        "",
-        "non-zero",
-        "",
-        "MACs",
-        "",
-        "bytes",
-        "ms/image",
-        "images/s",
-    ];
-    table.set_header(headers);
     let reference = evaluation.reference.and_then(|index| evaluation.models.get(index));
-    for row in &evaluation.models {
-        table.add_row(cells(row, reference));
-    }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-        if column.index > 0 {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
+    let mut body = rendered(evaluation, reference, reference.is_some());
+    if body.lines().any(|line| line.chars().count() > WIDTH) {
+        body = rendered(evaluation, reference, false);
     }
     let against = reference.map_or(String::new(), |r| format!("; Δ and x are against {}", r.model));
     let title = format!(
@@ -45,17 +25,41 @@ pub fn evaluation(evaluation: &Evaluation) -> String {
         evaluation.split,
         evaluation.data
     );
-    let body: String = table.to_string().lines().map(|line| format!("  {}\n", line.trim_end())).collect();
     format!("{title}\n{body}")
 }
 
-fn cells(row: &Row, reference: Option<&Row>) -> Vec<String> {
+fn rendered(evaluation: &Evaluation, reference: Option<&Row>, efficiency: bool) -> String {
+    let masked = evaluation.models.iter().any(is_masked);
+    let mut table = Table::new();
+    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    let mut headers = vec!["model", "top-1", "Δ", "top-5", "loss", "parameters", "", "non-zero", "", "MACs", ""];
+    headers.extend(efficiency.then_some("efficiency"));
+    headers.extend(if masked { &["dense", "stored"][..] } else { &["bytes"] });
+    headers.extend(["ms/image", "images/s"]);
+    table.set_header(headers);
+    for row in &evaluation.models {
+        table.add_row(cells(row, reference, efficiency, masked));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+        if column.index > 0 {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.to_string().lines().map(|line| format!("  {}\n", line.trim_end())).collect()
+}
+
+fn is_masked(row: &Row) -> bool {
+    row.metrics.masked.is_some_and(|masked| masked > 0)
+}
+
+fn cells(row: &Row, reference: Option<&Row>, efficiency: bool, masked: bool) -> Vec<String> {
     let m = &row.metrics;
     let share = |value: u64, of: fn(&Row) -> u64| match reference {
         Some(reference) if of(reference) > 0 => format!("{:.2}x", value as f64 / of(reference) as f64),
         _ => String::new(),
     };
-    vec![
+    let mut cells = vec![
         row.model.clone(),
         percent(m.top1),
         reference.map_or(String::new(), |r| format!("{:+.2}", 100.0 * (m.top1 - r.metrics.top1))),
@@ -67,10 +71,19 @@ fn cells(row: &Row, reference: Option<&Row>) -> Vec<String> {
         share(m.nonzeros, |r| r.metrics.nonzeros),
         count(m.macs),
         share(m.macs, |r| r.metrics.macs),
+    ];
+    if efficiency {
+        cells.push(row.efficiency.map_or(String::new(), |efficiency| format!("{efficiency:.3}")));
+    }
+    if masked {
+        cells.push(m.dense_bytes.map_or(String::new(), bytes));
+    }
+    cells.extend([
         bytes(m.bytes),
         format!("{:.3}", row.timing.latency_ms),
         count(row.timing.throughput.round() as u64),
-    ]
+    ]);
+    cells
 }
 
 /// Accuracy class by class, one row a model.

@@ -46,6 +46,26 @@ pub struct ModelMetrics {
     /// Bytes of the same files with every weight written out. Results of earlier versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dense_bytes: Option<u64>,
+    /// Weights that a mask holds at zero. Results of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masked: Option<u64>,
+}
+
+impl ModelMetrics {
+    /// `(A / A_R) (1 − N / N_R)`: the share of the reference's accuracy that is kept, times the share of its parameters
+    /// that is gone. A is top-1; N are the parameters that are not zero where weights are masked, and all parameters of
+    /// other networks, whose zeros are chance. `None` when the reference is never right, or masks are not known.
+    ///
+    /// This is pleach's own measure. "Performance efficiency" (Malihi & Heidemann 2023, 2024) has its name from the same
+    /// idea, but its formula could not be had. A small network that has collapsed scores too: read it beside the accuracy.
+    pub fn efficiency(&self, reference: &ModelMetrics) -> Option<f64> {
+        let counted = |metrics: &ModelMetrics| {
+            Some(if metrics.masked? > 0 { metrics.nonzeros } else { metrics.parameters } as f64)
+        };
+        let left = counted(self)? / counted(reference)?;
+        let efficiency = self.top1 / reference.top1 * (1.0 - left);
+        efficiency.is_finite().then_some(efficiency)
+    }
 }
 
 /// What was measured with a clock, beside the result: it is never the same twice.
@@ -101,6 +121,7 @@ pub fn evaluate(description: &Description, split: Split, context: &Context) -> R
             macs: model.graph.macs(),
             bytes: inputs::stored_bytes(description, &role, context)?,
             dense_bytes: Some((model.description()?.len() + model.safetensors()?.len()) as u64),
+            masked: Some(model.masks.values().flatten().filter(|kept| !**kept).count() as u64),
         });
         let one = data::batch(images, &indices[..1.min(indices.len())], &data.normalization, None);
         let many =
@@ -139,4 +160,25 @@ fn time(network: &Executor<Cpu>, one: &data::Batch, many: &data::Batch, context:
     };
     let throughput = many.size as f64 / median(many, THROUGHPUT_RUNS)?.max(f64::MIN_POSITIVE);
     Ok(Timing { latency_ms: 1e3 * median(one, LATENCY_RUNS)?, throughput })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metrics(top1: f64, parameters: u64, nonzeros: u64, masked: Option<u64>) -> ModelMetrics {
+        let (top5, loss, per_class, macs, bytes, dense_bytes) = (1.0, 0.0, Vec::new(), 1, 1, Some(1));
+        ModelMetrics { top1, top5, loss, per_class, parameters, nonzeros, macs, bytes, dense_bytes, masked }
+    }
+
+    #[test]
+    fn efficiency_counts_what_pruning_left() {
+        // Ten zeros by chance do not count, neither in the reference nor without masks.
+        let reference = metrics(0.8, 100, 90, Some(0));
+        assert_eq!(reference.efficiency(&reference), Some(0.0));
+        assert_eq!(metrics(0.4, 25, 20, Some(0)).efficiency(&reference), Some(0.375));
+        assert_eq!(metrics(0.4, 100, 25, Some(70)).efficiency(&reference), Some(0.375));
+        assert_eq!(metrics(0.4, 100, 25, None).efficiency(&reference), None);
+        assert_eq!(metrics(0.4, 100, 25, Some(70)).efficiency(&metrics(0.0, 100, 90, Some(0))), None);
+    }
 }

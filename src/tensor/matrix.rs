@@ -1,18 +1,32 @@
 //! Matrix multiplication on one thread; callers cut the work into fixed shares.
 
+/// What a matrix can hold.
+pub(crate) trait Value: Copy + 'static {
+    /// 1.
+    const ONE: Self;
+}
+
+impl Value for f32 {
+    const ONE: Self = 1.0;
+}
+
+impl Value for f64 {
+    const ONE: Self = 1.0;
+}
+
 /// A matrix of values that somebody else owns, with any step between rows and between columns.
 #[derive(Clone, Copy)]
-pub(crate) struct Matrix<'a> {
-    values: &'a [f32],
+pub(crate) struct Matrix<'a, T = f32> {
+    values: &'a [T],
     rows: usize,
     columns: usize,
     row_step: usize,
     column_step: usize,
 }
 
-impl<'a> Matrix<'a> {
+impl<'a, T> Matrix<'a, T> {
     /// `rows` x `columns`, row after row.
-    pub(crate) fn new(values: &'a [f32], rows: usize, columns: usize) -> Self {
+    pub(crate) fn new(values: &'a [T], rows: usize, columns: usize) -> Self {
         Self { values, rows, columns, row_step: columns, column_step: 1 }
     }
 
@@ -40,13 +54,13 @@ impl<'a> Matrix<'a> {
 }
 
 /// `out = a b`, or `out += a b` if `accumulate`. `out` is (a's rows) x (b's columns), row after row.
-pub(crate) fn multiply(a: Matrix, b: Matrix, out: &mut [f32], accumulate: bool) {
+pub(crate) fn multiply<T: Value>(a: Matrix<T>, b: Matrix<T>, out: &mut [T], accumulate: bool) {
     assert_eq!(out.len(), a.rows * b.columns, "an output of the wrong size");
     multiply_into(a, b, out, b.columns, accumulate);
 }
 
 /// As [`multiply`], where the rows of `out` start every `row_step` values and what lies between them is left alone.
-pub(crate) fn multiply_into(a: Matrix, b: Matrix, out: &mut [f32], row_step: usize, accumulate: bool) {
+pub(crate) fn multiply_into<T: Value>(a: Matrix<T>, b: Matrix<T>, out: &mut [T], row_step: usize, accumulate: bool) {
     let (rows, inner, columns) = (a.rows, a.columns, b.columns);
     assert!(rows > 0 && inner > 0 && columns > 0, "an empty matrix");
     assert_eq!(inner, b.rows, "matrices that do not fit");
@@ -70,8 +84,8 @@ pub(crate) fn multiply_into(a: Matrix, b: Matrix, out: &mut [f32], row_step: usi
             b.values.as_ptr(),
             b.column_step as isize,
             b.row_step as isize,
-            1.0,
-            1.0,
+            T::ONE,
+            T::ONE,
             false,
             false,
             false,

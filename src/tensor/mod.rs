@@ -21,7 +21,7 @@ pub mod backend;
 pub(crate) mod check;
 mod cpu;
 pub mod geometry;
-mod matrix;
+pub(crate) mod matrix;
 pub mod ops;
 mod partition;
 mod recording;

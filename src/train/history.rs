@@ -27,7 +27,8 @@ pub struct Entry {
     /// The share of weights that are masked after the epoch, if the stage masks weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sparsity: Option<f64>,
-    /// Whether the sparsity is still rising: such an epoch is not chosen, and does not count for an early stop.
+    /// Whether pruning is still on its way: the sparsity rises, or more channels are to go. Such an epoch is not chosen, and
+    /// does not count for an early stop.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rising: bool,
 }

@@ -439,11 +439,13 @@ impl PeriodicPruning {
         (sparsity > 0.0).then(|| sparsity / target.sparsity)
     }
 
-    /// The first epoch after which the whole sparsity is reached; 0 without a schedule.
+    /// The first epoch after which the network has its whole sparsity, or the last of the steps in which channels go; 0
+    /// where nothing comes bit by bit.
     pub fn complete_after(&self) -> u64 {
-        match self.schedule {
-            Some(SparsitySchedule::Agp { end, .. }) => end.next_multiple_of(self.every),
-            None => 0,
+        match (&self.schedule, &self.method) {
+            (Some(SparsitySchedule::Agp { end, .. }), _) => end.next_multiple_of(self.every),
+            (None, Method::Channels { steps, .. }) => steps.saturating_mul(self.every),
+            (None, _) => 0,
         }
     }
 }

@@ -134,6 +134,71 @@ data = "digits"
 network = "deep"
 epochs = 1
 
+[stages.slim]
+kind = "prune"
+data = "digits"
+from = "teacher"
+[stages.slim.method]
+kind = "channels"
+criterion = "taylor"
+ratio = 0.4
+scope = "uniform"
+round-to = 2
+minimum = 0.2
+ignore = ["hidden1"]
+layers = { "conv2" = 0.3 }
+steps = 2
+images = 50
+
+[stages.gradual]
+kind = "fine-tune"
+data = "digits"
+from = "teacher"
+epochs = 3
+[stages.gradual.prune]
+every = 1
+[stages.gradual.prune.schedule]
+kind = "agp"
+initial = 0.1
+begin = 1
+end = 3
+[stages.gradual.prune.method]
+kind = "weights"
+criterion = "snip"
+sparsity = 0.6
+scope = "erk"
+steps = 2
+ignore = ["conv1"]
+layers = { "hidden1" = 0.7 }
+images = 40
+
+[stages.surgical]
+kind = "fine-tune"
+data = "digits"
+from = "teacher"
+epochs = 1
+[stages.surgical.prune.method]
+kind = "surgery"
+c = 0.5
+gamma = 0.1
+power = 2.0
+ignore = ["conv1"]
+layers = { "hidden1" = 0.25 }
+
+[stages.moving]
+kind = "fine-tune"
+data = "digits"
+from = "teacher"
+epochs = 1
+[stages.moving.prune.method]
+kind = "rigl"
+sparsity = 0.5
+scope = "erk"
+every-steps = 3
+alpha = 0.4
+until = 0.8
+ignore = ["conv1"]
+
 [stages.score]
 kind = "evaluate"
 data = "digits"
@@ -151,7 +216,7 @@ struct Ran {
 static RAN: LazyLock<Ran> = LazyLock::new(|| {
     let project = Project::new(MANIFEST);
     let ran = project.succeed(&["run", "pleach.toml", "--threads", "1", "--json"]);
-    assert_eq!(ran.stages("stage-finished").len(), 7, "{}", ran.stdout);
+    assert_eq!(ran.stages("stage-finished").len(), 11, "{}", ran.stdout);
     let options = Options { require_write: false, allow_foreign_owner: false, overlay: Default::default() };
     let store = Store::open(&project.cache(), &options).expect("the store of the run");
     Ran { project, store }
@@ -237,6 +302,37 @@ const EDITS: &[(&str, &str, &str, [&str; 3], &str)] = &[
     ("stages.pruned", "threshold = 0.001", "threshold = 0", ["method.threshold", "0.001", "0.0"], ""),
     ("stages.pruned", "minimum = 4", "minimum = 5", ["method.minimum", "4", "5"], ""),
     ("stages.tuned", "batch = 16", "batch = 17", ["batch", "16", "17"], ""),
+    ("stages.slim", "criterion = \"taylor\"", "criterion = \"hrank\"", ["method.criterion", "\"taylor\"", "\"hrank\""], ""),
+    ("stages.slim", "ratio = 0.4", "ratio = 0.5", ["method.ratio", "0.4", "0.5"], ""),
+    ("stages.slim", "ratio = 0.4", "macs = 0.4", ["method.macs", "nothing", "0.4"], ""),
+    ("stages.slim", "ratio = 0.4", "parameters = 0.4", ["method.parameters", "nothing", "0.4"], ""),
+    ("stages.slim", "scope = \"uniform\"", "scope = \"isomorphic\"", ["method.scope", "\"uniform\"", "\"isomorphic\""], ""),
+    ("stages.slim", "round-to = 2", "round-to = 4", ["method.round-to", "2", "4"], ""),
+    ("stages.slim", "minimum = 0.2", "minimum = 0.3", ["method.minimum", "0.2", "0.3"], ""),
+    ("stages.slim", "ignore = [\"hidden1\"]", "ignore = [\"conv1\"]", ["method.ignore", "[\"hidden1\"]", "[\"conv1\"]"], ""),
+    ("stages.slim", "layers = { \"conv2\" = 0.3 }", "layers = { \"conv2\" = 0.2 }", ["method.layers.conv2", "0.3", "0.2"], ""),
+    ("stages.slim", "steps = 2", "steps = 3", ["method.steps", "2", "3"], ""),
+    ("stages.slim", "images = 50", "images = 60", ["method.images", "50", "60"], ""),
+    ("stages.gradual", "initial = 0.1", "initial = 0.2", ["prune.schedule.initial", "0.1", "0.2"], ""),
+    ("stages.gradual", "begin = 1", "begin = 2", ["prune.schedule.begin", "1", "2"], ""),
+    ("stages.gradual", "end = 3", "end = 2", ["prune.schedule.end", "3", "2"], ""),
+    ("stages.gradual", "criterion = \"snip\"", "criterion = \"obd\"", ["prune.method.criterion", "\"snip\"", "\"obd\""], ""),
+    ("stages.gradual", "scope = \"erk\"", "scope = \"lamp\"", ["prune.method.scope", "\"erk\"", "\"lamp\""], ""),
+    ("stages.gradual", "steps = 2", "steps = 3", ["prune.method.steps", "2", "3"], ""),
+    ("stages.gradual", "ignore = [\"conv1\"]", "ignore = []", ["prune.method.ignore", "[\"conv1\"]", "nothing"], ""),
+    ("stages.gradual", "layers = { \"hidden1\" = 0.7 }", "layers = { \"hidden1\" = 0.8 }", ["prune.method.layers.hidden1", "0.7", "0.8"], ""),
+    ("stages.gradual", "images = 40", "images = 41", ["prune.method.images", "40", "41"], ""),
+    ("stages.surgical", "c = 0.5", "c = 0.75", ["prune.method.c", "0.5", "0.75"], ""),
+    ("stages.surgical", "gamma = 0.1", "gamma = 0.2", ["prune.method.gamma", "0.1", "0.2"], ""),
+    ("stages.surgical", "power = 2.0", "power = 3", ["prune.method.power", "2.0", "3.0"], ""),
+    ("stages.surgical", "ignore = [\"conv1\"]", "ignore = [\"conv2\"]", ["prune.method.ignore", "[\"conv1\"]", "[\"conv2\"]"], ""),
+    ("stages.surgical", "layers = { \"hidden1\" = 0.25 }", "layers = { \"hidden1\" = 0.5 }", ["prune.method.layers.hidden1", "0.25", "0.5"], ""),
+    ("stages.moving", "sparsity = 0.5", "sparsity = 0.75", ["prune.method.sparsity", "0.5", "0.75"], ""),
+    ("stages.moving", "scope = \"erk\"", "scope = \"uniform\"", ["prune.method.scope", "\"erk\"", "\"uniform\""], ""),
+    ("stages.moving", "every-steps = 3", "every-steps = 4", ["prune.method.every-steps", "3", "4"], ""),
+    ("stages.moving", "alpha = 0.4", "alpha = 0.5", ["prune.method.alpha", "0.4", "0.5"], ""),
+    ("stages.moving", "until = 0.8", "until = 0.5", ["prune.method.until", "0.8", "0.5"], ""),
+    ("stages.moving", "ignore = [\"conv1\"]", "ignore = [\"classifier\"]", ["prune.method.ignore", "[\"conv1\"]", "[\"classifier\"]"], ""),
     ("stages.score", "reference = \"student\"", "reference = \"teacher\"", ["reference", "1", "0"], ""),
     ("stages.score", "split = \"validation\"", "split = \"train\"", ["split", "\"validation\"", "\"train\""], ""),
 ];

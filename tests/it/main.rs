@@ -6,6 +6,7 @@
 //! - `manifests`: what is said about manifests that are wrong
 //! - `pipelines`: every manifest in `pipelines/`
 //! - `repeat`: the same bits for any number of threads and jobs; names and order change nothing
+//! - `pruning`: channels and weights that go, and the networks that are left
 //! - `resume`: what a longer, changed or repeated run takes over from earlier epochs
 //! - `kill`: a run that is killed at any moment goes on
 //! - `concurrent`: several runs on one store, and a collection beside them
@@ -41,6 +42,7 @@ mod kill;
 mod manifests;
 mod panics;
 mod pipelines;
+mod pruning;
 mod repeat;
 mod resume;
 mod schema;

@@ -3,7 +3,6 @@
 use super::{losses, weights};
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::{Data, Stage};
-use crate::prune::Method;
 use crate::train::parameters::{Loss, Optimizer, Penalty, Schedule, Select, Training};
 
 /// Checks one training stage.
@@ -126,8 +125,7 @@ fn teacher(stage: &Stage, training: &Training, diagnostics: &mut Diagnostics) {
 /// What a growing penalty has learnt of each channel would be lost with the channels that go.
 fn growing(stage: &Stage, training: &Training, diagnostics: &mut Diagnostics) {
     let Some(prune) = &training.prune else { return };
-    let removes = !matches!(prune.method, Method::Weights { .. });
-    if !removes || !stage.spans.sound("prune") {
+    if prune.method.masks_weights() || !stage.spans.sound("prune") {
         return;
     }
     for (index, penalty) in training.penalties.iter().enumerate() {

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use crate::data::{Images, Normalization};
 use crate::network::arch::{Architecture, Shortcut, Stem, VggClassifier};
-use crate::network::{Executor, Graph, Mode, Model, Op};
+use crate::network::{Executor, Graph, Mode, Model, Op, ParameterSpec};
 use crate::prune::coupling::Coupling;
 use crate::prune::groups::Side;
 use crate::prune::shrink::Keep;
@@ -128,6 +128,9 @@ pub fn check(what: &str, whole: &Model, method: &Method, watched: Option<Watched
     let off = crate::prune::proof::difference(&logits(&masked), &logits(&shrunk));
     assert!(off <= 1e-4, "{what}: off by {off}");
     shrunk.graph.shapes().unwrap_or_else(|error| panic!("{what}: {error}"));
+    for ParameterSpec { name, dims, .. } in shrunk.graph.parameters() {
+        assert!(dims.iter().all(|dim| *dim > 0) && !shrunk.tensors[&name].data.is_empty(), "{what}: {name} is empty");
+    }
     let parts = (shrunk.description().unwrap(), shrunk.weights().unwrap());
     let again = Model::from_parts(&parts.0, &parts.1, None).unwrap();
     assert!(again == shrunk && logits(&again) == logits(&shrunk), "{what}: not the same after reading it back");
@@ -220,4 +223,43 @@ fn every_criterion_prunes_every_family_after_training() {
             assert!(shrunk.graph.parameter_count() < whole.graph.parameter_count(), "{name} {method:?}");
         }
     }
+}
+
+/// Everything with everything, which takes minutes: `cargo test --release --lib prune -- --ignored`. The two tests above
+/// go through the same in turns.
+#[test]
+#[ignore = "takes minutes"]
+fn every_family_by_every_criterion_ratio_and_scope() {
+    let scopes = [ChannelScope::Global, ChannelScope::Uniform, ChannelScope::Isomorphic];
+    let mut pruned = 0;
+    for (name, graph) in families() {
+        let images = noise(graph.input);
+        let indices: Vec<u32> = (0..24).collect();
+        let normalization = Normalization::of(&images, &indices);
+        let watched = Watched { images: &images, indices: &indices, normalization: &normalization };
+        let random = model(graph, 6);
+        let trained = trained(random.clone(), &images, &indices, &normalization);
+        let normalized = Coupling::of(&random.graph).unwrap().groups.iter().any(|g| g.is_normalized(&random.graph));
+        for (weights, whole) in [("random", &random), ("trained", &trained)] {
+            for (word, wanted) in Criterion::ALL {
+                if wanted == Criterion::BnScale && !normalized {
+                    continue;
+                }
+                for share in [0.3, 0.5, 0.7] {
+                    for among in scopes {
+                        let mut method = channels(share);
+                        if let Method::Channels { criterion, scope, images, .. } = &mut method {
+                            (*criterion, *scope, *images) = (wanted, among, Some(8));
+                        }
+                        let what = format!("{name}, {weights}, {word}, {share}, {among:?}");
+                        let shrunk = check(&what, whole, &method, Some(watched));
+                        assert!(shrunk.graph.parameter_count() < whole.graph.parameter_count(), "{what}");
+                        pruned += 1;
+                    }
+                }
+            }
+        }
+    }
+    // Two networks have no normalization.
+    assert_eq!(pruned, (13 * 16 - 2) * 2 * 3 * 3);
 }

@@ -36,6 +36,14 @@ fn what_has_grown_for_a_channel_cannot_lose_the_channel() {
     let cases: &[&[Edit]] =
         &[&[(OLD, "{ kind = \"growing\", delta = 1e-4 }"), ("epochs = 3\n\n[stages.pruned]", prune)]];
     insta::assert_snapshot!(one_message_each(cases));
+    // Masks take no channel away.
+    for keys in [
+        "penalties = [{ kind = \"growing\", delta = 1 }]\nprune = { method = { kind = \"weights\", sparsity = 0.5 } }",
+        "penalties = [{ kind = \"growing\", delta = 1 }]\nprune = { method = { kind = \"surgery\" } }",
+        "penalties = [{ kind = \"growing\", delta = 1 }]\nprune = { method = { kind = \"rigl\", sparsity = 0.5 } }",
+    ] {
+        assert!(parse(edited(&[("select = \"best\"", keys)]), &[]).is_ok(), "{keys}");
+    }
 }
 
 #[test]
