@@ -33,10 +33,16 @@ pub enum Field {
     String,
     /// One of several words.
     Choice(Vec<&'static str>, Option<&'static str>),
+    /// An array of strings.
+    Strings,
+    /// A table whose keys are free, with numbers.
+    Numbers(Limits),
     /// A table.
     Table(Vec<Described>),
     /// An array of tables.
     Tables(Vec<Described>),
+    /// An array in which each element is a table, or its kind alone; each kind once.
+    Kinds(Vec<Described>),
     /// Something that the reading code takes apart itself.
     Other,
 }

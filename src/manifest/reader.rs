@@ -77,7 +77,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Notes what a key can hold, if this is what is asked.
-    fn note(&mut self, key: &'static str, field: impl FnOnce() -> Field) {
+    pub(super) fn note(&mut self, key: &'static str, field: impl FnOnce() -> Field) {
         if let Some(notes) = &mut self.notes {
             notes.note(key, field());
         }
@@ -245,6 +245,7 @@ impl<'a> Reader<'a> {
 
     /// The strings of an array, each `what`; none when the key is absent.
     pub fn strings(&mut self, key: &'static str, what: &str) -> Vec<String> {
+        self.note(key, || Field::Strings);
         let mut strings = Vec::new();
         for item in self.array(key).unwrap_or_default() {
             if let Some((text, span)) = string(self.diagnostics, what, item) {
@@ -258,6 +259,7 @@ impl<'a> Reader<'a> {
 
     /// The numbers of a table whose keys are free, each within `limits`; none when the key is absent.
     pub fn numbers(&mut self, key: &'static str, example: &str, limits: Limits) -> BTreeMap<String, f64> {
+        self.note(key, || Field::Numbers(limits));
         let Some(value) = self.value(key) else { return BTreeMap::new() };
         let Content::Table(table) = &value.content else {
             self.wrong(key, value, &format!("a table, such as `{example}`"));

@@ -44,7 +44,7 @@ impl Limits {
     pub fn bounds(&self) -> Vec<(&'static str, f64)> {
         let low = (if self.low_included { "minimum" } else { "exclusiveMinimum" }, self.low);
         let high = (if self.high_included { "maximum" } else { "exclusiveMaximum" }, self.high);
-        [low, high].into_iter().filter(|(_, bound)| *bound != f64::MAX).collect()
+        [low, high].into_iter().filter(|(_, bound)| bound.abs() != f64::MAX).collect()
     }
 
     fn contains(&self, x: f64) -> bool {

@@ -42,9 +42,12 @@ fn translate(file: &[u8]) -> Result<Vec<u8>> {
 /// A tensor of the file, as f32 where it has another type of floating-point numbers.
 struct Translated<'a>(TensorView<'a>);
 
+/// How a value is read from its bytes.
+type Read = fn(&[u8]) -> f32;
+
 impl Translated<'_> {
     /// The bytes of one value, and how it is read; none for what stays as it is.
-    fn conversion(&self) -> Option<(usize, fn(&[u8]) -> f32)> {
+    fn conversion(&self) -> Option<(usize, Read)> {
         match self.0.dtype() {
             Dtype::F64 => Some((8, |bytes| f64::from_le_bytes(bytes.try_into().expect("eight bytes")) as f32)),
             Dtype::F16 => Some((2, |bytes| from_half(u16::from_le_bytes([bytes[0], bytes[1]])))),

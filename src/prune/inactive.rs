@@ -1,6 +1,7 @@
 //! Which units of a layer are inactive (Şener & Akbaş 2022, in our reading).
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::coupling::{Coupling, Unit};
 use super::{Activity, Choice, Measure, Method, Surroundings, activity};
@@ -38,11 +39,13 @@ pub(super) fn choose<B: Backend>(
     for Unit { group, unit } in &units {
         let (mut maximum, mut mean, mut zeros) = (0.0f32, 0.0f64, 1.0f64);
         for maker in coupling.groups[*group].makers(graph) {
-            if !seen.contains_key(&maker.layer) {
-                let name = &graph.layers[maker.layer].name;
-                seen.insert(maker.layer, activity::observe(&network, name, watched, *device, *stop)?);
-            }
-            let seen = &seen[&maker.layer];
+            let seen = match seen.entry(maker.layer) {
+                Entry::Occupied(seen) => seen.into_mut(),
+                Entry::Vacant(unseen) => {
+                    let name = &graph.layers[maker.layer].name;
+                    unseen.insert(activity::observe(&network, name, watched, *device, *stop)?)
+                }
+            };
             for channel in &maker.channels[*unit] {
                 maximum = maximum.max(seen.maximum[*channel]);
                 mean = mean.max(seen.mean[*channel]);

@@ -55,7 +55,7 @@ impl Objective {
         mut tape: OwnedTape<f32, B>,
     ) -> Result<Scalar<B, OwnedTape<f32, B>>> {
         let mut terms = self.losses.terms(forward, given, connectors, &mut tape)?;
-        let penalties = self.penalties.terms(network, forward, given.targets.len(), &mut tape)?;
+        let penalties = self.penalties.terms(network, forward, given.targets.images(), &mut tape)?;
         terms.extend(penalties.into_iter().map(|term| (1.0, term)));
         network.device().weighted_sum(&terms, tape)
     }

@@ -12,7 +12,7 @@ fn run(project: &Project, pipeline: &str, sets: &[String]) -> Ran {
     let ran = project.succeed(&arguments);
     let again = project.succeed(&arguments);
     assert_eq!(again.stdout, ran.stdout);
-    assert!(again.stderr.contains("8 cached, 0 run"), "{}", again.stderr);
+    assert!(again.stderr.contains(" cached, 0 run"), "{}", again.stderr);
     ran
 }
 
@@ -43,7 +43,11 @@ fn every_manifest_is_valid_and_run_by_a_test() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     found.sort();
-    assert_eq!(found, ["cifar-10.toml", "fashion-mnist.toml", "kddp.toml"], "a new one needs a test below");
+    assert_eq!(
+        found,
+        ["cifar-10.toml", "fashion-mnist.toml", "kddp.toml", "weights-or-channels.toml"],
+        "a new one needs a test below"
+    );
     for name in found {
         project.succeed(&["check", repository("pipelines").join(name).to_str().unwrap()]);
     }
@@ -76,9 +80,8 @@ fn fashion_mnist_runs_short() {
     assert!(ran.stdout.contains("score: 100 test images of clothes"), "{}", ran.stdout);
 }
 
-#[test]
-fn cifar_10_runs_short() {
-    let project = Project::new("");
+/// CIFAR-10's files with few images, in the folder of `project`.
+fn write_cifar_10(project: &Project) {
     let batch = |count: usize| -> Vec<u8> {
         (0..count).flat_map(|i| std::iter::once((i % 10) as u8).chain(image(i % 10, i, 3 * 32 * 32))).collect()
     };
@@ -86,10 +89,46 @@ fn cifar_10_runs_short() {
         project.write(&format!("data_batch_{number}.bin"), batch(TRAIN / 5));
     }
     project.write("test_batch.bin", batch(TEST));
+}
+
+#[test]
+fn cifar_10_runs_short() {
+    let project = Project::new("");
+    write_cifar_10(&project);
     let mut sets = epochs(1);
     sets.push(format!("data.objects.path={}", project.path().display()));
     let ran = run(&project, "cifar-10.toml", &sets);
     assert!(ran.stdout.contains("score: 100 test images of objects"), "{}", ran.stdout);
+}
+
+#[test]
+fn weights_or_channels_runs_short_at_equal_parameters() {
+    let project = Project::new("");
+    write_cifar_10(&project);
+    let stages = ["teacher", "student", "weights-tuned", "channels-tuned"];
+    let controls = ["random-weights-tuned", "random-channels-tuned", "scratch"];
+    let mut sets: Vec<String> =
+        stages.iter().chain(&controls).map(|stage| format!("stages.{stage}.epochs=1")).collect();
+    sets.extend([
+        "networks.teacher.depth=8".into(),
+        "networks.student.depth=8".into(),
+        "data.objects.limit=200".into(),
+    ]);
+    sets.push(format!("data.objects.path={}", project.path().display()));
+    run(&project, "weights-or-channels.toml", &sets);
+    let manifest = repository("pipelines/weights-or-channels.toml");
+    let mut arguments = vec!["report".to_owned(), manifest.to_str().unwrap().to_owned(), "--format=json".to_owned()];
+    arguments.extend(sets.iter().map(|set| format!("--set={set}")));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let report: serde_json::Value = serde_json::from_str(&project.succeed(&arguments).stdout).unwrap();
+    let models = report[0]["models"].as_array().unwrap_or_else(|| panic!("{report:#}"));
+    let nonzeros = |name: &str| {
+        let model = models.iter().find(|model| model["model"] == name).unwrap_or_else(|| panic!("{report:#}"));
+        model["nonzeros"].as_f64().unwrap()
+    };
+    let (weights, channels) = (nonzeros("weights-tuned"), nonzeros("channels-tuned"));
+    assert!((weights / channels - 1.0).abs() < 0.04, "{weights} and {channels} parameters");
+    assert!((channels / nonzeros("student") - 0.3).abs() < 0.02, "{channels} of {}", nonzeros("student"));
 }
 
 #[test]

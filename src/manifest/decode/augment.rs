@@ -1,6 +1,7 @@
 //! `augment`: random changes of training images, each a word or a table.
 
 use crate::data::Augmentation;
+use crate::manifest::describe::{Field, describe};
 use crate::manifest::reader::{Reader, Shape, table};
 use crate::manifest::scalar::{Limits, choice};
 use crate::manifest::value::Content;
@@ -20,6 +21,7 @@ const NAMES: [(&str, Augmentation); 7] = [
 
 /// Reads the list. Each kind may be named once.
 pub fn augment(reader: &mut Reader) -> Vec<Augmentation> {
+    reader.note("augment", || Field::Kinds(describe(parameters)));
     let items = reader.array("augment").unwrap_or_default();
     let mut chosen: Vec<Augmentation> = Vec::new();
     for item in items {

@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::decode;
 use super::describe::{Described, Field};
+use super::scalar::Limits;
 use crate::prune::Criterion;
 
 /// The schema.
@@ -95,21 +96,23 @@ impl Definitions {
                 }
                 schema
             }
-            Field::Number(limits, _) => {
-                let mut schema = json!({ "type": "number" });
-                for (word, bound) in limits.bounds() {
-                    schema[word] = json!(bound);
-                }
-                schema
-            }
+            Field::Number(limits, _) => number(limits),
             Field::Boolean(_) => json!({ "type": "boolean" }),
             Field::String => json!({ "type": "string" }),
             Field::Choice(choices, _) => {
                 let choice = |word: &&str| json!({ "const": word, "description": of_choice(path, word) });
                 json!({ "oneOf": choices.iter().map(choice).collect::<Vec<Value>>() })
             }
+            Field::Strings => json!({ "type": "array", "items": { "type": "string" } }),
+            Field::Numbers(limits) => json!({ "type": "object", "additionalProperties": number(limits) }),
             Field::Table(kinds) => self.shared(key, kinds),
             Field::Tables(kinds) => json!({ "type": "array", "items": self.shared(key, kinds) }),
+            Field::Kinds(kinds) => {
+                let word = |(_, word): (_, &'static str)| json!({ "const": word, "description": words::of(&format!("{key}/{word}")) });
+                let words: Vec<Value> = kinds.iter().filter_map(|described| described.kind.map(word)).collect();
+                let either = json!([{ "oneOf": words }, self.shared(key, kinds)]);
+                json!({ "type": "array", "items": { "anyOf": either }, "uniqueItems": true, "default": [] })
+            }
             // Said in `elements`, or a test fails.
             Field::Other => json!({}),
         };
@@ -120,7 +123,7 @@ impl Definitions {
             Field::Choice(_, default) => default.map(Value::from),
             _ => None,
         };
-        if let Some(default) = default {
+        if let Some(default) = default.filter(|_| !elements::DEPENDENT.contains(&path)) {
             schema["default"] = default;
         }
         schema
@@ -145,6 +148,14 @@ impl Definitions {
         }));
         json!({ "type": "object", "oneOf": each })
     }
+}
+
+fn number(limits: &Limits) -> Value {
+    let mut schema = json!({ "type": "number" });
+    for (word, bound) in limits.bounds() {
+        schema[word] = json!(bound);
+    }
+    schema
 }
 
 /// The line about a choice; a criterion that looks at images says so.

@@ -16,7 +16,7 @@ fn paths(name: &str, kinds: &[Described], lines: &mut BTreeSet<String>, other: &
         {
             let path = words::path(&scope, key);
             match field {
-                Field::Table(kinds) | Field::Tables(kinds) => paths(key, kinds, lines, other),
+                Field::Table(kinds) | Field::Tables(kinds) | Field::Kinds(kinds) => paths(key, kinds, lines, other),
                 Field::Choice(choices, _) => lines.extend(choices.iter().map(|word| format!("{path}={word}"))),
                 Field::Other => drop(other.insert(path.clone())),
                 _ => {}
@@ -45,6 +45,7 @@ fn every_key_kind_and_choice_has_a_line_and_every_line_is_of_one() {
     assert!(missing.is_empty(), "add a line to `schema/words.rs` for each of {missing:#?}");
     let stale: Vec<&String> = written.difference(&lines).collect();
     assert!(stale.is_empty(), "no key is called {stale:#?}; take the lines out of `schema/words.rs`");
+    assert_eq!(elements::DEPENDENT.iter().find(|path| !lines.contains(**path)), None, "no key is called so");
     let unknown: Vec<&String> = other.iter().filter(|path| elements::of(path).is_none()).collect();
     assert!(unknown.is_empty(), "say in `schema/elements.rs` what these hold: {unknown:#?}");
 }

@@ -37,12 +37,11 @@ pub fn check(
     }
     let any =
         |group: &Group, fits: &dyn Fn(&str) -> bool| group.makers(graph).any(|m| fits(&graph.layers[m.layer].name));
-    let matched = all_match;
-    for wanted in layers.keys().filter(|_| matched) {
+    let mut removable = true;
+    for wanted in layers.keys().filter(|_| all_match) {
         if coupling.groups.iter().any(|group| any(group, &|name| pattern::matches(wanted, name))) {
             continue;
         }
-        all_match = false;
         let path = format!("{prefix}.layers.{wanted}");
         let mut matching = pattern::layers(graph, wanted);
         let reason = matching.find_map(|layer| coupling.refusal(graph, layer)).unwrap_or_default();
@@ -50,8 +49,9 @@ pub fn check(
             .error(stage.span(&path), format!("no channel of `{}` can be removed", printable(wanted)))
             .label(reason)
             .hint("leave it out");
+        removable = false;
     }
-    if !all_match {
+    if !all_match || !removable {
         return;
     }
     let ignored = |name: &str| ignore.iter().any(|wanted| pattern::matches(wanted, name));

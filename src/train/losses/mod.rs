@@ -120,7 +120,7 @@ impl Losses {
             if term.pairs.is_empty() {
                 self.on_logits(&term.loss, &forward.logits, given, tape, &mut terms)?;
             } else if let Some(teacher) = given.teacher {
-                let batch = given.targets.len();
+                let batch = given.targets.images();
                 let mut features = features::Features { student: &forward.kept, teacher: &teacher.kept, batch, tape };
                 term.on_features(&mut features, connectors, &mut terms)?;
             }

@@ -17,7 +17,7 @@ impl<'a> Targets<'a> {
     }
 
     /// How many images there are.
-    pub fn len(&self) -> usize {
+    pub fn images(&self) -> usize {
         self.batch.size
     }
 

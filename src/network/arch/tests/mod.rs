@@ -73,11 +73,11 @@ fn stems_make_the_image_smaller_as_said() {
     let last_map = |json: &str| {
         let graph = build(json, [64, 64, 3], 10).unwrap();
         let shapes = graph.shapes().unwrap();
-        let maps = shapes.iter().filter_map(|shape| match shape {
+        let mut maps = shapes.iter().filter_map(|shape| match shape {
             Shape::Map { height, .. } if *height > 1 => Some(*height),
             _ => None,
         });
-        maps.last().unwrap()
+        maps.next_back().unwrap()
     };
     let sizes: Vec<usize> = FAMILIES[1..].iter().map(|json| last_map(json)).collect();
     assert_eq!(sizes, [16, 8, 2, 16, 2, 2, 7, 16, 16, 8, 2]);

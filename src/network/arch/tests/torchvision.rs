@@ -138,7 +138,7 @@ fn whole_networks_compute_what_torchvisions_compute() {
     for folder in folders {
         let graph = |name: &str, input, classes| build(&torchvision(name), input, classes).unwrap();
         let (found, right) = compare_folder(&folder, graph);
-        println!("{}: {found:#?}", folder.display());
+        println!("{}\n{}", folder.display(), found.join("\n"));
         all_right &= right;
     }
     assert!(all_right);
@@ -153,7 +153,7 @@ struct Counts {
     classes: usize,
 }
 
-/// Compares all networks of `counts.json`: a line for each, and whether all are right.
+/// Compares all networks of `counts.json`: what was measured of each, and whether all are right.
 fn compare_folder(folder: &Path, graph: impl Fn(&str, [usize; 3], usize) -> Graph) -> (Vec<String>, bool) {
     let counts = fs::read(folder.join("counts.json")).unwrap();
     let counts: BTreeMap<String, Counts> = serde_json::from_slice(&counts).unwrap();
@@ -163,41 +163,67 @@ fn compare_folder(folder: &Path, graph: impl Fn(&str, [usize; 3], usize) -> Grap
         let [channels, height, width] = counts.input;
         let graph = graph(&name, [height, width, channels], counts.classes);
         assert_eq!((graph.parameter_count(), graph.macs()), (counts.parameters, counts.macs), "{name}");
-        let file = |ending: &str| fs::read(folder.join(format!("{name}.{ending}"))).unwrap();
-        let errors = compare(graph, &file("safetensors"), &file("io.safetensors"));
-        right &= errors.evaluation <= 1e-4 && errors.training <= 1e-4 && errors.gradient <= 1e-3;
-        lines.push(format!("{name} {errors:?}"));
+        let file = |ending: &str| fs::read(folder.join(format!("{name}.{ending}")));
+        let exact = file("f64.safetensors").ok();
+        let errors = compare(graph, &file("safetensors").unwrap(), &file("io.safetensors").unwrap(), exact.as_deref());
+        right &= errors.right();
+        lines.push(format!("{name} {errors}"));
     }
     (lines, right)
 }
 
-/// A gradient of this share of the norm of all is compared with that norm: 1e-3 of it is then 1e-7, the rounding of single
-/// precision.
-const NEGLIGIBLE: f64 = 1e-4;
-
+/// The errors of one gradient: norms of differences, over the norm of the reference.
 #[derive(Debug)]
-#[allow(dead_code, reason = "all of it is printed")]
+struct GradientErrors {
+    tensor: String,
+    /// Its norm beside that of all together.
+    share: f64,
+    /// Ours from PyTorch's.
+    ours: f64,
+    /// Ours, and PyTorch's, from PyTorch's in double precision, if that is there.
+    exact: Option<[f64; 2]>,
+}
+
+/// What one network's comparison found.
+#[derive(Debug)]
 struct Errors {
     /// Of the logits, relative to the largest one.
     evaluation: f32,
     training: f32,
-    /// Of the worst parameter: norm of the difference over norm.
-    gradient: f64,
-    worst: String,
-    /// Parameters whose gradient is so small beside the whole that it is compared with that, and the share.
-    tiny: Vec<String>,
+    gradients: Vec<GradientErrors>,
 }
 
-fn compare(graph: Graph, weights: &[u8], io: &[u8]) -> Errors {
+impl Errors {
+    fn right(&self) -> bool {
+        self.evaluation <= 1e-4 && self.training <= 1e-4
+    }
+}
+
+impl std::fmt::Display for Errors {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "logits {:.0e} {:.0e}", self.evaluation, self.training)?;
+        let mut summary = |what: &str, error: &dyn Fn(&GradientErrors) -> Option<f64>| {
+            let errors: Vec<f64> = self.gradients.iter().filter_map(error).collect();
+            let worst = errors.iter().fold(0.0_f64, |worst, error| worst.max(*error));
+            let above = errors.iter().filter(|error| **error > 1e-3).count();
+            write!(out, "; {what} {worst:.1e} ({above}/{})", errors.len())
+        };
+        summary("ours-stored", &|gradient| Some(gradient.ours))?;
+        summary("ours-exact", &|gradient| gradient.exact.map(|exact| exact[0]))?;
+        summary("stored-exact", &|gradient| gradient.exact.map(|exact| exact[1]))?;
+        for GradientErrors { tensor, share, ours, exact } in &self.gradients {
+            write!(out, "\nROW {tensor} {share:.1e} {ours:.1e} {:.1e} {:.1e}", exact.map_or(0.0, |e| e[0]), exact.map_or(0.0, |e| e[1]))?;
+        }
+        Ok(())
+    }
+}
+
+fn compare(graph: Graph, weights: &[u8], io: &[u8], exact: Option<&[u8]>) -> Errors {
     let [height, width, channels] = graph.input;
     let tensors = crate::network::weights::decode(weights, &graph.parameters()).unwrap();
     let io = SafeTensors::deserialize(io).unwrap();
-    let reference = |name: &str| -> HostTensor {
-        let view = io.tensor(name).unwrap();
-        assert_eq!(view.dtype(), Dtype::F32);
-        let data = view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-        HostTensor { dims: view.shape().to_vec(), data }
-    };
+    let exact = exact.map(|exact| SafeTensors::deserialize(exact).unwrap());
+    let reference = |name: &str| host(&io, name);
     let image = reference("input");
     let batch = image.dims[0];
     let positions = height * width;
@@ -227,26 +253,35 @@ fn compare(graph: Graph, weights: &[u8], io: &[u8]) -> Errors {
     let training = error_of(&Cpu::download(&logits), "logits_train");
     let loss = Cpu::cross_entropy(&logits, &labels, 0.0, &mut tape).unwrap();
     let gradients = backward(executor.device().weighted_sum(&[(1.0, loss)], tape).unwrap()).unwrap();
-    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt();
-    let mut errors = Errors { evaluation, training, gradient: 0.0, worst: String::new(), tiny: Vec::new() };
-    let theirs: Vec<Vec<f32>> =
-        executor.trainable().map(|parameter| reference(&format!("grad.{}", parameter.name)).data).collect();
-    let whole = norm(&mut theirs.iter().flatten().map(|x| f64::from(*x)));
-    for (parameter, theirs) in executor.trainable().zip(&theirs) {
+    let norm = |values: &[f32]| values.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+    let error = |values: &[f32], reference: &[f32]| {
+        assert_eq!(values.len(), reference.len());
+        let difference: Vec<f32> = values.iter().zip(reference).map(|(a, b)| a - b).collect();
+        norm(&difference) / norm(reference)
+    };
+    let mut errors = Errors { evaluation, training, gradients: Vec::new() };
+    let mut whole = 0.0;
+    for parameter in executor.trainable() {
         let ours = Cpu::gradient(&gradients, &parameter.tensor);
-        assert_eq!(ours.len(), theirs.len());
-        let difference = norm(&mut ours.iter().zip(theirs).map(|(a, b)| f64::from(a - b)));
-        let size = norm(&mut theirs.iter().map(|x| f64::from(*x)));
-        // A shift that a normalization behind it takes out again has a gradient of 0 but for rounding, which is of the
-        // size of the whole gradient's.
-        let floor = NEGLIGIBLE * whole;
-        if size < floor && difference > 1e-3 * size {
-            errors.tiny.push(format!("{} {:.0e}", parameter.name, size / whole));
-        }
-        let size = size.max(floor);
-        if difference / size >= errors.gradient {
-            (errors.gradient, errors.worst) = (difference / size, parameter.name.clone());
-        }
+        let name = format!("grad.{}", parameter.name);
+        let stored = reference(&name).data;
+        let exact = exact.as_ref().map(|exact| host(exact, &name).data);
+        let share = norm(exact.as_ref().unwrap_or(&stored));
+        whole += share * share;
+        errors.gradients.push(GradientErrors {
+            tensor: parameter.name.clone(),
+            share,
+            ours: error(&ours, &stored),
+            exact: exact.map(|exact| [error(&ours, &exact), error(&stored, &exact)]),
+        });
     }
+    errors.gradients.iter_mut().for_each(|gradient| gradient.share /= whole.sqrt());
     errors
+}
+
+fn host(tensors: &SafeTensors, name: &str) -> HostTensor {
+    let view = tensors.tensor(name).unwrap();
+    assert_eq!(view.dtype(), Dtype::F32);
+    let data = view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    HostTensor { dims: view.shape().to_vec(), data }
 }
