@@ -115,7 +115,7 @@ pub fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T
 }
 
 /// A folder like MNIST's, with 3 training and 2 test images.
-fn mnist() -> TempDir {
+pub fn mnist() -> TempDir {
     let folder = tempdir().unwrap();
     let pixels: Vec<u8> = (0..5 * 784).map(|index| (index % 253) as u8).collect();
     let (train, test) = pixels.split_at(3 * 784);

@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder, codecs::png::PngEncoder};
 use tempfile::{TempDir, tempdir};
@@ -15,6 +16,13 @@ fn png(color: [u8; 3], width: u32, height: u32) -> Vec<u8> {
     let pixels: Vec<u8> = (0..width * height).flat_map(|_| color).collect();
     PngEncoder::new(&mut bytes).write_image(&pixels, width, height, ExtendedColorType::Rgb8).unwrap();
     bytes
+}
+
+/// The checksum of a PNG's chunk.
+fn crc(bytes: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
 }
 
 fn write(folder: &Path, files: &[(&str, Vec<u8>)]) {
@@ -125,6 +133,29 @@ fn tables_name_files_and_labels() {
 }
 
 #[test]
+fn links_to_images_and_classes_are_followed() {
+    let folder = halves();
+    let plain = both(folder.path(), SMALL);
+    fs::rename(folder.path().join("train/cat"), folder.path().join("elsewhere")).unwrap();
+    symlink("../elsewhere", folder.path().join("train/cat")).unwrap();
+    fs::rename(folder.path().join("test/cat/1.png"), folder.path().join("image")).unwrap();
+    symlink("../../image", folder.path().join("test/cat/1.png")).unwrap();
+    let linked = both(folder.path(), SMALL);
+    assert_eq!((linked.digest, linked.train, linked.test), (plain.digest, plain.train, plain.test));
+}
+
+#[test]
+fn a_share_that_holds_nothing_out_is_refused() {
+    let folder = tempdir().unwrap();
+    write(folder.path(), &[("a/1.png", png([0; 3], 2, 2)), ("b/1.png", png([9; 3], 2, 2))]);
+    let error = load(folder.path(), &Decoding { test: Some(0.1), ..SMALL }).unwrap_err();
+    assert_eq!(
+        message(&error, folder.path()),
+        "the set has no test image: FOLDER\n  hint: hold out a larger share with `test`"
+    );
+}
+
+#[test]
 fn what_is_wrong_is_explained() {
     let mut lines = String::new();
     let mut tell = |name: &str, files: &[(&str, Vec<u8>)], decoding: Decoding| {
@@ -137,6 +168,16 @@ fn what_is_wrong_is_explained() {
     tell("share of its own", &[], Decoding { test: Some(0.2), ..SMALL });
     tell("no training image", &[("test/dog/1.png", png([0; 3], 2, 2))], SMALL);
     tell("another file", &[("train/cat/notes.txt", text("x"))], SMALL);
+    tell("a class without images", &[("train/cat/x.png", png([0; 3], 2, 2)), ("train/dog/.keep", text(""))], SMALL);
+    tell(
+        "a half without images",
+        &[
+            ("test/cat/1.png", text("")),
+            ("train.csv", text("path,label\nx.png,1\ny.png,2\n")),
+            ("test.csv", text("path,label\n")),
+        ],
+        SMALL,
+    );
     tell("too many bytes", &[], Decoding { size: [40_000, 40_000], ..SMALL });
     tell("no column", &[("train.csv", text("file,label\na.png,1\n"))], SMALL);
     tell("ragged", &[("train.csv", text("path,label\na.png\n"))], SMALL);
@@ -148,6 +189,15 @@ fn what_is_wrong_is_explained() {
     let mut broken: Vec<(&str, Vec<u8>)> = broken.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
     broken.push(("train/ant/cut.png", png([0; 3], 9, 9)[..40].to_vec()));
     tell("broken files", &broken, SMALL);
+    // 65,536 x 65,536 pixels in a hundred bytes.
+    let mut huge = png([0; 3], 2, 2);
+    huge[16..24].copy_from_slice(&[0, 1, 0, 0, 0, 1, 0, 0]);
+    let checksum = crc(&huge[12..29]).to_be_bytes();
+    huge[29..33].copy_from_slice(&checksum);
+    tell("many pixels", &[("train/ant/huge.png", huge)], SMALL);
+    let folder = halves();
+    symlink("nowhere", folder.path().join("train/dog")).unwrap();
+    lines += &format!("a broken link: {}\n", message(&load(folder.path(), &SMALL).unwrap_err(), folder.path()));
     let nowhere = load(Path::new("/nowhere/at/all"), &SMALL).unwrap_err();
     lines += &message(&nowhere, Path::new("/nowhere"));
     insta::assert_snapshot!(lines, @r#"
