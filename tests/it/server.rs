@@ -1,4 +1,7 @@
-//! An HTTP server on loopback that does what a test tells it to, one connection after another.
+//! An HTTP server on loopback that does what a test tells it to, one connection after another. The unit tests of
+//! downloads use it too.
+
+#![allow(dead_code)]
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};

@@ -58,7 +58,12 @@ pub fn download(agent: &Agent, url: &str, target: &Path, md5: &str, progress: &m
     // What an earlier call left may be the beginning of another file.
     let mut is_new = size(&file) == 0;
     loop {
-        complete(agent, url, &mut file, &part, &name, progress)?;
+        if let Err(error) = complete(agent, url, &mut file, &part, &name, progress) {
+            if size(&file) == 0 {
+                let _ = fs::remove_file(&part);
+            }
+            return Err(error);
+        }
         let found = checksum(&part)?;
         if found == md5 {
             return fs::rename(&part, target).map_err(|error| cannot_write(&error, target));
@@ -94,10 +99,7 @@ fn complete(
                 if failures >= ATTEMPTS {
                     let error = Error::new(Kind::Input, format!("cannot download {url}: {message}"));
                     return Err(match size(file) {
-                        0 => {
-                            let _ = fs::remove_file(part);
-                            error.hint("check the connection, or name a mirror with `--from`")
-                        }
+                        0 => error.hint("check the connection, or name a mirror with `--from`"),
                         there => error
                             .at(part)
                             .hint(format!("run the same again: it goes on after the {there} bytes that are there")),
@@ -150,9 +152,6 @@ fn attempt(
         416 if there > 0 => return Ok(()),
         status @ (408 | 429 | 500..=599) => return Err(Fault::Again(format!("the server answers {status}"))),
         status => {
-            if there == 0 {
-                let _ = fs::remove_file(part);
-            }
             let error = Error::new(Kind::Input, format!("cannot download {url}: the server answers {status}"));
             return Err(Fault::Final(error.hint("name a mirror with `--from`")));
         }

@@ -77,6 +77,7 @@ fn a_folder_a_class_in_two_halves() {
 #[test]
 fn the_digest_is_of_content_in_order() {
     let folder = halves();
+    write(folder.path(), &[("test/cat/2.png", png([3, 2, 1], 2, 2))]);
     let original = both(folder.path(), SMALL).digest;
     let rename = |from: &str, to: &str| fs::rename(folder.path().join(from), folder.path().join(to)).unwrap();
     rename("train/cat/b.png", "train/cat/c.png");
@@ -207,6 +208,10 @@ fn what_is_wrong_is_explained() {
       hint: add some, or remove the class
     another file: expected only images whose names end in .png, .jpg or .jpeg: train/cat/notes.txt
       hint: move the file elsewhere
+    a class without images: class `dog` has no training image: FOLDER
+      hint: add some, or remove the class
+    a half without images: the set has no test image: FOLDER
+      hint: add some, or remove the empty half and hold out a share with `test = 0.2`
     too many bytes: 4 images of 40000x40000x3 take 19200000000 bytes, more than 4 GiB
       hint: a whole set is kept in memory; choose a smaller `size`
     no column: the table has no column `path`: train.csv
@@ -243,6 +248,11 @@ fn what_is_wrong_is_explained() {
       hint: train/cat/x18.png: expected a PNG or JPEG: The image format could not be determined
       hint: and 6 more
       hint: replace or remove these files
+    many pixels: 1 of 5 images cannot be read: FOLDER
+      hint: train/ant/huge.png: expected a PNG or JPEG: Image size exceeds limit
+      hint: replace or remove these files
+    a broken link: cannot read the class's folder: No such file or directory (os error 2): train/dog
+      hint: repair or remove it
     cannot read the folder: No such file or directory (os error 2): at/all
       hint: expected a folder a class: `train/cat/1.png` and `test/cat/2.png`, or `cat/1.png` with `test = 0.2`
       hint: or `train.csv` and `test.csv` with the columns `path` and `label`
