@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::arguments::{self, DataCommand};
 use super::{Failure, output};
-use crate::data::{self, DataSet, Decoding, Images, Origin, Progress, Source};
+use crate::data::{self, DataSet, Decoding, Images, Origin, Progress, Server, Source};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::nearest;
 use crate::report::{bytes, count};
@@ -24,9 +24,16 @@ pub fn data(arguments: &arguments::Data) -> Result<(), Failure> {
             let source = source(name)?;
             let decoding =
                 size.as_ref().map(|size| Decoding { size: [size[0], size[1]], channels: *channels, test: *test });
-            if source == Source::Images && decoding.is_none() {
-                let error = Error::new(Kind::Usage, "`images` need the size that they are resized to");
-                return Err(error.hint("add `--size HEIGHT WIDTH`").into());
+            let usage = |message: &str, hint: &str| Err(Error::new(Kind::Usage, message).hint(hint).into());
+            match (source, path, &decoding) {
+                (source, None, _) if source.needs_path() => {
+                    return usage(&format!("`{name}` needs the folder with its files"), "add `--path DIR`");
+                }
+                (Source::Images, _, None) => {
+                    return usage("`images` need the size that they are resized to", "add `--size HEIGHT WIDTH`");
+                }
+                (Source::Images, ..) | (_, _, None) => {}
+                _ => return usage(&format!("`{name}` is not resized"), "leave `--size` out"),
             }
             let set = Origin { source, path: path.clone(), decoding }.load()?;
             output::stdout(&describe(&set));
@@ -35,18 +42,25 @@ pub fn data(arguments: &arguments::Data) -> Result<(), Failure> {
         DataCommand::Fetch { name, to, from } => {
             let source = source(name)?;
             let to = to.clone().unwrap_or_else(|| PathBuf::from("data").join(name));
-            let mut told = None;
+            let mut told: Option<Instant> = None;
+            let mut telling = String::new();
             let mut tell = |progress: Progress| {
+                if telling != progress.url {
+                    telling = progress.url.to_owned();
+                    told = None;
+                    output::stderr(&format!("downloading {telling}"));
+                }
                 let whole = progress.total == Some(progress.bytes);
-                if whole || told.is_none_or(|told: Instant| told.elapsed() >= TELL_EVERY) {
+                if whole || told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
                     told = Some(Instant::now());
                     let of = progress.total.map_or(String::new(), |total| format!(" of {}", bytes(total)));
                     output::stderr(&format!("{}: {}{of}", progress.file, bytes(progress.bytes)));
                 }
             };
-            let (folder, set) = data::fetch(source, &to, from.as_deref(), &mut tell)?;
+            let server = Server { mirror: from.as_deref(), proxy: ureq::Proxy::try_from_env() };
+            let set = data::fetch(source, &to, &server, &mut tell)?;
             output::stdout(&describe(&set));
-            output::stdout(&format!("use it with `source = \"{name}\"` and `path = \"{}\"`\n", folder.display()));
+            output::stdout(&format!("use it with `source = \"{name}\"` and `path = \"{}\"`\n", to.display()));
             Ok(())
         }
     }

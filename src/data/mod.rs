@@ -37,7 +37,7 @@ mod witness;
 
 pub use augmentation::{Augmentation, Mix};
 pub use batch::{Batch, EVALUATION_BATCH, batch, epoch_order};
-pub use fetch::{Progress, fetch};
+pub use fetch::{Progress, Server, fetch};
 pub use folder::Decoding;
 pub use images::Images;
 pub use load::{DataSet, digest, load};

@@ -115,7 +115,7 @@ pub fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T
 }
 
 /// A folder like MNIST's, with 3 training and 2 test images.
-fn mnist() -> TempDir {
+pub fn mnist() -> TempDir {
     let folder = tempdir().unwrap();
     let pixels: Vec<u8> = (0..5 * 784).map(|index| (index % 253) as u8).collect();
     let (train, test) = pixels.split_at(3 * 784);
@@ -319,19 +319,19 @@ fn sets_that_are_not_there_are_explained() {
       hint: remove `path`
     mnist: data set `mnist` needs `path`, the folder that has its files
       hint: expected in the folder: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (each may end in .gz)
-      hint: the publisher has them at http://yann.lecun.com/exdb/mnist
+      hint: `pleach data fetch` downloads them; they are published at https://ossci-datasets.s3.amazonaws.com/mnist (PyTorch's copy of http://yann.lecun.com/exdb/mnist)
     mnist: the data set lacks its file `t10k-images-idx3-ubyte`: FOLDER
       hint: expected in the folder: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (each may end in .gz)
-      hint: the publisher has them at http://yann.lecun.com/exdb/mnist
+      hint: `pleach data fetch` downloads them; they are published at https://ossci-datasets.s3.amazonaws.com/mnist (PyTorch's copy of http://yann.lecun.com/exdb/mnist)
     fashion-mnist: cannot read the data set's folder: No such file or directory (os error 2): nowhere
       hint: expected in the folder: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (each may end in .gz)
-      hint: the publisher has them at https://github.com/zalandoresearch/fashion-mnist
+      hint: `pleach data fetch` downloads them; they are published at https://github.com/zalandoresearch/fashion-mnist
     cifar-10: expected a folder, found a file: train-labels-idx1-ubyte
       hint: expected in the folder: data_batch_1.bin, data_batch_2.bin, data_batch_3.bin, data_batch_4.bin, data_batch_5.bin, test_batch.bin
-      hint: the publisher has them at https://www.cs.toronto.edu/~kriz/cifar.html
+      hint: `pleach data fetch` downloads them; they are published at https://www.cs.toronto.edu/~kriz/cifar.html
     cifar-100: the data set lacks its file `train.bin`: FOLDER
       hint: expected in the folder: train.bin, test.bin
-      hint: the publisher has them at https://www.cs.toronto.edu/~kriz/cifar.html
+      hint: `pleach data fetch` downloads them; they are published at https://www.cs.toronto.edu/~kriz/cifar.html
     "#);
 }
 
@@ -349,10 +349,10 @@ fn malformed_sets_are_explained() {
     lines += &error();
     insta::assert_snapshot!(lines, @r#"
     expected 2 labels, one an image, found 3: t10k-labels-idx1-ubyte
-      hint: get the file again from http://yann.lecun.com/exdb/mnist
+      hint: get the file again from https://ossci-datasets.s3.amazonaws.com/mnist (PyTorch's copy of http://yann.lecun.com/exdb/mnist)
     label 10 of image 1 is not a class: expected 0 to 9: train-labels-idx1-ubyte
-      hint: get the file again from http://yann.lecun.com/exdb/mnist
+      hint: get the file again from https://ossci-datasets.s3.amazonaws.com/mnist (PyTorch's copy of http://yann.lecun.com/exdb/mnist)
     expected a gzip stream: it does not begin with the bytes 1f 8b: train-images-idx3-ubyte.gz
-      hint: get the file again from http://yann.lecun.com/exdb/mnist
+      hint: get the file again from https://ossci-datasets.s3.amazonaws.com/mnist (PyTorch's copy of http://yann.lecun.com/exdb/mnist)
     "#);
 }

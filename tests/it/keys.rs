@@ -360,6 +360,71 @@ fn every_key_of_the_manifest_makes_its_stage_run_and_says_why_and_where() {
     }
 }
 
+/// What is made of files and images is part of the key, and their place is not.
+#[test]
+fn every_key_of_images_and_augmentations_makes_its_stage_run() {
+    const OWN: &str = r#"[pipeline]
+name = "images"
+seed = 1
+[data.own]
+source = "images"
+path = "own"
+size = [4, 6]
+channels = 3
+test = 0.25
+normalization = { mean = [0.4, 0.5, 0.6], deviation = [0.2, 0.3, 0.4] }
+[stages.teacher]
+kind = "train"
+data = "own"
+network = { arch = "mlp", hidden = [4] }
+epochs = 1
+augment = ["flip", { kind = "cutout", size = 2 }, { kind = "mixup", alpha = 0.3 }, { kind = "rand-augment", operations = 1, magnitude = 9 }]
+"#;
+    let project = Project::new(OWN);
+    for class in ["a", "b"] {
+        std::fs::create_dir_all(project.path().join("own").join(class)).unwrap();
+        for number in 0..8_u8 {
+            let image = image::RgbImage::from_pixel(5, 5, image::Rgb([number, 30 * number, class.as_bytes()[0]]));
+            image.save(project.path().join(format!("own/{class}/{number}.png"))).unwrap();
+        }
+    }
+    project.succeed(&["run", "pleach.toml"]);
+    let plan = |text: &str| {
+        project.write("edited.toml", text);
+        project.succeed(&["plan", "edited.toml"]).stdout
+    };
+    assert!(plan(OWN).contains("1 cached"), "{}", plan(OWN));
+    for (from, to, field) in [
+        ("size = [4, 6]", "size = [6, 4]", "data.decoding.size"),
+        ("channels = 3", "channels = 1", "data.decoding.channels"),
+        ("test = 0.25", "test = 0.5", "data.decoding.test"),
+        ("mean = [0.4, 0.5", "mean = [0.4, 0.4", "data.normalization.mean"),
+        ("deviation = [0.2, 0.3", "deviation = [0.2, 0.2", "data.normalization.deviation"),
+        ("\"cutout\", size = 2", "\"cutout\", size = 3", "augment"),
+        ("alpha = 0.3", "alpha = 0.4", "augment"),
+        ("\"mixup\"", "\"cutmix\"", "augment"),
+        ("operations = 1", "operations = 2", "augment"),
+        ("magnitude = 9", "magnitude = 8", "augment"),
+        ("\"flip\"", "\"trivial-augment\"", "augment"),
+    ] {
+        // RandAugment and TrivialAugment do not go together; grey images have one mean.
+        let rand = ", { kind = \"rand-augment\", operations = 1, magnitude = 9 }";
+        let mut text = OWN.replacen(from, to, 1);
+        assert_ne!(text, OWN, "{from}");
+        if to.contains("trivial") {
+            text = text.replace(rand, "");
+        }
+        if to == "channels = 1" {
+            text = text.replace("[0.4, 0.5, 0.6]", "[0.4]").replace("[0.2, 0.3, 0.4]", "[0.2]");
+        }
+        let told = plan(&text);
+        assert!(told.contains(field) && told.contains("edited.toml:"), "{to}\n{told}");
+    }
+    std::fs::rename(project.path().join("own"), project.path().join("moved")).unwrap();
+    let moved = plan(&OWN.replace("path = \"own\"", "path = \"moved\""));
+    assert!(moved.contains("1 cached"), "{moved}");
+}
+
 #[test]
 fn a_value_by_set_names_the_set() {
     let planned = planned(MANIFEST, &["stages.student.losses.0.temperature=2"]);

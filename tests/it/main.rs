@@ -3,6 +3,8 @@
 //! - `support`: a folder with a manifest and a store, and the binary run in it
 //! - `kddp`: pruning without a trace, on what the pipeline trained
 //! - `keys`: what makes a stage run again, and what does not
+//! - `data`: `pleach data`, and a user's own images
+//! - `server`: an HTTP server on loopback
 //! - `manifests`: what is said about manifests that are wrong
 //! - `pipelines`: every manifest in `pipelines/`
 //! - `repeat`: the same bits for any number of threads and jobs; names and order change nothing
@@ -29,6 +31,7 @@
 mod cache_commands;
 mod concurrent;
 mod damage;
+mod data;
 mod disk;
 mod divergence;
 mod environment;
@@ -46,6 +49,7 @@ mod pruning;
 mod repeat;
 mod resume;
 mod schema;
+mod server;
 mod signals;
 mod streams;
 mod support;

@@ -7,15 +7,20 @@ const ONE: i64 = 1 << 16;
 /// The height and width of an image.
 type Size = (usize, usize);
 
-/// Turns the image around its middle by `degrees`, counter-clockwise.
+/// Turns the image around its middle by `degrees`, counter-clockwise. Rounded where Pillow rounds: once the steps from
+/// pixel to pixel, and once where the first pixel comes from.
 pub fn rotate(image: &[u8], (height, width): Size, channels: usize, degrees: f64) -> Vec<u8> {
     let (sin, cos) = degrees.to_radians().sin_cos();
-    let (sin, cos) = ((sin * ONE as f64).round() as i64, (cos * ONE as f64).round() as i64);
+    let fixed = |value: f64| (value * ONE as f64 + 0.5).floor() as i64;
+    // From the middle to the centre of the first pixel.
+    let (down, right) = (0.5 - height as f64 / 2.0, 0.5 - width as f64 / 2.0);
+    let first_row = fixed(height as f64 / 2.0 + down * cos + right * sin);
+    let first_column = fixed(width as f64 / 2.0 + right * cos - down * sin);
+    let (along, across, back) = (fixed(cos), fixed(sin), fixed(-sin));
     place(image, (height, width), channels, |row, column| {
-        // Twice the distance from the middle, which is whole.
-        let (down, right) = (2 * row + 1 - height as i64, 2 * column + 1 - width as i64);
-        let from = |turned: i64, size: usize| (turned + size as i64 * ONE).div_euclid(2 * ONE);
-        (from(down * cos + right * sin, height), from(right * cos - down * sin, width))
+        let from =
+            |first: i64, by_row: i64, by_column: i64| (first + row * by_row + column * by_column).div_euclid(ONE);
+        (from(first_row, along, across), from(first_column, back, along))
     })
 }
 

@@ -172,6 +172,50 @@ mod tests {
         assert_ne!(changed(Rotate, 30, false), changed(Rotate, 30, true));
     }
 
+    /// The fixture was written by `fixtures/operations.py`.
+    #[test]
+    fn torchvision_makes_the_same_of_two_images() {
+        use Operation::*;
+        let fixture: serde_json::Value = serde_json::from_str(include_str!("fixtures/operations.json")).unwrap();
+        let bytes = |hexadecimal: &serde_json::Value| -> Vec<u8> {
+            let digits = hexadecimal.as_str().unwrap().as_bytes().as_chunks::<2>().0;
+            digits.iter().map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+        };
+        let names = [
+            "Identity",
+            "ShearX",
+            "ShearY",
+            "TranslateX",
+            "TranslateY",
+            "Rotate",
+            "Brightness",
+            "Color",
+            "Contrast",
+            "Sharpness",
+            "Posterize",
+            "Solarize",
+            "AutoContrast",
+            "Equalize",
+        ];
+        let mut seen = [0; OPERATIONS.len()];
+        for case in fixture["cases"].as_array().unwrap() {
+            let image = &fixture["images"][case[0].as_u64().unwrap() as usize];
+            let shape = [0, 1, 2].map(|axis| image["shape"][axis].as_u64().unwrap() as usize);
+            let place = names.iter().position(|name| *name == case[1]).unwrap();
+            let space = if case[4] == true { &WIDE } else { &NARROW };
+            let mut found = Cow::Owned(bytes(&image["pixels"]));
+            OPERATIONS[place].apply(&mut found, shape, space, case[2].as_u64().unwrap(), case[3] == true);
+            let expected = bytes(&case[5]);
+            assert_eq!(found.len(), expected.len());
+            let most = found.iter().zip(&expected).map(|(found, expected)| found.abs_diff(*expected)).max();
+            // Their factor is rounded to 32 bits once more.
+            let allowed = u8::from(matches!(OPERATIONS[place], Brightness | Color | Contrast | Sharpness));
+            assert!(most <= Some(allowed), "{}: {most:?}", serde_json::json!([case[1], case[2], case[3], case[4]]));
+            seen[place] += 1;
+        }
+        assert!(seen.iter().all(|cases| *cases >= 4), "{seen:?}");
+    }
+
     #[test]
     fn every_operation_is_drawn_about_equally_often() {
         let mut seen = BTreeMap::new();

@@ -10,26 +10,42 @@ mod download;
 mod unpack;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::sets::{Archive, Layout, layout};
 use super::{DataSet, Source, load};
 use crate::error::{Error, Kind, Result};
-pub use download::Progress;
 
-/// Downloads what is missing of `source` into the folder `to`, checks and unpacks it, and reads the result. `mirror`
-/// takes the place of the publisher's address: the files are below it under their own names.
+/// Where files come from.
+#[derive(Debug, Default)]
+pub struct Server<'a> {
+    /// Takes the place of the publisher's address: the files are below it under their own names.
+    pub mirror: Option<&'a str>,
+    /// Is asked in the server's stead, unless that is on this machine.
+    pub proxy: Option<ureq::Proxy>,
+}
+
+/// How far a download is.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress<'a> {
+    /// Where the file comes from.
+    pub url: &'a str,
+    /// The file's name.
+    pub file: &'a str,
+    /// Bytes that are there.
+    pub bytes: u64,
+    /// Bytes in all, if the server says so.
+    pub total: Option<u64>,
+}
+
+/// Downloads what is missing of `source` into the folder `to`, checks and unpacks it, and reads the result. Nothing is
+/// downloaded if the set is there.
 ///
 /// # Errors
 /// Kind `Usage` for a set that nobody publishes; `Input` when the server cannot be reached, has not the file, or sends
-/// something else than what was published; `Store` when the folder cannot be written. What was downloaded stays, and the
-/// next call goes on from there.
-pub fn fetch(
-    source: Source,
-    to: &Path,
-    mirror: Option<&str>,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<(PathBuf, DataSet)> {
+/// something else than what was published; `Store` when the folder cannot be written; `LockTimeout` when another process
+/// downloads to the same folder. What was downloaded stays, and the next call goes on from there.
+pub fn fetch(source: Source, to: &Path, server: &Server, progress: &mut dyn FnMut(Progress)) -> Result<DataSet> {
     let Some(layout) = layout(source) else {
         let message = format!("`{}` has nothing to fetch", source.name());
         let hint = match source {
@@ -38,46 +54,48 @@ pub fn fetch(
         };
         return Err(Error::new(Kind::Usage, message).hint(hint));
     };
-    files(layout, layout.archives, to, mirror, progress)?;
-    let set = load(source, Some(to))?;
-    if let Some(expected) = layout.digest
-        && set.digest.to_hex().as_str() != expected
-    {
-        let message = format!("the files are not those that were published: {} instead of {expected}", set.digest);
-        return Err(Error::new(Kind::Input, message).at(to).hint("remove them, and fetch again"));
+    let there = load(source, Some(to)).ok();
+    let is_published = |set: &DataSet| layout.digest.is_some_and(|expected| set.digest.to_hex().as_str() == expected);
+    if let Some(set) = there.as_ref().filter(|set| is_published(set)) {
+        return Ok(set.clone());
     }
-    Ok((to.to_owned(), set))
+    // Where the digest is not known, single files are still checked one by one, but of an archive only its size is left.
+    let published = source.published().map(|outline| (outline.train, outline.test));
+    let is_whole = |set: &DataSet| layout.digest.is_none() && published == Some((set.train.len(), set.test.len()));
+    if layout.unpacked.is_none() || !there.as_ref().is_some_and(is_whole) {
+        files(layout, layout.archives, to, server, progress)?;
+    }
+    let set = load(source, Some(to))?;
+    if layout.digest.is_some() && !is_published(&set) {
+        let error = Error::new(Kind::Input, "the folder has other files of this set, which are read first").at(to);
+        return Err(error.hint("remove them and fetch again, or choose another folder with `--to`"));
+    }
+    Ok(set)
 }
 
-/// Downloads and unpacks `archives`, unless the files of `layout` are there.
+/// Downloads and unpacks `archives`.
 fn files(
     layout: &Layout,
     archives: &[Archive],
     to: &Path,
-    mirror: Option<&str>,
+    server: &Server,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<()> {
-    let cannot = |error: std::io::Error| Error::new(Kind::Store, format!("cannot make the folder ({error})")).at(to);
+    let cannot = |error: std::io::Error| Error::new(Kind::Store, format!("cannot make the folder: {error}")).at(to);
     fs::create_dir_all(to).map_err(cannot)?;
     for archive in archives {
         let name = archive.url.rsplit('/').next().unwrap_or(archive.url);
-        let url = match mirror {
+        let url = match server.mirror {
             Some(mirror) => format!("{}/{name}", mirror.trim_end_matches('/')),
             None => archive.url.to_owned(),
         };
+        let agent = download::agent(server.proxy.as_ref(), &url);
         let target = to.join(name);
-        match layout.unpacked {
-            Some(folder) => {
-                let folder = to.join(folder);
-                if layout.parts.iter().all(|part| layout.find(&folder, part).is_ok()) {
-                    continue;
-                }
-                download::download(&url, &target, archive.md5, progress)?;
-                unpack::unpack(&target, layout, &folder)?;
-                // It is of no more use, and as large as the set.
-                let _ = fs::remove_file(&target);
-            }
-            None => download::download(&url, &target, archive.md5, progress)?,
+        download::download(&agent, &url, &target, archive.md5, progress)?;
+        if let Some(folder) = layout.unpacked {
+            unpack::unpack(&target, layout, &to.join(folder))?;
+            // It is of no more use, and as large as the set.
+            let _ = fs::remove_file(&target);
         }
     }
     Ok(())

@@ -47,17 +47,17 @@ impl Listing {
     pub fn of(folder: &Path, test: Option<f64>) -> Result<Self> {
         let mut tables = Vec::new();
         let by_table = is_there(&folder.join("train.csv"));
+        let mut found = BTreeSet::new();
         let (train, held_out) = if by_table {
             let table = folder.join("test.csv");
-            let train = rows(&folder.join("train.csv"), &mut tables)?;
-            (train, is_there(&table).then(|| rows(&table, &mut tables)).transpose()?)
-        } else if folder.join("train").is_dir() {
-            (classes(&folder.join("train"))?, Some(classes(&folder.join("test"))?))
+            let train = rows(&folder.join("train.csv"), &mut found, &mut tables)?;
+            (train, is_there(&table).then(|| rows(&table, &mut found, &mut tables)).transpose()?)
+        } else if is_there(&folder.join("train")) {
+            (classes(&folder.join("train"), &mut found)?, Some(classes(&folder.join("test"), &mut found)?))
         } else {
-            (classes(folder)?, None)
+            (classes(folder, &mut found)?, None)
         };
-        let both = train.iter().chain(held_out.iter().flatten());
-        let class_names = in_order(both.map(|(class, _)| class.clone()).collect(), by_table);
+        let class_names = in_order(found, by_table);
         let numbers: BTreeMap<&String, u32> = class_names.iter().zip(0..).collect();
         let entries = |named: Named| -> Vec<Entry> {
             named.into_iter().map(|(class, path)| Entry { class: numbers[&class], path }).collect()
@@ -92,7 +92,15 @@ impl Listing {
             let error = Error::new(Kind::Input, format!("expected at least two classes, found {}", class_names.len()));
             return Err(layout(error.at(folder)));
         }
-        Ok(Self { class_names, train, test: held_out.unwrap_or_default(), tables })
+        let held_out = held_out.unwrap_or_default();
+        if held_out.is_empty() {
+            let error = Error::new(Kind::Input, "the set has no test image").at(folder);
+            return Err(error.hint(match test {
+                Some(_) => "hold out a larger share with `test`",
+                None => "add some, or remove the empty half and hold out a share with `test = 0.2`",
+            }));
+        }
+        Ok(Self { class_names, train, test: held_out, tables })
     }
 }
 
@@ -128,14 +136,21 @@ fn names(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The files of every class's folder in `folder`. Files beside those folders, such as a licence, are left alone.
-fn classes(folder: &Path) -> Result<Named> {
+/// The files of every class's folder in `folder`; the class is noted even if it has none. Files beside those folders,
+/// such as a licence, are left alone.
+fn classes(folder: &Path, all: &mut BTreeSet<String>) -> Result<Named> {
     let mut found = Vec::new();
     for class in names(folder)? {
         let inner = folder.join(&class);
-        if !inner.is_dir() {
+        // A link that leads nowhere may have been a class.
+        let metadata = fs::metadata(&inner).map_err(|error| {
+            let error = Error::new(Kind::Input, format!("cannot read the class's folder: {error}"));
+            error.at(&inner).hint("repair or remove it")
+        })?;
+        if !metadata.is_dir() {
             continue;
         }
+        all.insert(class.clone());
         for name in names(&inner)? {
             let path = inner.join(&name);
             if !has_ending(&path) {
@@ -154,7 +169,7 @@ fn has_ending(path: &Path) -> bool {
 }
 
 /// The rows of a table with the columns `path` (relative to the table) and `label`; others are left alone.
-fn rows(table: &Path, tables: &mut Vec<Watched>) -> Result<Named> {
+fn rows(table: &Path, all: &mut BTreeSet<String>, tables: &mut Vec<Watched>) -> Result<Named> {
     let wrong = |message: String| {
         Error::new(Kind::Input, message).at(table).hint("expected a first line `path,label`, then a line an image")
     };
@@ -175,6 +190,7 @@ fn rows(table: &Path, tables: &mut Vec<Watched>) -> Result<Named> {
         if path.is_empty() || label.is_empty() {
             return Err(wrong(format!("line {line} has no path or no label")));
         }
+        all.insert(label.to_owned());
         found.push((label.to_owned(), folder.join(path)));
     }
     tables.push(content.watched);

@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder, codecs::png::PngEncoder};
 use tempfile::{TempDir, tempdir};
@@ -15,6 +16,13 @@ fn png(color: [u8; 3], width: u32, height: u32) -> Vec<u8> {
     let pixels: Vec<u8> = (0..width * height).flat_map(|_| color).collect();
     PngEncoder::new(&mut bytes).write_image(&pixels, width, height, ExtendedColorType::Rgb8).unwrap();
     bytes
+}
+
+/// The checksum of a PNG's chunk.
+fn crc(bytes: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
 }
 
 fn write(folder: &Path, files: &[(&str, Vec<u8>)]) {
@@ -69,6 +77,7 @@ fn a_folder_a_class_in_two_halves() {
 #[test]
 fn the_digest_is_of_content_in_order() {
     let folder = halves();
+    write(folder.path(), &[("test/cat/2.png", png([3, 2, 1], 2, 2))]);
     let original = both(folder.path(), SMALL).digest;
     let rename = |from: &str, to: &str| fs::rename(folder.path().join(from), folder.path().join(to)).unwrap();
     rename("train/cat/b.png", "train/cat/c.png");
@@ -125,6 +134,29 @@ fn tables_name_files_and_labels() {
 }
 
 #[test]
+fn links_to_images_and_classes_are_followed() {
+    let folder = halves();
+    let plain = both(folder.path(), SMALL);
+    fs::rename(folder.path().join("train/cat"), folder.path().join("elsewhere")).unwrap();
+    symlink("../elsewhere", folder.path().join("train/cat")).unwrap();
+    fs::rename(folder.path().join("test/cat/1.png"), folder.path().join("image")).unwrap();
+    symlink("../../image", folder.path().join("test/cat/1.png")).unwrap();
+    let linked = both(folder.path(), SMALL);
+    assert_eq!((linked.digest, linked.train, linked.test), (plain.digest, plain.train, plain.test));
+}
+
+#[test]
+fn a_share_that_holds_nothing_out_is_refused() {
+    let folder = tempdir().unwrap();
+    write(folder.path(), &[("a/1.png", png([0; 3], 2, 2)), ("b/1.png", png([9; 3], 2, 2))]);
+    let error = load(folder.path(), &Decoding { test: Some(0.1), ..SMALL }).unwrap_err();
+    assert_eq!(
+        message(&error, folder.path()),
+        "the set has no test image: FOLDER\n  hint: hold out a larger share with `test`"
+    );
+}
+
+#[test]
 fn what_is_wrong_is_explained() {
     let mut lines = String::new();
     let mut tell = |name: &str, files: &[(&str, Vec<u8>)], decoding: Decoding| {
@@ -137,6 +169,16 @@ fn what_is_wrong_is_explained() {
     tell("share of its own", &[], Decoding { test: Some(0.2), ..SMALL });
     tell("no training image", &[("test/dog/1.png", png([0; 3], 2, 2))], SMALL);
     tell("another file", &[("train/cat/notes.txt", text("x"))], SMALL);
+    tell("a class without images", &[("train/cat/x.png", png([0; 3], 2, 2)), ("train/dog/.keep", text(""))], SMALL);
+    tell(
+        "a half without images",
+        &[
+            ("test/cat/1.png", text("")),
+            ("train.csv", text("path,label\nx.png,1\ny.png,2\n")),
+            ("test.csv", text("path,label\n")),
+        ],
+        SMALL,
+    );
     tell("too many bytes", &[], Decoding { size: [40_000, 40_000], ..SMALL });
     tell("no column", &[("train.csv", text("file,label\na.png,1\n"))], SMALL);
     tell("ragged", &[("train.csv", text("path,label\na.png\n"))], SMALL);
@@ -148,6 +190,15 @@ fn what_is_wrong_is_explained() {
     let mut broken: Vec<(&str, Vec<u8>)> = broken.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
     broken.push(("train/ant/cut.png", png([0; 3], 9, 9)[..40].to_vec()));
     tell("broken files", &broken, SMALL);
+    // 65,536 x 65,536 pixels in a hundred bytes.
+    let mut huge = png([0; 3], 2, 2);
+    huge[16..24].copy_from_slice(&[0, 1, 0, 0, 0, 1, 0, 0]);
+    let checksum = crc(&huge[12..29]).to_be_bytes();
+    huge[29..33].copy_from_slice(&checksum);
+    tell("many pixels", &[("train/ant/huge.png", huge)], SMALL);
+    let folder = halves();
+    symlink("nowhere", folder.path().join("train/dog")).unwrap();
+    lines += &format!("a broken link: {}\n", message(&load(folder.path(), &SMALL).unwrap_err(), folder.path()));
     let nowhere = load(Path::new("/nowhere/at/all"), &SMALL).unwrap_err();
     lines += &message(&nowhere, Path::new("/nowhere"));
     insta::assert_snapshot!(lines, @r#"
@@ -157,6 +208,10 @@ fn what_is_wrong_is_explained() {
       hint: add some, or remove the class
     another file: expected only images whose names end in .png, .jpg or .jpeg: train/cat/notes.txt
       hint: move the file elsewhere
+    a class without images: class `dog` has no training image: FOLDER
+      hint: add some, or remove the class
+    a half without images: the set has no test image: FOLDER
+      hint: add some, or remove the empty half and hold out a share with `test = 0.2`
     too many bytes: 4 images of 40000x40000x3 take 19200000000 bytes, more than 4 GiB
       hint: a whole set is kept in memory; choose a smaller `size`
     no column: the table has no column `path`: train.csv
@@ -193,6 +248,11 @@ fn what_is_wrong_is_explained() {
       hint: train/cat/x18.png: expected a PNG or JPEG: The image format could not be determined
       hint: and 6 more
       hint: replace or remove these files
+    many pixels: 1 of 5 images cannot be read: FOLDER
+      hint: train/ant/huge.png: expected a PNG or JPEG: Image size exceeds limit
+      hint: replace or remove these files
+    a broken link: cannot read the class's folder: No such file or directory (os error 2): train/dog
+      hint: repair or remove it
     cannot read the folder: No such file or directory (os error 2): at/all
       hint: expected a folder a class: `train/cat/1.png` and `test/cat/2.png`, or `cat/1.png` with `test = 0.2`
       hint: or `train.csv` and `test.csv` with the columns `path` and `label`

@@ -228,6 +228,15 @@ mod tests {
         }
     }
 
+    /// The fixtures were written by `fixtures/svhn.py`, with SciPy.
+    #[test]
+    fn files_that_scipy_wrote_are_read() {
+        let expected = parse(&svhn(&[10, 1, 9])).unwrap();
+        for file in [&include_bytes!("fixtures/svhn.mat")[..], include_bytes!("fixtures/svhn-compressed.mat")] {
+            assert_eq!(parse(file).unwrap(), expected);
+        }
+    }
+
     #[test]
     fn compressed_and_plain_arrays_and_all_number_types_are_read() {
         let x = mat_array("X", &[32, 32, 3], UINT8, &[7; 3072]);

@@ -26,5 +26,5 @@ pub const LAYOUT: Layout = Layout {
         url: "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
         md5: "c32a1d4ab5d03f1284b67883e8d87530",
     }],
-    digest: None,
+    digest: Some("bfdaf27750713a3c9a179fcd6a42ed46c78d48200d94092a3810e48e16762391"),
 };

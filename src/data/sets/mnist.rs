@@ -60,7 +60,8 @@ pub const MNIST: Layout = Layout {
     parts: PARTS,
     class_names_file: None,
     class_names: DIGIT_NAMES,
-    publisher: "http://yann.lecun.com/exdb/mnist",
+    // The publisher's own server, yann.lecun.com, refuses downloads; the checksums are those of its files.
+    publisher: "https://ossci-datasets.s3.amazonaws.com/mnist (PyTorch's copy of http://yann.lecun.com/exdb/mnist)",
     licence: "CC BY-SA 3.0",
     archives: &[
         Archive {
@@ -80,7 +81,7 @@ pub const MNIST: Layout = Layout {
             md5: "ec29112dd5afa0611ce80d1b7f02629c",
         },
     ],
-    digest: None,
+    digest: Some("5b8857ba3a2333bbfe3d221f49b6a127938a35bef86722151783075107fedc6f"),
 };
 
 /// Fashion-MNIST.
@@ -120,5 +121,5 @@ pub const FASHION_MNIST: Layout = Layout {
             md5: "bb300cfdad3c16e7a12a480ee83cd310",
         },
     ],
-    digest: None,
+    digest: Some("75470bd116164571e5ca6f1fe5ac7e4034cfa97e2d603a731372dbda49a4db97"),
 };

@@ -130,7 +130,7 @@ impl Layout {
         let optional = if self.parts.iter().all(compressed) { " (each may end in .gz)" } else { "" };
         error
             .hint(format!("expected in the folder: {}{optional}", names.join(", ")))
-            .hint(format!("the publisher has them at {}", self.publisher))
+            .hint(format!("`pleach data fetch` downloads them; they are published at {}", self.publisher))
     }
 
     /// Tells a user with a wrong file where to get the right one.

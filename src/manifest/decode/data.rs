@@ -74,7 +74,17 @@ fn decoding(reader: &mut Reader, source: Source) -> Option<Decoding> {
         }
         return None;
     }
-    if source != Source::Images {
+    if let Some(outline) = source.published() {
+        for key in ["size", "channels", "test"].into_iter().filter(|key| reader.has(key)).collect::<Vec<_>>() {
+            reader.value(key);
+            let [height, width, channels] = outline.shape;
+            let span = reader.place(key);
+            reader
+                .diagnostics
+                .error(span, format!("`{}` takes no `{key}`", source.name()))
+                .hint(format!("its images are {height}x{width}x{channels}, and it has its own test images"))
+                .hint("leave it out; it is for `source = \"images\"`, a folder of your own");
+        }
         return None;
     }
     let size = match reader.array("size") {

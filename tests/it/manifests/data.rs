@@ -28,6 +28,8 @@ fn faults() {
         (SOURCE, "source = \"digits\"\nvalidation = 0.2\nnormalization = { mean = [1.5], deviation = [1] }"),
         (SOURCE, "source = \"digits\"\nvalidation = 0.2\nnormalization = { mean = [0.5, 0.5], deviation = [0.5] }"),
         (SOURCE, "source = \"digits\"\nvalidation = 0.2\nsize = [8, 8]"),
+        (SOURCE, "source = \"digits\"\nvalidation = 0.2\nchannels = 1"),
+        (SOURCE, "source = \"mnist\"\npath = \"nowhere\"\nvalidation = 0.2\ntest = 0.1"),
         (SOURCE, "source = \"images\"\nvalidation = 0.2\nsize = [8, 8]"),
         (SOURCE, "source = \"images\"\npath = \"nowhere\"\nvalidation = 0.2"),
         (SOURCE, "source = \"images\"\npath = \"nowhere\"\nvalidation = 0.2\nsize = [8]"),
