@@ -12,7 +12,10 @@ pub fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> O
             // Names whose lengths differ by more are not worth comparing.
             let distance =
                 (length.abs_diff(other) <= allowed).then(|| strsim::osa_distance(&lower, &name.to_lowercase()));
-            distance.filter(|distance| *distance <= allowed).map(|distance| (distance, name))
+            // Of two letters, one is no likeness: `b4` may be any of `b0` to `b3`.
+            let swapped = || lower.chars().rev().eq(name.to_lowercase().chars());
+            let is_like = |distance: &usize| *distance == 0 || length != 2 || other != 2 || swapped();
+            distance.filter(|distance| *distance <= allowed && is_like(distance)).map(|distance| (distance, name))
         })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
@@ -26,7 +29,7 @@ pub fn hint<'a>(written: &str, names: impl IntoIterator<Item = &'a str> + Clone)
     let all: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
     match all.len() {
         0 => None,
-        1..=12 => Some(format!("it can be {}", list(&all))),
+        1..=20 => Some(format!("it can be {}", list(&all))),
         _ => Some(format!("it can be {} and {} more", all[..8].join(", "), all.len() - 8)),
     }
 }
@@ -49,6 +52,8 @@ mod tests {
         assert_eq!(nearest("techer", names), Some("teacher"));
         assert_eq!(nearest("Epoch", names), Some("epochs"));
         assert_eq!(nearest("penalty", names), None);
+        assert_eq!(nearest("rl", ["lr"]), Some("lr"));
+        assert_eq!(nearest("b4", ["b0", "b1"]), None);
         assert_eq!(hint("zzz", names).unwrap(), "it can be `teacher`, `student` or `epochs`");
     }
 }

@@ -243,12 +243,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The strings of an array, each `what`; none when the key is absent.
+    /// The strings of an array, each `what` and there once; none when the key is absent.
     pub fn strings(&mut self, key: &'static str, what: &str) -> Vec<String> {
         self.note(key, || Field::Strings);
         let mut strings = Vec::new();
         for item in self.array(key).unwrap_or_default() {
             if let Some((text, span)) = string(self.diagnostics, what, item) {
+                if strings.contains(&text) {
+                    let message = format!("`{}` is in `{key}` twice", printable(&text));
+                    self.diagnostics.error(span, message).hint("leave one out");
+                    continue;
+                }
                 // Numbered by what could be read, as the results are.
                 self.spans.insert(format!("{}{key}.{}", self.prefix, strings.len()), span);
                 strings.push(text);
@@ -323,6 +328,7 @@ impl<'a> Reader<'a> {
             true => self.missing.iter().map(|(key, _)| *key).collect(),
             false => self.known.iter().copied().filter(|key| !self.table.contains_key(*key)).collect(),
         };
+        let mut strange = Vec::new();
         for (key, (span, _)) in self.table {
             if self.known.binary_search(&key.as_str()).is_ok() {
                 continue;
@@ -336,9 +342,16 @@ impl<'a> Reader<'a> {
                     self.spans.doubt(format!("{}{meant}", self.prefix));
                 }
                 None if self.tolerant => {}
-                None => {
-                    self.diagnostics.unknown(*span, message, key, self.known.iter().copied());
-                }
+                None => strange.push((*span, message, key)),
+            }
+        }
+        // One key too many and one too few is one mistake: a key of another kind, in place of this kind's.
+        let replaced = if let ([_], [_]) = (&strange[..], &self.missing[..]) { self.missing.pop() } else { None };
+        for (span, message, key) in strange {
+            let error = self.diagnostics.unknown(span, message, key, self.known.iter().copied());
+            if let Some((missing, hint)) = &replaced {
+                error.hint(hint.clone());
+                self.spans.doubt(format!("{}{missing}", self.prefix));
             }
         }
         for (key, hint) in std::mem::take(&mut self.missing) {

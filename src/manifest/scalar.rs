@@ -55,7 +55,7 @@ impl Limits {
 
     fn words(&self) -> String {
         if self.low == f64::MIN {
-            return "any that is finite".to_owned();
+            return "any finite number".to_owned();
         }
         match (self.low_included, self.high_included, self.high == f64::MAX) {
             (true, _, true) => format!("{} or more", self.low),
@@ -95,7 +95,8 @@ pub fn number(diagnostics: &mut Diagnostics, key: &str, value: &Value, limits: L
         Content::Integer(Some(n)) => n as f64,
         Content::Integer(None) => f64::MAX,
         _ => {
-            wrong(diagnostics, &format!("`{key}`"), value, &format!("a number, {}", limits.words()));
+            let wanted = if limits.low == f64::MIN { limits.words() } else { format!("a number, {}", limits.words()) };
+            wrong(diagnostics, &format!("`{key}`"), value, &wanted);
             return limits.example;
         }
     };

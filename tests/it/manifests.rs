@@ -6,6 +6,7 @@
 //! - `losses`: layers that losses name
 //! - `many`: several mistakes at once
 //! - `penalties`: mistakes in penalties
+//! - `pruning`: mistakes in pruning methods
 //! - `data`: data sets and augmentation
 //! - `bytes`: what is not text, not TOML, or not a file
 //! - `size`: nesting, long chains and cycles, limits
@@ -18,6 +19,7 @@ mod faults;
 mod losses;
 mod many;
 mod penalties;
+mod pruning;
 mod sets;
 mod size;
 

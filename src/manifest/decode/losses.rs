@@ -103,7 +103,7 @@ fn layers(reader: &mut Reader, two_by_two: bool) -> Vec<LayerPair> {
     let name = |reader: &mut Reader, key| reader.string(key, "layer3").map(|(name, _)| name).unwrap_or_default();
     let pair = |reader: &mut Reader| LayerPair { student: name(reader, "student"), teacher: name(reader, "teacher") };
     let example = match two_by_two {
-        true => format!("[{0}, {0}]", PAIR.example),
+        true => format!("[{}, {}]", PAIR.example.replace("layer3", "layer2"), PAIR.example),
         false => format!("[{}]", PAIR.example),
     };
     if !reader.has("layers") {

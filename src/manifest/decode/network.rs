@@ -73,7 +73,7 @@ pub fn network(reader: &mut Reader) -> Option<NetworkSource> {
             Architecture::PreactResnet { depth, width, shortcut, stem }
         }
         Name::Vgg => {
-            let depth = depth(reader, "16", 11..=19);
+            let depth = depth(reader, "16", 1..=1000);
             expect_depth(reader, "a vgg", depth, [11, 13, 16, 19].contains(&depth), "11, 13, 16 or 19");
             let classifiers = [("cifar", VggClassifier::Cifar), ("imagenet", VggClassifier::Imagenet)];
             let classifier = reader.choice("classifier", &classifiers, Some(VggClassifier::Cifar));
@@ -182,8 +182,10 @@ fn depth(reader: &mut Reader, example: &str, range: RangeInclusive<u64>) -> usiz
 fn expect_depth(reader: &mut Reader, what: &str, depth: usize, fits: bool, allowed: &str) {
     if !fits && reader.sound("depth") {
         let span = reader.place("depth");
-        let error = reader.diagnostics.error(span, format!("{what} cannot have {depth} layers"));
-        error.label(format!("the depth is {allowed}"));
+        reader
+            .diagnostics
+            .error(span, format!("{what} cannot have {depth} layers"))
+            .hint(format!("the depth can be {allowed}"));
     }
 }
 

@@ -388,5 +388,5 @@ pub const WORDS: &[(&str, &str)] = &[
     ("method.minimum", "At least this share of each layer's channels stays, and always one channel."),
     ("method.steps", "Scored and removed in so many steps."),
     ("method/weights.steps", "Scored and masked in so many steps; 1 when absent, 100 with `synflow`."),
-    ("method.images", "Training images that the criterion looks at; all when absent."),
+    ("method.images", "Training images that the criterion looks at; all when absent, 500 for `obd` and `hrank`."),
 ];

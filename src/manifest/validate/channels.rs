@@ -3,7 +3,7 @@
 use crate::manifest::Stage;
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::scalar::printable;
-use crate::network::{Graph, pattern};
+use crate::network::{Graph, Op, pattern};
 use crate::prune::coupling::Coupling;
 use crate::prune::groups::Group;
 use crate::prune::{Criterion, Method};
@@ -17,11 +17,16 @@ pub fn check(
     coupling: &Coupling,
     diagnostics: &mut Diagnostics,
 ) {
-    let Method::Channels { criterion, ratio, macs, parameters, ignore, layers, .. } = method else { return };
+    let Method::Channels { criterion, ratio, macs, parameters, minimum, ignore, layers, .. } = method else { return };
     if !stage.spans.sound(&format!("{prefix}.kind")) {
         return;
     }
     let sound = |key: &str| stage.spans.sound(&format!("{prefix}.{key}"));
+    if sound("minimum") {
+        let own = layers.iter().map(|(wanted, ratio)| (*ratio, format!("layers.{wanted}")));
+        let common = ratio.iter().map(|ratio| (*ratio, "ratio".to_owned()));
+        reachable(stage, prefix, *minimum, common.chain(own).filter(|(_, path)| sound(path)), diagnostics);
+    }
     let mut all_match = ["ratio", "ignore", "layers"].into_iter().all(sound);
     let listed = ignore.iter().enumerate().map(|(index, wanted)| (wanted, format!("{prefix}.ignore.{index}")));
     let own = layers.keys().map(|wanted| (wanted, format!("{prefix}.layers.{wanted}")));
@@ -80,6 +85,55 @@ pub fn check(
             .error(stage.span(&format!("{prefix}.criterion")), "`bn-scale` needs a normalization behind the channels")
             .label("and none of those that could be removed has one")
             .hint("use `l1`, or a network with batch normalization");
+    } else if *criterion == Criterion::Apoz && sound("criterion") {
+        zeros(stage, prefix, graph, &candidates, diagnostics);
+    }
+}
+
+/// A ratio cannot take more than `minimum` lets go.
+fn reachable(
+    stage: &Stage,
+    prefix: &str,
+    minimum: f64,
+    ratios: impl Iterator<Item = (f64, String)>,
+    diagnostics: &mut Diagnostics,
+) {
+    for (ratio, path) in ratios {
+        // 0.7 and 0.3 are more than 1 in floating point.
+        if ratio + minimum > 1.0 + 1e-9 {
+            diagnostics
+                .error(stage.span(&format!("{prefix}.{path}")), format!("a ratio of {ratio} cannot be reached"))
+                .label(format!("`minimum = {minimum}` keeps more than that leaves"))
+                .hint("lower the ratio, or `minimum`; together they can be at most 1");
+        }
+    }
+}
+
+/// What `layer`'s activation comes out of when that is hardly ever exactly zero; none where ReLU or its like is behind it.
+pub fn never_zero<'a>(graph: &'a Graph, layer: &str) -> Option<&'a str> {
+    let end = &graph.layers[graph.activation_of(layer)?];
+    (!matches!(end.op, Op::Relu | Op::Relu6 | Op::HardSwish)).then_some(&end.name)
+}
+
+/// Shares of zeros tell channels apart only where there are zeros.
+fn zeros(stage: &Stage, prefix: &str, graph: &Graph, candidates: &[&Group], diagnostics: &mut Diagnostics) {
+    let name = |group: &Group| group.makers(graph).map(|m| graph.layers[m.layer].name.as_str()).next();
+    let has_none =
+        |group: &Group| group.makers(graph).all(|m| never_zero(graph, &graph.layers[m.layer].name).is_some());
+    let without: Vec<&str> =
+        candidates.iter().filter(|group| has_none(group)).filter_map(|group| name(group)).collect();
+    let span = stage.span(&format!("{prefix}.criterion"));
+    if without.len() == candidates.len() {
+        diagnostics
+            .error(span, "`apoz` counts zeros, and no channel that could be removed is ever exactly zero")
+            .label("it tells channels apart with ReLU right behind them only")
+            .hint("use `mean-activation`, `l1` or `taylor`");
+    } else if let [first, rest @ ..] = &without[..] {
+        let more = if rest.is_empty() { String::new() } else { format!(" and of {} more", rest.len()) };
+        diagnostics
+            .warning(span, format!("`apoz` cannot tell the channels of `{first}`{more} apart"))
+            .label("no ReLU is right behind them, so they are never exactly zero")
+            .hint("they go last; name them in `ignore`, or use another criterion");
     }
 }
 

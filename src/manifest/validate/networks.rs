@@ -12,8 +12,8 @@ use crate::manifest::source::Span;
 use crate::manifest::{Data, Manifest, NetworkSource, Stage};
 use crate::network::arch::{Architecture, Unbuildable};
 use crate::network::{Graph, pattern};
-use crate::prune::Method;
 use crate::prune::coupling::Coupling;
+use crate::prune::{Measure, Method};
 use crate::stage::Parameters;
 use crate::train::parameters::Penalty;
 
@@ -143,8 +143,8 @@ fn layers(stage: &Stage, network: &Known, diagnostics: &mut Diagnostics) {
     let graph = &network.graph;
     let names = || graph.layers.iter().map(|layer| layer.name.as_str());
     let mut method = |method: &Method, prefix: &str| {
-        let layer = match method {
-            Method::Inactive { layer, .. } => layer,
+        let (layer, measure, threshold) = match method {
+            Method::Inactive { layer, measure, threshold, .. } => (layer, *measure, *threshold),
             Method::Channels { .. } => {
                 if let Some(coupling) = network.coupling() {
                     channels::check(stage, method, prefix, graph, coupling, diagnostics);
@@ -177,6 +177,21 @@ fn layers(stage: &Stage, network: &Known, diagnostics: &mut Diagnostics) {
                     many => format!("those of `{}` and others can", many[..8].join("`, `")),
                 },
             );
+        } else if let Some(end) = channels::never_zero(graph, layer)
+            && stage.spans.sound(prefix)
+            && (measure == Measure::Zeros || threshold == 0.0)
+        {
+            // Only a warning: a penalty may have made all weights of a unit zero.
+            let path = if measure == Measure::Zeros { "measure" } else { "layer" };
+            diagnostics
+                .warning(
+                    stage.span(&format!("{prefix}.{path}")),
+                    format!("units of `{layer}` are hardly ever inactive"),
+                )
+                .label(format!("what comes out of `{end}` is seldom exactly zero"))
+                .hint(
+                    "choose a layer with ReLU right behind it, or `measure = \"maximum\"` with a `threshold` above 0",
+                );
         }
     };
     if let Parameters::Prune { method: m } = &stage.parameters {
@@ -220,7 +235,7 @@ fn penalised<'a>(graph: &'a Graph, penalty: &'a Penalty) -> (bool, Vec<&'a str>,
             let mut candidates: Vec<&str> = weighted();
             candidates.retain(|name| graph.layers.last().is_none_or(|logits| logits.name != **name));
             let found = pattern::channel_weights(graph, layer).next().is_some();
-            (found, candidates, "layer before the logits")
+            (found, candidates, "hidden layer")
         }
     }
 }

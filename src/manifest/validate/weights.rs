@@ -49,7 +49,7 @@ pub fn check(stage: &Stage, method: &Method, prefix: &str, graph: &Graph, diagno
         let path = own.map_or(format!("{prefix}.sparsity"), |(wanted, _)| format!("{prefix}.layers.{wanted}"));
         diagnostics
             .error(stage.span(&path), format!("a sparsity of {sparsity} leaves {emptied} without a weight"))
-            .hint("lower it");
+            .hint("choose a lower one");
     }
 }
 
@@ -89,10 +89,10 @@ pub fn schedule(stage: &Stage, training: &Training, diagnostics: &mut Diagnostic
     if begin >= end {
         diagnostics
             .error(stage.span("prune.schedule.begin"), format!("`begin` is not before the `end` at {end}"))
-            .hint("epochs are counted from 0; the sparsity rises from `begin` to `end`");
+            .hint("the sparsity rises after epoch `begin`, up to what it is after epoch `end`");
     } else if prune.complete_after() > training.epochs && sound("every") && stage.spans.sound("epochs") {
         let epoch = prune.complete_after();
-        let message = format!("the sparsity is reached after epoch {epoch}, and there are {}", training.epochs);
+        let message = format!("the sparsity is reached after epoch {epoch}, and there are {} epochs", training.epochs);
         let hint = match prune.every {
             1 => "lower `end`, or train longer",
             _ => "lower `end` or `every`, or train longer; the stage prunes after every `every` epochs",

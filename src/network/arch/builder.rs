@@ -121,7 +121,7 @@ pub(super) fn expect_image(builder: &Builder, what: &str, least: usize) -> Resul
     let [height, width, _] = builder.image();
     if height.min(width) < least {
         let message = format!("an image of {height}x{width} is too small for {what}, which needs {least}x{least}");
-        return Err(Error::new(Kind::Manifest, message));
+        return Err(Error::new(Kind::Manifest, message).hint("choose a network for smaller images, or larger images"));
     }
     Ok(())
 }

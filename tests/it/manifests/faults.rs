@@ -1,6 +1,6 @@
 //! One mistake, one message.
 
-use super::{GOOD, edited, one_message_each, parse};
+use super::{GOOD, edited, one_message_each, parse, text, wrong};
 use pleach::manifest::diagnostic::render;
 
 #[test]
@@ -146,6 +146,7 @@ fn words_that_are_not_there() {
     let told = one_message_each(&[
         &[("source = \"digits\"", "source = \"digit\"")],
         &[("source = \"digits\"", "source = \"imagenet\"\npath = \"x\"")],
+        &[("arch = \"mlp\"", "arch = \"alexnet\"")],
         &[("arch = \"mlp\"", "arch = \"vgg\"")],
         &[("kind = \"train\"", "kind = \"trian\"")],
         &[("kind = \"sgd\"", "kind = \"lion\"")],
@@ -229,50 +230,15 @@ fn layers_and_networks() {
     insta::assert_snapshot!(told);
 }
 
-/// The method of `masked` in [`GOOD`](super::GOOD).
-const MASKED: &str = "method = { kind = \"weights\", sparsity = 0.5 }";
-
 #[test]
-fn channel_pruning() {
-    let told = one_message_each(&[
-        &[(MASKED, "method = { kind = \"channels\" }")],
-        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, macs = 0.5 }")],
-        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, macs = 0.5, parameters = 0.5 }")],
-        &[(MASKED, "method = { kind = \"channels\", ratio = 1 }")],
-        &[(MASKED, "method = { kind = \"channels\", macs = 1 }")],
-        &[(MASKED, "method = { kind = \"channels\", parameters = 0 }")],
-        &[(MASKED, "method = { kind = \"channels\", ratio = \"half\" }")],
-        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, scope = \"everywhere\" }")],
-        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, criterion = \"l3\" }")],
-        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, criterion = \"taylor\" }")],
-        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, criterion = \"bn-scale\" }")],
-        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, round-to = 0 }")],
-        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, minimum = 2 }")],
-        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, steps = 0 }")],
-        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, images = 0 }")],
-        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, rounds = 3 }")],
-        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, ignore = \"hidden1\" }")],
-        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, ignore = [1] }")],
-        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, ignore = [\"hiden*\"] }")],
-        &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, ignore = [\"hidden*\"] }")],
-        &[(MASKED, "method = { kind = \"channels\", layers = 0.5 }")],
-        &[(MASKED, "method = { kind = \"channels\", layers = {} }")],
-        &[(MASKED, "method = { kind = \"channels\", layers = { hidden1 = 1.5 } }")],
-        &[(MASKED, "method = { kind = \"channels\", layers = { hiden1 = 0.5 } }")],
-        &[(MASKED, "method = { kind = \"channels\", layers = { classifier = 0.5 } }")],
-        &[("select = \"best\"", "prune = { every = 3, method = { kind = \"channels\", ratio = 0.5, steps = 2 } }")],
-        &[("select = \"best\"", "prune = { every = 5, method = { kind = \"channels\", ratio = 0.5 } }")],
-    ]);
-    insta::assert_snapshot!(told);
-}
-
-#[test]
-fn channels_of_any_layer_but_the_last_can_go() {
-    for layers in ["ratio = 0.5", "layers = { conv1 = 0.5 }", "macs = 0.5, criterion = \"bn-scale\""] {
-        let method = format!("from = \"teacher\"\nmethod = {{ kind = \"channels\", {layers} }}");
-        let manifest = super::GOOD.replace(&format!("from = \"student\"\n{MASKED}"), &method);
-        assert!(parse(&manifest, &[]).is_ok(), "{layers}");
-    }
+fn imports() {
+    const STAGE: &str = "[stages.bought]\nkind = \"import\"\nnetwork = \"wide\"\ndata = \"digits\"";
+    const BEFORE: &str = "[stages.score]";
+    let stage = |more: &str| format!("{STAGE}\n{more}\n\n{BEFORE}");
+    let texts =
+        ["", "path = \"\"", "path = 3", "path = \"a.safetensors\"\nseed = 2", "path = \"a.safetensors\"\nepochs = 2"];
+    let told = texts.map(|more| text(&wrong(GOOD.replacen(BEFORE, &stage(more), 1), &[])));
+    insta::assert_snapshot!(told.concat());
 }
 
 #[test]
@@ -415,60 +381,4 @@ fn numbers_are_read_as_toml_writes_them() {
         manifest.stages["teacher"].parameters.training().unwrap().optimizer.lr()
     };
     assert_eq!(["lr = 1", "lr = 1e-3", "lr = +0.5", "lr = 1_0.2_5"].map(lr), [1.0, 0.001, 0.5, 10.25]);
-}
-
-#[test]
-fn weight_pruning() {
-    const METHOD: &str = "method = { kind = \"weights\", sparsity = 0.5 }";
-    const PLACE: &str = "select = \"best\"";
-    let told = one_message_each(&[
-        &[(METHOD, "method = { kind = \"weights\", sparsity = 0.5, scope = \"layer\" }")],
-        &[(METHOD, "method = { kind = \"weights\", sparsity = 0.5, criterion = \"fpgm\" }")],
-        &[(METHOD, "method = { kind = \"weights\", sparsity = 0.5, criterion = \"snip\" }")],
-        &[(METHOD, "method = { kind = \"weights\", sparsity = 0.5, steps = 0 }")],
-        &[(METHOD, "method = { kind = \"weights\", sparsity = 0.5, ignore = [\"hiden1\"] }")],
-        &[(METHOD, "method = { kind = \"weights\", sparsity = 0.5, ignore = [\"*\"] }")],
-        &[(METHOD, "method = { kind = \"weights\", sparsity = 0.5, layers = { \"fc*\" = 0.5 } }")],
-        &[(METHOD, "method = { kind = \"weights\", sparsity = 0.5, layers = { hidden1 = 1.5 } }")],
-        &[(METHOD, "method = { kind = \"weights\", sparsity = 0.5, layers = { hidden1 = 0.9999 } }")],
-        &[(METHOD, "method = { kind = \"weights\", sparsity = 0.9999, scope = \"lamp\" }")],
-        &[(METHOD, "method = { kind = \"surgery\" }")],
-        &[(METHOD, "method = { kind = \"rigl\", sparsity = 0.5 }")],
-        &[(PLACE, "prune = { method = { kind = \"rigl\" } }")],
-        &[(PLACE, "prune = { method = { kind = \"rigl\", sparsity = 0.5, scope = \"global\" } }")],
-        &[(PLACE, "prune = { method = { kind = \"rigl\", sparsity = 0.5, every-steps = 0 } }")],
-        &[(PLACE, "prune = { method = { kind = \"rigl\", sparsity = 0.5, alpha = 2 } }")],
-        &[(PLACE, "prune = { method = { kind = \"rigl\", sparsity = 0.5, ignore = [\"nowhere\"] } }")],
-        &[(PLACE, "prune = { method = { kind = \"surgery\", c = \"0\" } }")],
-        &[(PLACE, "prune = { method = { kind = \"surgery\", c = inf } }")],
-        &[(PLACE, "prune = { method = { kind = \"surgery\", gamma = -1 } }")],
-        &[(PLACE, "prune = { every = 2, method = { kind = \"surgery\" } }")],
-        &[(PLACE, "prune = { method = { kind = \"surgery\" }, schedule = { kind = \"agp\", end = 2 } }")],
-        &[(
-            PLACE,
-            "prune = { method = { kind = \"weights\", sparsity = 0.5 }, schedule = { kind = \"linear\", end = 2 } }",
-        )],
-        &[(PLACE, "prune = { method = { kind = \"weights\", sparsity = 0.5 }, schedule = { kind = \"agp\" } }")],
-        &[(
-            PLACE,
-            "prune = { method = { kind = \"weights\", sparsity = 0.5 }, schedule = { kind = \"agp\", end = 2, begin = 2 } }",
-        )],
-        &[(
-            PLACE,
-            "prune = { method = { kind = \"weights\", sparsity = 0.5 }, schedule = { kind = \"agp\", end = 2, initial = 0.6 } }",
-        )],
-        &[(
-            PLACE,
-            "prune = { method = { kind = \"weights\", sparsity = 0.5 }, schedule = { kind = \"agp\", end = 5 } }",
-        )],
-        &[(
-            PLACE,
-            "prune = { every = 3, method = { kind = \"weights\", sparsity = 0.5 }, schedule = { kind = \"agp\", end = 4 } }",
-        )],
-        &[(
-            PLACE,
-            "prune = { method = { kind = \"inactive\", layer = \"layer1.0.conv1\" }, schedule = { kind = \"agp\", end = 2 } }",
-        )],
-    ]);
-    insta::assert_snapshot!(told);
 }

@@ -29,6 +29,21 @@ fn layers_of_student_and_teacher() {
     insta::assert_snapshot!(told);
 }
 
+/// A stage that goes on from another knows that one's layers.
+#[test]
+fn layers_of_a_student_that_is_gone_on_from() {
+    let tuned = |student: &str, teacher: &str| {
+        let to = format!(
+            "from = \"pruned\"\nteacher = \"teacher\"\nepochs = 2\n\
+             losses = [{{ kind = \"fitnet\", layers = [{{ student = \"{student}\", teacher = \"{teacher}\" }}] }}]"
+        );
+        GOOD.replacen("from = \"pruned\"\nepochs = 2", &to, 1)
+    };
+    assert!(parse(tuned("hidden1", "avgpool"), &[]).is_ok());
+    let told = [("hidden7", "avgpool"), ("hidden1", "avgpol")].map(|(s, t)| text(&wrong(tuned(s, t), &[])));
+    insta::assert_snapshot!(told.concat());
+}
+
 #[test]
 fn maps_that_cannot_meet() {
     let lenet = edited(&[
