@@ -18,6 +18,8 @@ pub struct Described {
     pub fields: Vec<(&'static str, Field)>,
     /// Keys without a default.
     pub needed: Vec<&'static str>,
+    /// Keys of which at least one is needed; empty where it is not so.
+    pub alternatives: Vec<&'static str>,
 }
 
 /// What a key can hold.

@@ -119,6 +119,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Notes that none of `keys` is there, of which at least one is needed; `example` is a value of the first.
+    pub fn missing_all(&mut self, keys: &[&'static str], example: &str) {
+        if let Some(notes) = &mut self.notes {
+            notes.described.alternatives = keys.to_vec();
+        } else if let ([first, others @ ..], true) = (keys, self.understood()) {
+            let others = others.join("`, `");
+            self.missing.push((first, format!("add `{first} = {example}`, or one of `{others}`")));
+        }
+    }
+
     fn wrong(&mut self, key: &str, value: &Value, wanted: &str) {
         wrong(self.diagnostics, &format!("`{key}`"), value, wanted);
     }

@@ -325,6 +325,7 @@ fn mistakes_in_any_kind_do_not_fit() {
         ("kind = \"agp\", initial", "kind = \"linear\", initial"),
         ("path = \"resnet18.safetensors\"\n", ""),
         ("kind = \"weights\", criterion = \"snip\"", "kind = \"weights\", criterion = \"fpgm\""),
+        ("parameters = 0.5, scope", "scope"),
         ("criterion = \"hrank\"", "criterion = \"rank\""),
     ] {
         assert_eq!(text.matches(from).count(), 1, "{from} must occur once");

@@ -159,7 +159,7 @@ fn normalization(reader: &mut Reader, outline: Option<Outline>) -> Option<Consta
             reader
                 .diagnostics
                 .error(span, message)
-                .hint(format!("the images have {channels} channels, one number each"));
+                .hint(format!("one for each channel of the images, which have {channels}"));
         }
     }
     Some(constants)

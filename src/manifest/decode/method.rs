@@ -97,7 +97,7 @@ fn channels(reader: &mut Reader) -> Method {
     let layers = reader.numbers("layers", "{ \"conv1\" = 0.5 }", Limits::BELOW_ONE);
     let given: Vec<&str> = ["ratio", "macs", "parameters"].into_iter().filter(|key| reader.has(key)).collect();
     match given[..] {
-        [] if !reader.has("layers") => reader.missing("ratio", "0.5"),
+        [] if !reader.has("layers") => reader.missing_all(&["ratio", "macs", "parameters", "layers"], "0.5"),
         [] | [_] => {}
         [first, .., last] => {
             let span = reader.place(last);

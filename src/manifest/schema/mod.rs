@@ -83,6 +83,10 @@ impl Definitions {
         needed.dedup();
         schema["properties"] = properties.into();
         schema["required"] = json!(needed);
+        if !described.alternatives.is_empty() {
+            let needs = |key: &&str| json!({ "required": [key] });
+            schema["anyOf"] = described.alternatives.iter().map(needs).collect();
+        }
         schema["additionalProperties"] = json!(false);
         schema
     }

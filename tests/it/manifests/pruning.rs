@@ -39,7 +39,11 @@ fn channel_pruning() {
         &[(MASKED, "method = { kind = \"channels\", ratio = 0.5, ignore = [\"hidden1\", \"hidden1\"] }")],
         &[(MASKED, "method = { kind = \"channels\", ratio = 0.8, minimum = 0.5 }")],
         &[(MASKED, "method = { kind = \"channels\", layers = { hidden1 = 0.8 }, minimum = 0.5 }")],
-        &[(MASKED, "data = \"digits\"\nmethod = { kind = \"channels\", ratio = 0.5, criterion = \"apoz\" }"), SMOOTH],
+        &[
+            (MASKED, "data = \"digits\"\nmethod = { kind = \"channels\", ratio = 0.5, criterion = \"apoz\" }"),
+            SMOOTH,
+            ("layer = \"hidden1\"", "layer = \"hidden1\", threshold = 0.1"),
+        ],
         &[("select = \"best\"", "prune = { every = 2, method = { kind = \"inactive\", layer = \"fc\" } }")],
         &[("select = \"best\"", "prune = { every = 2, method = { kind = \"inactive\", layer = \"bn1\" } }")],
     ]);
