@@ -22,6 +22,10 @@ impl Limits {
     /// More than 0.
     pub const POSITIVE: Self =
         Self { low: 0.0, high: f64::MAX, low_included: false, high_included: true, example: 0.1 };
+    /// A temperature of a softmax: what single precision can divide logits by.
+    pub const TEMPERATURE: Self = Self { low: 1e-3, high: 1e6, low_included: true, high_included: true, example: 4.0 };
+    /// A standard deviation of pixels that are scaled to 0 to 1.
+    pub const DEVIATION: Self = Self { low: 1e-6, high: 1e6, low_included: true, high_included: true, example: 0.25 };
     /// 0 or more.
     pub const NOT_NEGATIVE: Self =
         Self { low: 0.0, high: f64::MAX, low_included: true, high_included: true, example: 1e-4 };

@@ -93,7 +93,11 @@ pub fn evaluate(description: &Description, split: Split, context: &Context) -> R
     let (images, indices) = data.split(split);
     if indices.is_empty() {
         let error = Error::new(Kind::Input, format!("the {} split has no image", split.name()));
-        return Err(error.hint("raise `validation` or `limit` of the data set").into());
+        let hint = match split {
+            Split::Test => "raise `test` of the data set, or evaluate another split",
+            _ => "raise `validation` or `limit` of the data set",
+        };
+        return Err(error.hint(hint).into());
     }
     let labels: Vec<u32> = indices.iter().map(|i| images.labels[*i as usize]).collect();
     let device = Cpu::default();

@@ -163,7 +163,8 @@ pub fn pass<B: Backend>(
                 return Err(diverged("the gradient"));
             }
         }
-        if let (Some(peer), Some(others)) = (&mut peer, others) {
+        // The peer stands still when the network does, so that their optimizers count the same steps.
+        if let (true, Some(peer), Some(others)) = (takes_step, &mut peer, others) {
             let given = Given { targets, teacher: answer.as_ref(), peer: Some(&forward.logits), epoch };
             if !peer.learn(training, lr, others, &given)?.is_finite() {
                 return Err(diverged("the peer's loss"));
@@ -172,9 +173,13 @@ pub fn pass<B: Backend>(
         if takes_step {
             optimizer.step(&training.optimizer, lr, network.parameters_mut(), &mut gradients)?;
             connectors.step(&training.optimizer, lr, &mut gradients)?;
+            if !sparsity.keeps_dense() {
+                network.apply_masks()?;
+            }
+            // Before surgery takes its copy of the weights, which is what the next step begins from.
+            objective.penalties.after_step(network, lr)?;
         }
         sparsity.after_step(count, network)?;
-        objective.penalties.after_step(network, lr)?;
         network.update_statistics(&forward)?;
 
         let logits = B::download(&forward.logits);

@@ -440,11 +440,12 @@ impl PeriodicPruning {
     }
 
     /// The first epoch after which the network has its whole sparsity, or the last of the steps in which channels go; 0
-    /// where nothing comes bit by bit.
+    /// where nothing is aimed at.
     pub fn complete_after(&self) -> u64 {
         match (&self.schedule, &self.method) {
             (Some(SparsitySchedule::Agp { end, .. }), _) => end.next_multiple_of(self.every),
             (None, Method::Channels { steps, .. }) => steps.saturating_mul(self.every),
+            (None, Method::Weights { .. }) => self.every,
             (None, _) => 0,
         }
     }

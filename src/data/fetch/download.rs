@@ -44,8 +44,12 @@ pub fn agent(proxy: Option<&ureq::Proxy>, url: &str) -> Agent {
 /// # Errors
 /// See [`super::fetch`].
 pub fn download(agent: &Agent, url: &str, target: &Path, md5: &str, progress: &mut dyn FnMut(Progress)) -> Result<()> {
-    if target.is_file() && checksum(target)? == md5 {
-        return Ok(());
+    if target.exists() {
+        if target.is_file() && checksum(target)? == md5 {
+            return Ok(());
+        }
+        let error = Error::new(Kind::Input, "a file of this name is there, and it is not the published one").at(target);
+        return Err(error.hint("move it elsewhere, or download to another folder with `--to`"));
     }
     let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let part = target.with_file_name(format!("{name}.part"));
@@ -92,7 +96,13 @@ fn complete(
         let before = size(file);
         match attempt(agent, url, file, part, name, progress) {
             Ok(()) => return Ok(()),
-            Err(Fault::Final(error)) => return Err(error),
+            Err(Fault::Final(error)) => {
+                // What cannot be gone on with must not be in the way of the next call.
+                if size(file) >= LARGEST {
+                    let _ = fs::remove_file(part);
+                }
+                return Err(error);
+            }
             Err(Fault::Again(message)) => {
                 // Progress earns a new set of attempts: large files outlive many connections.
                 failures = if size(file) > before { 1 } else { failures + 1 };

@@ -19,7 +19,7 @@ const LARGEST_ARCHIVE: u64 = 1 << 30;
 /// Unpacks the files of `layout` from the `.tar.gz` at `archive` into `folder`.
 ///
 /// # Errors
-/// Kind `Input` if the archive is damaged, lacks a file or holds one twice; `Store` if the folder cannot be written.
+/// Kind `Input` if the archive is damaged, or lacks a file (of two with one name the first counts); `Store` if the folder cannot be written.
 pub fn unpack(archive: &Path, layout: &Layout, folder: &Path) -> Result<()> {
     unpack_within(archive, layout, folder, LARGEST_ARCHIVE)
 }

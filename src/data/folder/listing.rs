@@ -168,6 +168,9 @@ fn has_ending(path: &Path) -> bool {
     ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
 }
 
+/// More rows than this are refused before they fill the memory.
+const MOST_ROWS: usize = 1 << 22;
+
 /// The rows of a table with the columns `path` (relative to the table) and `label`; others are left alone.
 fn rows(table: &Path, all: &mut BTreeSet<String>, tables: &mut Vec<Watched>) -> Result<Named> {
     let wrong = |message: String| {
@@ -189,6 +192,9 @@ fn rows(table: &Path, all: &mut BTreeSet<String>, tables: &mut Vec<Watched>) -> 
         let (path, label) = (row[path_column].trim(), row[label_column].trim());
         if path.is_empty() || label.is_empty() {
             return Err(wrong(format!("line {line} has no path or no label")));
+        }
+        if found.len() == MOST_ROWS {
+            return Err(wrong(format!("more than {MOST_ROWS} rows")));
         }
         all.insert(label.to_owned());
         found.push((label.to_owned(), folder.join(path)));

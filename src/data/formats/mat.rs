@@ -168,7 +168,14 @@ fn read_pixels(
 }
 
 /// The digits: 10 is 0.
+/// The extra images of the set are 531,131; as doubles their labels have 4 MiB.
+const MOST_LABEL_BYTES: usize = 16 << 20;
+
 fn read_labels(dimensions: &[usize], kind: u32, values: &[u8]) -> Result<Vec<u32>> {
+    // Numbers take up to eight times the room of their bytes.
+    if values.len() > MOST_LABEL_BYTES {
+        return Err(malformed(format!("`y` has {} bytes, and no published file has as many", values.len())));
+    }
     let values = numbers(kind, values)?;
     if dimensions.iter().try_fold(1_usize, |product, size| product.checked_mul(*size)) != Some(values.len()) {
         return Err(malformed(format!("expected `y` to hold {dimensions:?} labels, found {}", values.len())));

@@ -147,7 +147,7 @@ fn normalization(reader: &mut Reader, outline: Option<Outline>) -> Option<Consta
     let prefix = format!("{}normalization", reader.prefix());
     let (constants, spans) = table(reader.diagnostics, &prefix, shape, value, |reader| Constants {
         mean: numbers(reader, "mean", Limits::SHARE),
-        deviation: numbers(reader, "deviation", Limits::POSITIVE),
+        deviation: numbers(reader, "deviation", Limits::DEVIATION),
     })?;
     reader.spans.extend(spans);
     let channels = outline?.shape[2];

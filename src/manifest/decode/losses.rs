@@ -91,7 +91,7 @@ pub fn loss(reader: &mut Reader) -> Loss {
 }
 
 fn temperature(reader: &mut Reader, default: f64) -> f64 {
-    reader.number("temperature", Limits::POSITIVE, Some(default))
+    reader.number("temperature", Limits::TEMPERATURE, Some(default))
 }
 
 fn smoothing(reader: &mut Reader) -> f64 {

@@ -143,8 +143,15 @@ pub fn steps(stage: &Stage, method: &Method, every: u64, epochs: u64, diagnostic
     if !sound("prune.every") || !sound("epochs") || !sound("prune.method") || !sound("prune.method.steps") {
         return;
     }
-    let Method::Channels { steps, .. } = method else { return };
     let room = epochs / every;
+    let Method::Channels { steps, .. } = method else {
+        if room == 0 && !method.is_dynamic() {
+            let message = format!("the stage prunes after every {every} epochs, and has {epochs}");
+            let error = diagnostics.error(stage.span("prune.every"), message);
+            error.label("it never prunes").hint("prune more often, or train longer");
+        }
+        return;
+    };
     if *steps > room {
         let times = |count: u64| if count == 1 { "once".to_owned() } else { format!("{count} times") };
         let error = diagnostics.error(

@@ -15,6 +15,7 @@ mod training;
 mod weights;
 
 use super::diagnostic::Diagnostics;
+use super::scalar;
 use super::source::Span;
 use super::{Data, Manifest, Stage, Unreadable};
 use crate::stage::{Parameters, Split};
@@ -37,8 +38,15 @@ pub fn validate(manifest: &Manifest, unreadable: &Unreadable, diagnostics: &mut 
         if let Some(training) = stage.parameters.training() {
             training::check(name, stage, training, data, diagnostics);
         }
-        if let (Parameters::Evaluate { split: Split::Validation, .. }, Some(data)) = (&stage.parameters, data) {
+        let (Parameters::Evaluate { split, .. }, Some(data)) = (&stage.parameters, data) else { continue };
+        if *split == Split::Validation {
             training::needs_validation(stage, "split", "`split = \"validation\"`", data, diagnostics);
+        }
+        if *split == Split::Test && data.outline.is_some_and(|outline| outline.test == 0) {
+            let name = stage.data.as_deref().unwrap_or_default();
+            diagnostics
+                .error(stage.span("data"), format!("`{}` has no test images", scalar::printable(name)))
+                .hint("raise `test` of the data set, put images into its folder `test`, or evaluate another `split`");
         }
     }
     // What is wrong may be the use of what seems unused.

@@ -98,6 +98,11 @@ impl Sparsity {
         Ok(true)
     }
 
+    /// Whether masked weights go on being trained, so that they must not be set to zero before they are kept.
+    pub fn keeps_dense(&self) -> bool {
+        matches!(self, Self::Surgery(_))
+    }
+
     /// Called after the optimizer's step: masked weights are zero afterwards.
     ///
     /// # Errors

@@ -212,7 +212,12 @@ impl std::fmt::Display for Errors {
         summary("ours-exact", &|gradient| gradient.exact.map(|exact| exact[0]))?;
         summary("stored-exact", &|gradient| gradient.exact.map(|exact| exact[1]))?;
         for GradientErrors { tensor, share, ours, exact } in &self.gradients {
-            write!(out, "\nROW {tensor} {share:.1e} {ours:.1e} {:.1e} {:.1e}", exact.map_or(0.0, |e| e[0]), exact.map_or(0.0, |e| e[1]))?;
+            write!(
+                out,
+                "\nROW {tensor} {share:.1e} {ours:.1e} {:.1e} {:.1e}",
+                exact.map_or(0.0, |e| e[0]),
+                exact.map_or(0.0, |e| e[1])
+            )?;
         }
         Ok(())
     }
