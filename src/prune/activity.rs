@@ -1,6 +1,9 @@
 //! What the units of layers do on real images.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::Watched;
+use super::criteria::evidence::BATCH;
 use crate::data;
 use crate::error::{Error, Kind, Result};
 use crate::network::{Executor, Mode};
@@ -32,7 +35,35 @@ pub fn observe<B: Backend>(
     let end = network.graph().activation_of(layer).ok_or_else(missing)?;
     let mut counting = Counting::new(network.shape(end).channels());
     watch(network, &[end], watched, data::EVALUATION_BATCH, device, stop, |_, values| counting.add(values))?;
-    Ok(counting.finish())
+    counting.finish(layer)
+}
+
+/// Watches the layers with the indices `layers` in evaluation mode, all in one pass over the images.
+///
+/// # Errors
+/// As [`observe`].
+pub(super) fn observe_all<B: Backend>(
+    network: &Executor<B>,
+    layers: &BTreeSet<usize>,
+    watched: &Watched,
+    device: &B,
+    stop: &dyn Fn() -> bool,
+) -> Result<BTreeMap<usize, Activity>> {
+    let graph = network.graph();
+    if let [layer] = layers.iter().copied().collect::<Vec<_>>()[..] {
+        return Ok([(layer, observe(network, &graph.layers[layer].name, watched, device, stop)?)].into());
+    }
+    let end = |layer: &usize| graph.activation_of(&graph.layers[*layer].name).unwrap_or(*layer);
+    // Layers may share the activation behind them; it is kept once.
+    let ends: Vec<usize> = layers.iter().map(end).collect::<BTreeSet<_>>().into_iter().collect();
+    let mut countings: Vec<Counting> = ends.iter().map(|end| Counting::new(network.shape(*end).channels())).collect();
+    watch(network, &ends, watched, BATCH, device, stop, |place, values| countings[place].add(values))?;
+    let counted = ends.iter().zip(countings).map(|(end, counting)| {
+        let activity = counting.finish(&graph.layers[*end].name)?;
+        Ok((*end, activity))
+    });
+    let counted = counted.collect::<Result<BTreeMap<usize, Activity>>>()?;
+    Ok(layers.iter().map(|layer| (*layer, counted[&end(layer)].clone())).collect())
 }
 
 /// Runs the network in evaluation mode and hands every batch's outputs of the layers `ends` to `each`: the place in
@@ -70,11 +101,12 @@ pub(super) struct Counting {
     sum: Vec<f64>,
     zeros: Vec<u64>,
     count: u64,
+    is_finite: bool,
 }
 
 impl Counting {
     pub(super) fn new(units: usize) -> Self {
-        Self { maximum: vec![0.0; units], sum: vec![0.0; units], zeros: vec![0; units], count: 0 }
+        Self { maximum: vec![0.0; units], sum: vec![0.0; units], zeros: vec![0; units], count: 0, is_finite: true }
     }
 
     /// Adds values (anything, channels), in their order.
@@ -85,16 +117,26 @@ impl Counting {
                 self.maximum[unit] = self.maximum[unit].max(activation.abs());
                 self.sum[unit] += activation.abs() as f64;
                 self.zeros[unit] += (*activation == 0.0) as u64;
+                // A maximum passes over what is not a number.
+                self.is_finite &= activation.is_finite();
             }
         }
     }
 
-    pub(super) fn finish(self) -> Activity {
+    /// What was counted of `layer`.
+    ///
+    /// # Errors
+    /// Kind `Diverged` if a value was not finite: what such a unit is worth cannot be said.
+    pub(super) fn finish(self, layer: &str) -> Result<Activity> {
+        if !self.is_finite {
+            let message = format!("activations of `{layer}` are not finite on the training images");
+            return Err(Error::new(Kind::Diverged, message).hint("its weights are finite, but too large to be of use"));
+        }
         let count = self.count.max(1) as f64;
-        Activity {
+        Ok(Activity {
             maximum: self.maximum,
             mean: self.sum.iter().map(|sum| sum / count).collect(),
             zeros: self.zeros.iter().map(|zeros| *zeros as f64 / count).collect(),
-        }
+        })
     }
 }

@@ -3,7 +3,7 @@
 use super::allocation::{Amount, Request, allocate};
 use super::cost::Measure;
 use super::coupling::Coupling;
-use super::{Choice, Method, Surroundings, criteria};
+use super::{Choice, Criterion, Method, Surroundings, criteria};
 use crate::error::{Error, Kind, Result};
 use crate::network::{Executor, Graph, Model};
 use crate::tensor::Backend;
@@ -54,6 +54,7 @@ pub(super) fn choose<B: Backend>(
         ignore,
         layers,
         comparable: criterion.comparable(),
+        normalized_only: *criterion == Criterion::BnScale,
         share,
     };
     let allocation = allocate(&request, &model.graph, &coupling.groups, &scores, before)?;

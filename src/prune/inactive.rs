@@ -1,12 +1,11 @@
 //! Which units of a layer are inactive (Şener & Akbaş 2022, in our reading).
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::coupling::{Coupling, Unit};
 use super::{Activity, Choice, Measure, Method, Surroundings, activity};
 use crate::error::{Error, Kind, Result};
-use crate::network::{Executor, Model};
+use crate::network::{Executor, Graph, Model, Op};
 use crate::tensor::Backend;
 
 /// What [`Method::Inactive`] leaves of `model`; `None` when it was stopped.
@@ -34,18 +33,14 @@ pub(super) fn choose<B: Backend>(
     let watched = watched.as_ref().ok_or_else(missing)?;
     let units = units_of(&coupling, graph.index(layer).unwrap_or_default());
     let network = Executor::new(model, *device)?;
-    let mut seen: BTreeMap<usize, Activity> = BTreeMap::new();
+    let makers = units.iter().flat_map(|unit| coupling.groups[unit.group].makers(graph)).map(|maker| maker.layer);
+    let makers: BTreeSet<usize> = makers.collect();
+    let seen = activity::observe_all(&network, &makers, watched, *device, *stop)?;
     let mut activity = Activity { maximum: Vec::new(), mean: Vec::new(), zeros: Vec::new() };
     for Unit { group, unit } in &units {
         let (mut maximum, mut mean, mut zeros) = (0.0f32, 0.0f64, 1.0f64);
         for maker in coupling.groups[*group].makers(graph) {
-            let seen = match seen.entry(maker.layer) {
-                Entry::Occupied(seen) => seen.into_mut(),
-                Entry::Vacant(unseen) => {
-                    let name = &graph.layers[maker.layer].name;
-                    unseen.insert(activity::observe(&network, name, watched, *device, *stop)?)
-                }
-            };
+            let seen = &seen[&maker.layer];
             for channel in &maker.channels[*unit] {
                 maximum = maximum.max(seen.maximum[*channel]);
                 mean = mean.max(seen.mean[*channel]);
@@ -64,18 +59,46 @@ pub(super) fn choose<B: Backend>(
     for (number, Unit { group, unit }) in units.iter().enumerate() {
         keep[*group][*unit] = stays.binary_search(&number).is_ok();
     }
-    Ok(Some(Choice { coupling, keep, notes: Vec::new() }))
+    let notes = spare(graph, &coupling, &units, &activity, *measure, &mut keep);
+    Ok(Some(Choice { coupling, keep, notes }))
+}
+
+/// Puts the most active unit back into every layer that would lose all it makes, because it makes only some of the units
+/// of the layer that is pruned.
+fn spare(
+    graph: &Graph,
+    coupling: &Coupling,
+    units: &[Unit],
+    activity: &Activity,
+    measure: Measure,
+    keep: &mut [Vec<bool>],
+) -> Vec<String> {
+    let numbers: BTreeMap<(usize, usize), usize> =
+        units.iter().enumerate().map(|(number, unit)| ((unit.group, unit.unit), number)).collect();
+    let mut notes = Vec::new();
+    for (layer, outputs) in graph.layers.iter().zip(&coupling.outputs) {
+        let made: Option<Vec<Unit>> = outputs.iter().copied().collect();
+        let makes = matches!(layer.op, Op::Convolution { .. } | Op::Linear { .. });
+        let Some(made) = made.filter(|made| makes && made.iter().all(|unit| !keep[unit.group][unit.unit])) else {
+            continue;
+        };
+        let strength = |unit: &Unit| {
+            numbers.get(&(unit.group, unit.unit)).map_or(0.0, |number| strength(activity, measure, *number))
+        };
+        // The first of equals.
+        if let Some(best) = made.iter().rev().max_by(|a, b| strength(a).total_cmp(&strength(b))) {
+            keep[best.group][best.unit] = true;
+            notes.push(format!("`{}` would have lost all its units; its most active one stays", layer.name));
+        }
+    }
+    notes
 }
 
 /// The units of the layer with the index `layer` that can be removed, in the order of its channels.
 fn units_of(coupling: &Coupling, layer: usize) -> Vec<Unit> {
-    let mut units: Vec<Unit> = Vec::new();
-    for unit in coupling.outputs[layer].iter().flatten() {
-        if !units.contains(unit) {
-            units.push(*unit);
-        }
-    }
-    units
+    let mut seen = BTreeSet::new();
+    let all = coupling.outputs[layer].iter().flatten().copied();
+    all.filter(|unit| seen.insert((unit.group, unit.unit))).collect()
 }
 
 /// The units that stay, ascending: those that are active, but at least the `minimum` most active ones.
@@ -83,11 +106,7 @@ fn units_of(coupling: &Coupling, layer: usize) -> Vec<Unit> {
 /// A unit is inactive when max_x |a_j(x)| ≤ τ ([`Measure::Maximum`]), mean_x |a_j(x)| ≤ τ ([`Measure::Mean`]), or its
 /// share of zero activations is at least 1 − ε ([`Measure::Zeros`]); `threshold` is τ or ε.
 fn keep(activity: &Activity, measure: Measure, threshold: f64, minimum: usize) -> Vec<usize> {
-    let strength = |unit: usize| match measure {
-        Measure::Maximum => activity.maximum[unit] as f64,
-        Measure::Mean => activity.mean[unit],
-        Measure::Zeros => 1.0 - activity.zeros[unit],
-    };
+    let strength = |unit: usize| strength(activity, measure, unit);
     let active = |unit: usize| match measure {
         Measure::Maximum | Measure::Mean => strength(unit) > threshold,
         // Not `strength > threshold`: 1 − (1 − ε) is not ε in floating point.
@@ -102,6 +121,15 @@ fn keep(activity: &Activity, measure: Measure, threshold: f64, minimum: usize) -
         keep.sort_unstable();
     }
     keep
+}
+
+/// How active a unit is: the higher, the more.
+fn strength(activity: &Activity, measure: Measure, unit: usize) -> f64 {
+    match measure {
+        Measure::Maximum => activity.maximum[unit] as f64,
+        Measure::Mean => activity.mean[unit],
+        Measure::Zeros => 1.0 - activity.zeros[unit],
+    }
 }
 
 #[cfg(test)]

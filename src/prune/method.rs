@@ -36,7 +36,7 @@ pub enum Method {
         ignore: Vec<String>,
         /// Sparsities of their own for layers that match a pattern; the smallest of those that match.
         layers: BTreeMap<String, f64>,
-        /// Training images that the criterion looks at; all when absent, fewer for some criteria.
+        /// Training images that the criterion looks at; all when absent.
         images: Option<u64>,
     },
     /// Masks weights below a threshold and lets them back above it, while all of them go on learning (dynamic network
@@ -92,7 +92,7 @@ pub enum Method {
         layers: BTreeMap<String, f64>,
         /// Scored and removed in so many steps; in a stage that trains, one step each time it prunes.
         steps: u64,
-        /// Training images that the criterion looks at; all when absent, fewer for some criteria.
+        /// Training images that the criterion looks at; all when absent.
         images: Option<u64>,
     },
 }

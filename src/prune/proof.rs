@@ -49,7 +49,12 @@ pub fn prove<B: Backend>(
         let forward = network.forward(pixels, size, Mode::Evaluate, &[], &mut NoneTape)?;
         Ok(B::download(&forward.logits))
     };
-    let off = difference(&logits(&masked)?, &logits(shrunk)?);
+    let expected = logits(&masked)?;
+    if expected.iter().any(|logit| !logit.is_finite()) {
+        let message = "the network's logits are not finite, so that nothing can be said about pruning it";
+        return Err(Error::new(Kind::Diverged, message).hint("its weights are finite, but too large to be of use"));
+    }
+    let off = difference(&expected, &logits(shrunk)?);
     if off <= TOLERANCE {
         return Ok(());
     }

@@ -102,10 +102,10 @@ impl Parameters {
             Parameters::Train { .. } => 1,
             Parameters::Distill { .. } => 1,
             Parameters::Regularize { .. } => 1,
-            Parameters::Prune { .. } => 1,
+            Parameters::Prune { .. } => 2,
             Parameters::FineTune { .. } => 1,
             Parameters::Import { .. } => 1,
-            Parameters::Evaluate { .. } => 1,
+            Parameters::Evaluate { .. } => 2,
         }
     }
 

@@ -123,7 +123,7 @@ fn channels(reader: &mut Reader) -> Method {
         ignore: reader.strings("ignore", "a pattern"),
         layers,
         steps: reader.integer("steps", 1..=1000, Some(1)),
-        images: reader.optional_integer("images", 1..=1 << 32),
+        images: reader.optional_integer("images", 1..=1 << 32).or_else(|| criterion.default_images()),
     }
 }
 
@@ -144,6 +144,6 @@ fn weights(reader: &mut Reader) -> Method {
         steps: (steps > 1).then_some(steps),
         ignore: reader.strings("ignore", "a pattern"),
         layers: reader.numbers("layers", "{ \"conv1\" = 0.5 }", Limits::BELOW_ONE),
-        images: reader.optional_integer("images", 1..=1 << 32),
+        images: reader.optional_integer("images", 1..=1 << 32).or_else(|| criterion.default_images()),
     }
 }

@@ -47,6 +47,8 @@ pub struct Request<'a> {
     pub layers: &'a BTreeMap<String, f64>,
     /// Whether scores of different groups mean the same.
     pub comparable: bool,
+    /// Whether groups without a normalization stay whole, because the criterion has no score for them.
+    pub normalized_only: bool,
     /// How much of the way to go, in (0, 1].
     pub share: f64,
 }
@@ -77,7 +79,7 @@ impl Request<'_> {
     fn part(&self, graph: &Graph, group: &Group) -> Part {
         let fits =
             |wanted: &str| group.makers(graph).any(|member| pattern::matches(wanted, &graph.layers[member.layer].name));
-        if self.ignore.iter().any(|ignored| fits(ignored)) {
+        if self.ignore.iter().any(|ignored| fits(ignored)) || (self.normalized_only && !group.is_normalized(graph)) {
             return Part::None;
         }
         let own = self.layers.iter().filter(|(wanted, _)| fits(wanted)).map(|(_, ratio)| *ratio).reduce(f64::min);
@@ -215,13 +217,12 @@ pub fn allocate(
     }
     let name = |layer: &usize| graph.layers[*layer].name.as_str();
     // Layers of one channel from the start have not collapsed.
-    let at_least =
-        |layer: &usize| ledger.widths[*layer] == book.least[*layer] && book.widths[*layer] > book.least[*layer];
+    let at_least = |layer: &usize| ledger.widths[*layer] == 1 && book.widths[*layer] > 1;
     let collapsed: Vec<&str> = (0..graph.layers.len())
         .filter(|layer| is_maker(&graph.layers[*layer].op) && at_least(layer))
         .map(|layer| graph.layers[layer].name.as_str())
         .collect();
-    notes.extend(listed(&collapsed, "collapsed to the least that may stay"));
+    notes.extend(listed(&collapsed, "collapsed to one channel"));
     let failed: Vec<&str> = failed.iter().map(name).collect();
     notes.extend(listed(&failed, &format!("could not be rounded to a multiple of {}", request.round_to)));
     Ok(Allocation { keep: ledger.keep, notes })

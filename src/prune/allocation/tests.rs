@@ -25,6 +25,7 @@ fn request<'a>(amount: Amount, layers: &'a BTreeMap<String, f64>) -> Request<'a>
         ignore: &[],
         layers,
         comparable: true,
+        normalized_only: false,
         share: 1.0,
     }
 }

@@ -37,7 +37,11 @@ pub(super) fn observe<B: Backend>(
     let (names, ends) = watched_layers(network);
     let mut counting: Vec<Counting> = ends.iter().map(|end| Counting::new(network.shape(*end).channels())).collect();
     watch(network, &ends, watched, BATCH, device, stop, |place, values| counting[place].add(values))?;
-    Ok(names.into_iter().zip(counting.into_iter().map(Counting::finish)).collect())
+    let counted = names.into_iter().zip(counting).map(|(name, counting)| {
+        let activity = counting.finish(&name)?;
+        Ok((name, activity))
+    });
+    counted.collect()
 }
 
 pub(super) fn channels(criterion: Criterion, model: &Model, group: &Group, evidence: &Evidence) -> Result<Vec<f64>> {

@@ -13,7 +13,7 @@ use crate::tensor::Backend;
 
 /// Images of one pass in which many layers are kept, or that is recorded for gradients. Small, because all of their values
 /// are in memory at once; a constant, so that scores depend on nobody's batch size.
-pub(super) const BATCH: usize = 25;
+pub(in crate::prune) const BATCH: usize = 25;
 
 /// How many images are looked at when nothing says how many, by criteria that are slow.
 const FEW: u64 = 500;

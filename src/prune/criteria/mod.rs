@@ -36,7 +36,7 @@
 //! "Images" is how many training images are looked at when the manifest does not say.
 
 mod activations;
-mod evidence;
+pub(super) mod evidence;
 mod flow;
 mod fpgm;
 mod lamp;
