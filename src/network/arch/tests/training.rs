@@ -18,7 +18,9 @@ fn every_family_learns_a_few_images_by_heart() {
         let mut moments: Vec<Flat<Cpu>> =
             executor.parameters().iter().map(|p| zeros(p.dims.iter().product())).collect();
         let mut losses: Vec<f32> = Vec::new();
-        // Far fewer steps than this are enough for most.
+        // Far fewer steps than this are enough for most. The step is small because of VGG with torchvision's classifier:
+        // of an image this small it reads 49 copies of one pixel, which makes its steps 49 times as large, and with half
+        // of the hidden units dropped PyTorch diverges as well at 0.05.
         for epoch in 0..60 {
             if losses.last().is_some_and(|last| *last < 0.5 * losses[0]) {
                 break;
@@ -30,8 +32,9 @@ fn every_family_learns_a_few_images_by_heart() {
             let forward = executor.forward(pixels, IMAGES, Mode::Train(Some(draws)), &[], &mut tape).unwrap();
             let loss = Cpu::cross_entropy(&forward.logits, &[0, 1, 2, 3, 0, 1, 2, 3], 0.0, &mut tape).unwrap();
             losses.push(Cpu::download(&loss)[0]);
+            assert!(losses.last().is_some_and(|last| *last < 3.0 * losses[0]), "{json} diverges: {losses:?}");
             gradients = backward(executor.device().weighted_sum(&[(1.0, loss)], tape).unwrap()).unwrap();
-            let step = SgdStep { lr: 0.05, momentum: 0.9, nesterov: false, l2: 0.0 };
+            let step = SgdStep { lr: 0.02, momentum: 0.9, nesterov: false, l2: 0.0 };
             for (parameter, moment) in executor.parameters_mut().iter_mut().zip(&mut moments) {
                 if parameter.role.trainable() {
                     Cpu::sgd_step(&mut parameter.tensor, &mut gradients, moment, &step).unwrap();
