@@ -378,6 +378,7 @@ kind = "train"
 data = "own"
 network = { arch = "mlp", hidden = [4] }
 epochs = 1
+batch = 4
 augment = ["flip", { kind = "cutout", size = 2 }, { kind = "mixup", alpha = 0.3 }, { kind = "rand-augment", operations = 1, magnitude = 9 }]
 "#;
     let project = Project::new(OWN);

@@ -19,7 +19,9 @@ const DECODER_MEMORY: u64 = 512 << 20;
 /// # Errors
 /// Kind `Input` with the decoder's reason.
 pub fn decode(bytes: &[u8], decoding: &Decoding) -> Result<Vec<u8>> {
-    let failed = |error: &dyn std::fmt::Display| Error::new(Kind::Input, format!("expected a PNG or JPEG: {error}"));
+    let failed = |error: &dyn std::fmt::Display| {
+        Error::new(Kind::Input, format!("expected a PNG or JPEG: {}", error.to_string().trim_end()))
+    };
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|error| failed(&error))?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(LARGEST_SIDE);
