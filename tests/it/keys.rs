@@ -90,7 +90,7 @@ kind = "regularize"
 data = "digits"
 from = "student"
 teacher = "teacher"
-epochs = 1
+epochs = 2
 [stages.quiet.optimizer]
 kind = "adamw"
 lr = 3e-3
@@ -103,7 +103,7 @@ kind = "activation-l1"
 layer = "hidden1"
 strength = 0.06
 [stages.quiet.prune]
-every = 3
+every = 2
 [stages.quiet.prune.method]
 kind = "weights"
 criterion = "magnitude"
@@ -294,7 +294,7 @@ const EDITS: &[(&str, &str, &str, [&str; 3], &str)] = &[
     ("stages.quiet", "layer = \"hidden1\"", "layer = \"hidden*\"", ["penalties.0.layer", "\"hidden1\"", "\"hidden*\""], ""),
     ("stages.quiet", "strength = 0.06", "strength = 0.07", ["penalties.0.strength", "0.06", "0.07"], ""),
     ("stages.quiet", "kind = \"activation-l1\"", "kind = \"l1\"", ["penalties.0.kind", "\"activation-l1\"", "\"l1\""], ""),
-    ("stages.quiet", "every = 3", "every = 2", ["prune.every", "3", "2"], ""),
+    ("stages.quiet", "every = 2", "every = 1", ["prune.every", "2", "1"], ""),
     ("stages.quiet", "criterion = \"magnitude\"", "criterion = \"random\"", ["prune.method.criterion", "\"magnitude\"", "\"random\""], ""),
     ("stages.quiet", "sparsity = 0.25", "sparsity = 0.5", ["prune.method.sparsity", "0.25", "0.5"], ""),
     ("stages.quiet", "scope = \"global\"", "scope = \"uniform\"", ["prune.method.scope", "\"global\"", "\"uniform\""], ""),
@@ -396,9 +396,9 @@ augment = ["flip", { kind = "cutout", size = 2 }, { kind = "mixup", alpha = 0.3 
     };
     assert!(plan(OWN).contains("1 cached"), "{}", plan(OWN));
     for (from, to, field) in [
-        ("size = [4, 6]", "size = [6, 4]", "data.decoding.size"),
-        ("channels = 3", "channels = 1", "data.decoding.channels"),
-        ("test = 0.25", "test = 0.5", "data.decoding.test"),
+        ("size = [4, 6]", "size = [6, 4]", "data.size"),
+        ("channels = 3", "channels = 1", "data.channels"),
+        ("test = 0.25", "test = 0.5", "data.test"),
         ("mean = [0.4, 0.5", "mean = [0.4, 0.4", "data.normalization.mean"),
         ("deviation = [0.2, 0.3", "deviation = [0.2, 0.2", "data.normalization.deviation"),
         ("\"cutout\", size = 2", "\"cutout\", size = 3", "augment"),

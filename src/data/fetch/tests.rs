@@ -88,10 +88,14 @@ fn a_file_is_downloaded_once_and_its_progress_told() {
     }
     assert!(told.is_sorted() && told.len() > 1 && *told.last().unwrap() == 300_000, "{told:?}");
     assert_eq!(server.requests(), [Request { line: "GET /file".into(), begins: None }]);
-    // A wrong file in its place is replaced.
+    // Another file in its place may be somebody's own.
     fs::write(folder.at("file"), "something else").unwrap();
-    folder.download(&server, &content()).unwrap();
-    assert!(fs::read(folder.at("file")).unwrap() == content());
+    let error = folder.download(&server, &content()).unwrap_err();
+    insta::assert_snapshot!(folder.told(&error), @r"
+    a file of this name is there, and it is not the published one: file
+      hint: move it elsewhere, or download to another folder with `--to`
+    ");
+    assert_eq!(fs::read(folder.at("file")).unwrap(), b"something else");
 }
 
 #[test]

@@ -175,23 +175,22 @@ fn what_cannot_be_met_is_told() {
     let notes = |request: &Request| allocated(request, &graph).notes.join("\n");
     insta::assert_snapshot!(notes(&request(Amount::Cost(Measure::Macs, 0.0001), &none)), @r"
     1.1 % of the MACs stay, not 0.0 %: the closest that was found
-    conv1, layer1.0.conv1, layer1.0.conv2, layer1.1.conv1 and 9 more: collapsed to the least that may stay
+    conv1, layer1.0.conv1, layer1.0.conv2, layer1.1.conv1 and 9 more: collapsed to one channel
     ");
     insta::assert_snapshot!(notes(&request(Amount::Ratio(0.99), &none)), @r"
     6 units that were to go are the least that their layers keep
-    conv1, layer1.0.conv1, layer1.0.conv2, layer1.1.conv1 and 9 more: collapsed to the least that may stay
+    conv1, layer1.0.conv1, layer1.0.conv2, layer1.1.conv1 and 9 more: collapsed to one channel
     ");
     let ignore = ["layer1.*".to_owned()];
     insta::assert_snapshot!(notes(&Request { ignore: &ignore, ..request(Amount::Cost(Measure::Parameters, 0.01), &none) }), @r"
     7.6 % of the parameters stay, not 1.0 %: the closest that was found
-    layer2.0.conv1, layer2.1.conv1, layer3.0.conv1, layer3.1.conv1: collapsed to the least that may stay
+    layer2.0.conv1, layer2.1.conv1, layer3.0.conv1, layer3.1.conv1: collapsed to one channel
     ");
     // Seven channels stay whatever is asked for, so a layer of twelve cannot have four.
     let layers = BTreeMap::from([("hidden1".to_owned(), 0.2)]);
     let chain = chain(&[12]);
     let rounded = Request { round_to: 8, minimum: 0.8, ..request(Amount::Ratio(0.0), &layers) };
     insta::assert_snapshot!(allocated(&rounded, &chain).notes.join("\n"), @r"
-    hidden1: collapsed to the least that may stay
     hidden1: could not be rounded to a multiple of 8
     ");
 }

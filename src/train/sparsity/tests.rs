@@ -95,5 +95,5 @@ fn gradual_sparsity_follows_its_cubic() {
     assert_eq!(sparsities(&agp(1, 0.0, 1, 2), 2), [None, Some(0.8)], "nothing at a sparsity of 0");
     let at_once = PeriodicPruning { schedule: None, ..agp(2, 0.0, 0, 1) };
     assert_eq!(sparsities(&at_once, 2), [None, Some(0.8)]);
-    assert_eq!(at_once.complete_after(), 0);
+    assert_eq!(at_once.complete_after(), 2);
 }
