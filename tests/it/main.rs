@@ -9,6 +9,7 @@
 //! - `pipelines`: every manifest in `pipelines/`
 //! - `repeat`: the same bits for any number of threads and jobs; names and order change nothing
 //! - `pruning`: channels and weights that go, and the networks that are left
+//! - `python`: exported networks, in PyTorch
 //! - `resume`: what a longer, changed or repeated run takes over from earlier epochs
 //! - `kill`: a run that is killed at any moment goes on
 //! - `concurrent`: several runs on one store, and a collection beside them
@@ -46,6 +47,7 @@ mod manifests;
 mod panics;
 mod pipelines;
 mod pruning;
+mod python;
 mod repeat;
 mod resume;
 mod schema;

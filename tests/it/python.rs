@@ -89,7 +89,8 @@ fn an_exported_network_computes_the_same_in_pytorch() {
                 .unwrap();
             let text = String::from_utf8(output.stdout).unwrap();
             assert!(output.status.success(), "{stage}: {}", String::from_utf8_lossy(&output.stderr));
-            let shapes: Vec<String> = text.lines().filter_map(|line| line.strip_prefix("tensor ")).map(Into::into).collect();
+            let shapes: Vec<String> =
+                text.lines().filter_map(|line| line.strip_prefix("tensor ")).map(Into::into).collect();
             let expected: Vec<String> = model.tensors.iter().map(|(name, tensor)| shape(name, tensor)).collect();
             assert_eq!(shapes, expected);
             let rows = text.lines().filter_map(|line| line.strip_prefix("logits "));
