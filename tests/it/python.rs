@@ -34,6 +34,7 @@ fn python() -> Option<String> {
 }
 
 #[test]
+#[allow(clippy::print_stdout, reason = "a skipped test says so")]
 fn an_exported_network_computes_the_same_in_pytorch() {
     let Some(python) = python() else {
         println!("skipped: no Python with torch and safetensors; set PLEACH_PYTHON to one");

@@ -15,7 +15,7 @@ use super::coupling::Coupling;
 use super::shrink::{Keep, Selection};
 use super::{Activity, Criterion, Measure, Method, Removed, Surroundings, Watched, WeightScope, prune};
 use crate::data::{self, Normalization, Source};
-use crate::network::arch::{Architecture, Shortcut};
+use crate::network::arch::{Architecture, Shortcut, Stem};
 use crate::network::{Executor, HostTensor, Mode, Model, Op};
 use crate::tensor::{Backend, Cpu, NoneTape};
 
@@ -149,6 +149,41 @@ fn activity_is_what_the_layer_puts_out_behind_its_relu() {
         assert!((activity.mean[unit] - values.iter().sum::<f64>() / values.len() as f64).abs() < 1e-5);
         assert!((activity.zeros[unit] - zeros).abs() < 2e-3);
     }
+}
+
+/// Layers that make only some of the units of the layer that is pruned keep one of theirs.
+#[test]
+fn inactive_units_never_empty_a_layer_that_shares_them() {
+    let mut resnet = model(&Architecture::Resnet { depth: 8, width: 8, shortcut: Shortcut::Pad, stem: None });
+    let everything =
+        Method::Inactive { layer: "layer3.0.conv2".into(), measure: Measure::Maximum, threshold: 1e9, minimum: 1 };
+    // The most active unit by far is one that no earlier layer makes: they are padded around.
+    resnet.tensors.get_mut("layer3.0.bn2.bias").unwrap().data[0] = 100.0;
+    let removed = apply(&everything, &mut resnet, 0);
+    insta::assert_snapshot!(removed.notes.join("\n"), @"`conv1` would have lost all its units; its most active one stays");
+    assert_eq!(resnet.tensors["layer3.0.conv2.weight"].dims[0], 2);
+    assert!(logits(&resnet).iter().all(|z| z.is_finite()));
+}
+
+/// Scales of a normalization say nothing of layers that have none: the squeeze layers of the gates stay as wide.
+#[test]
+fn bn_scale_leaves_layers_without_a_normalization_alone() {
+    let efficientnet =
+        Architecture::Efficientnet { width: 0.25, depth: 0.5, dropout: 0.0, stochastic_depth: 0.0, stem: Stem::Cifar };
+    let whole = model(&efficientnet);
+    let mut shrunk = whole.clone();
+    let mut method = families::channels(0.5);
+    if let Method::Channels { criterion, .. } = &mut method {
+        *criterion = Criterion::BnScale;
+    }
+    apply(&method, &mut shrunk, 0);
+    let squeezes = |model: &Model| {
+        let weights = model.tensors.iter().filter(|(name, _)| name.ends_with("fc1.weight"));
+        weights.map(|(_, tensor)| tensor.dims[0]).collect::<Vec<usize>>()
+    };
+    assert!(squeezes(&whole).len() > 3);
+    assert_eq!(squeezes(&shrunk), squeezes(&whole));
+    assert!(shrunk.graph.parameter_count() < whole.graph.parameter_count() * 7 / 10);
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use super::{Fixture, magnitude, mlp, prune, sgd, training};
 use crate::prune::{Method, WeightScope};
-use crate::train::parameters::{EarlyStop, Optimizer, PeriodicPruning, Select, SparsitySchedule, Training};
+use crate::train::parameters::{
+    EarlyStop, Loss, Optimizer, Penalty, PeriodicPruning, Select, SparsitySchedule, Training,
+};
 
 #[test]
 fn masked_weights_stay_zero_whatever_the_optimizer_does() {
@@ -35,6 +37,11 @@ fn pruned_by(method: Method, epochs: u64) -> Training {
     Training { prune: Some(PeriodicPruning { every: 1, method, schedule: None }), ..training(epochs) }
 }
 
+fn under_lasso(training: Training) -> Training {
+    let lasso = Penalty::SparseGroupLasso { layer: "hidden1".into(), strength: 0.05, l1_strength: 0.0, proximal: true };
+    Training { penalties: vec![lasso], ..training }
+}
+
 #[test]
 fn masks_that_change_in_training_are_bit_for_bit_the_same_after_a_resumption() {
     let fixture = Fixture::new();
@@ -51,11 +58,17 @@ fn masks_that_change_in_training_are_bit_for_bit_the_same_after_a_resumption() {
             Optimizer::Adam { lr: 1e-2, betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 1e-3, decay_all: false };
         Training { optimizer, clip_norm: Some(1.0), ..training }
     };
-    let cases: [(&str, &dyn Fn(u64) -> Training); 4] = [
+    let with_peer = |training: Training| {
+        let cross_entropy = Loss::CrossEntropy { smoothing: 0.0, weight: 1.0 };
+        Training { losses: vec![cross_entropy, Loss::Mutual { weight: 1.0 }], ..training }
+    };
+    let cases: [(&str, &dyn Fn(u64) -> Training); 6] = [
         ("agp", &agp),
         ("surgery", &|epochs| pruned_by(surgery(), epochs)),
         ("surgery, adam", &|epochs| adam(pruned_by(surgery(), epochs))),
         ("rigl", &|epochs| adam(pruned_by(rigl(), epochs))),
+        ("rigl, peer", &|epochs| adam(with_peer(pruned_by(rigl(), epochs)))),
+        ("surgery, proximal", &|epochs| under_lasso(pruned_by(surgery(), epochs))),
     ];
     for (name, training) in cases {
         let (fresh, _) = fixture.run(&format!("{name} fresh"), &training(4), mlp(24), None);
@@ -119,6 +132,19 @@ fn surgery_lets_weights_come_back_and_rigl_moves_them() {
     let (trained, _) = fixture.run("pruned before", &pruned_by(surgery(), 2), start.clone(), None);
     let back = start.masks["hidden1.weight"].iter().zip(&trained.model.masks["hidden1.weight"]);
     assert!(back.filter(|(before, now)| !**before && **now).count() > 0);
+}
+
+/// The proximal step is taken on the weights that surgery goes on from, and not on a copy that it throws away.
+#[test]
+fn proximal_steps_reach_the_weights_under_surgery() {
+    let fixture = Fixture::new();
+    let norm = |name: &str, training: Training| {
+        let weight = &fixture.run(name, &training, mlp(24), None).0.model.tensors["hidden1.weight"].data;
+        weight.iter().map(|w| w * w).sum::<f32>().sqrt()
+    };
+    let (without, with) =
+        (norm("without", pruned_by(surgery(), 4)), norm("with", under_lasso(pruned_by(surgery(), 4))));
+    assert!(with < 0.8 * without, "{with} against {without}");
 }
 
 #[test]
