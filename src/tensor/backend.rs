@@ -2,6 +2,7 @@
 
 use dfdx::prelude::{Backward, Device, HasShape, SplitTape, Trace};
 
+use super::engine::{Outcome, Program, Run};
 use super::geometry::{AdaptivePool, ChannelPadding, Convolution, Pool};
 use super::ops::activation::Activation;
 use super::ops::batch_norm::{BatchStatistics, Normalization};
@@ -23,6 +24,15 @@ use crate::error::{Error, Result};
 pub trait Backend: Device<f32> {
     /// What the device is called in records and messages.
     const NAME: &'static str;
+
+    /// What runs whole networks; see [`super::engine`].
+    type Engine: std::fmt::Debug + Send + Sync + 'static;
+
+    /// The engine for a program; none if the device has none for some of its operations.
+    fn engine(program: Program) -> Option<Self::Engine>;
+
+    /// Runs a program and records on `tape`, in training, how gradients flow back to parameters.
+    fn run<T: Tape<f32, Self>>(engine: &Self::Engine, run: Run<Self>, tape: &mut T) -> Result<Outcome<Self>>;
 
     /// A device's error in pleach's terms.
     fn error(error: Self::Err) -> Error;

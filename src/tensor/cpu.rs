@@ -1,5 +1,6 @@
 //! The processor as a [`Backend`]: every method calls the kernel of its operation.
 
+use super::engine::{self, Outcome, Program, Run};
 use super::geometry::{AdaptivePool, ChannelPadding, Convolution, Pool};
 use super::ops::activation::Activation;
 use super::ops::batch_norm::{BatchStatistics, Normalization};
@@ -20,6 +21,15 @@ use crate::error::{Error, Kind, Result};
 
 impl Backend for Cpu {
     const NAME: &'static str = "cpu";
+    type Engine = engine::cpu::Engine;
+
+    fn engine(program: Program) -> Option<Self::Engine> {
+        engine::cpu::Engine::new(program)
+    }
+
+    fn run<T: Tape<f32, Self>>(engine: &Self::Engine, run: Run<Self>, tape: &mut T) -> Result<Outcome<Self>> {
+        engine.run(run, tape)
+    }
 
     fn error(error: Self::Err) -> Error {
         match error {

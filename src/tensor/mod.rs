@@ -7,10 +7,12 @@
 //!
 //! - [`backend`]: the trait [`Backend`], one method an operation
 //! - `cpu`: [`Backend`] for the processor, which calls the kernels under `ops`
+//! - [`engine`]: a whole network as one operation
 //! - [`geometry`]: windows that slide over images, and the sizes that operations are told
 //! - [`ops`]: one folder an operation, each with its mathematics, its kernel and its gradient test
 //! - `recording`: reading a tensor, making one, and recording a backward step safely
 //! - `matrix`: matrix multiplication on one thread; `partition`: the fixed shares that threads work on
+//! - `simd`: loops for the widest vectors of the processor
 //! - `check`: finite differences and bit-equality under threads, for the tests
 //!
 //! Results are the same bits for any number of threads: work is cut into shares that depend on sizes only, and sums
@@ -20,11 +22,13 @@ pub mod backend;
 #[cfg(test)]
 pub(crate) mod check;
 mod cpu;
+pub mod engine;
 pub mod geometry;
 pub(crate) mod matrix;
 pub mod ops;
-mod partition;
+pub(crate) mod partition;
 mod recording;
+pub(crate) mod simd;
 
 pub use backend::{Backend, backward, global_norm, tape};
 pub use dfdx::tensor::{Cpu, Gradients, NoneTape, OwnedTape, Tape};

@@ -11,18 +11,18 @@ pub(crate) fn rows_per_share(columns: usize) -> usize {
 }
 
 thread_local! {
-    static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+    static SCRATCH: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Runs `work` on `length` values of this thread's scratch memory, whose contents are left over from earlier work.
 pub(crate) fn with_scratch<R>(length: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
     // Taken out, not borrowed: should `work` use scratch memory itself, it gets memory of its own.
-    let mut memory = SCRATCH.take();
+    let mut memory = SCRATCH.with_borrow_mut(Vec::pop).unwrap_or_default();
     if memory.len() < length {
         memory.resize(length, 0.0);
     }
     let result = work(&mut memory[..length]);
-    SCRATCH.set(memory);
+    SCRATCH.with_borrow_mut(|free| free.push(memory));
     result
 }
 

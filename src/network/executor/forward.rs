@@ -36,7 +36,7 @@ pub struct Draws<'a> {
 
 impl Draws<'_> {
     /// For each image `count` factors, 0 with probability `rate` and else `1 / (1 - rate)`.
-    fn factors(&self, layer: &str, rate: f32, count: usize) -> Vec<f32> {
+    pub(super) fn factors(&self, layer: &str, rate: f32, count: usize) -> Vec<f32> {
         let kept = 1.0 / (1.0 - rate);
         let purpose = format!("drop {layer}");
         let of_image = |sample: &u32| {
@@ -69,8 +69,13 @@ struct Values<B: Backend> {
 impl<B: Backend> Executor<B> {
     /// Runs the network on `batch` images, `pixels` (batch, height, width, channels), and records on `tape`.
     ///
-    /// The outputs of the layers with the indices `keep` are handed out too. A normalization or a sum is computed in one
-    /// pass with the ReLU behind it, unless it is in `keep`. Layers before the first parameter are not recorded.
+    /// The outputs of the layers with the indices `keep` are handed out too. Layers before the first parameter are not
+    /// recorded.
+    ///
+    /// Training with a tape and evaluation without one are done by the device's engine, if it has one for this network.
+    ///
+    /// # Errors
+    /// When sizes are wrong, and when the device has no room.
     pub fn forward<T: Tape<f32, B>>(
         &self,
         pixels: Flat<B>,
@@ -79,15 +84,31 @@ impl<B: Backend> Executor<B> {
         keep: &[usize],
         tape: &mut T,
     ) -> Result<Forward<B>> {
+        self.check(&pixels, batch, keep)?;
+        if T::OWNS_TAPE == matches!(mode, Mode::Train(_))
+            && let Some(forward) = self.run_engine(&pixels, batch, mode, keep, tape)?
+        {
+            return Ok(forward);
+        }
+        self.forward_by_operations(pixels, batch, mode, keep, tape)
+    }
+
+    /// As [`Executor::forward`], each operation on its own: the reference for engines. A normalization or a sum is
+    /// computed in one pass with the ReLU behind it, unless it is in `keep`.
+    ///
+    /// # Errors
+    /// As [`Executor::forward`].
+    pub fn forward_by_operations<T: Tape<f32, B>>(
+        &self,
+        pixels: Flat<B>,
+        batch: usize,
+        mode: Mode<'_>,
+        keep: &[usize],
+        tape: &mut T,
+    ) -> Result<Forward<B>> {
+        self.check(&pixels, batch, keep)?;
         let nodes = &self.plan.nodes;
         let last = nodes.len() - 1;
-        if batch == 0 || batch.checked_mul(self.plan.image.size()) != Some(length(&pixels)) {
-            let message = format!("{} pixels for {batch} images of {}", length(&pixels), self.plan.image);
-            return Err(Error::new(Kind::Internal, message));
-        }
-        if let Some(index) = keep.iter().find(|index| **index > last) {
-            return Err(Error::new(Kind::Internal, format!("layer {index} of {} was to be kept", nodes.len())));
-        }
         let mut readers: Vec<usize> = nodes.iter().map(|node| node.readers).collect();
         keep.iter().chain([&last]).for_each(|index| readers[*index] += 1);
         let mut values = Values { image: pixels, layers: vec![None; nodes.len()], readers };
@@ -110,6 +131,18 @@ impl<B: Backend> Executor<B> {
         }
         let kept = keep.iter().map(|index| Ok((*index, values.get(Some(*index))?.clone()))).collect::<Result<_>>()?;
         Ok(Forward { logits: values.get(Some(last))?.clone(), kept, statistics })
+    }
+
+    /// Fails unless the images and the layers asked for are there.
+    fn check(&self, pixels: &Flat<B>, batch: usize, keep: &[usize]) -> Result<()> {
+        if batch == 0 || batch.checked_mul(self.plan.image.size()) != Some(length(pixels)) {
+            let message = format!("{} pixels for {batch} images of {}", length(pixels), self.plan.image);
+            return Err(Error::new(Kind::Internal, message));
+        }
+        if let Some(index) = keep.iter().find(|index| **index >= self.plan.nodes.len()) {
+            return Err(Error::new(Kind::Internal, format!("layer {index} of {} was to be kept", self.plan.nodes.len())));
+        }
+        Ok(())
     }
 
     fn run_layer<T: Tape<f32, B>>(
@@ -206,7 +239,7 @@ impl<B: Backend> Values<B> {
     }
 }
 
-fn image_size(shape: Shape) -> [usize; 2] {
+pub(super) fn image_size(shape: Shape) -> [usize; 2] {
     match shape {
         Shape::Map { height, width, .. } => [height, width],
         Shape::Vector { .. } => [1, 1],

@@ -2,9 +2,12 @@
 //!
 //! - this file: parameters up and down, gradients, masks, running statistics
 //! - `plan`: what is worked out about a graph once, before it runs
-//! - [`forward`]: the pass through the layers
+//! - [`forward`]: the pass through the layers, operation by operation
+//! - `engines`: the same pass as one operation, where the device has an engine for it; `lower`: from layers to its program
 
+mod engines;
 pub mod forward;
+mod lower;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -19,6 +22,7 @@ use super::parameters::Role;
 use super::shapes::Shape;
 use crate::error::{Error, Kind, Result};
 use crate::tensor::{Backend, Flat, Gradients};
+use engines::Engines;
 pub use forward::{Draws, Forward, Mode};
 use plan::Plan;
 
@@ -43,6 +47,7 @@ pub struct Executor<B: Backend> {
     graph: Graph,
     plan: Plan,
     parameters: Vec<Parameter<B>>,
+    engines: Engines<B>,
     device: B,
 }
 
@@ -63,7 +68,7 @@ impl<B: Backend> Executor<B> {
             let tensor = device.upload(&tensor.data)?;
             parameters.push(Parameter { name: spec.name, role: spec.role, dims: spec.dims, tensor, mask });
         }
-        Ok(Self { graph, plan, parameters, device: device.clone() })
+        Ok(Self { graph, plan, parameters, engines: Engines::default(), device: device.clone() })
     }
 
     /// The network as it is now, on the host.

@@ -48,6 +48,30 @@ fn add_slopes(dx: &mut [f32], dy: &[f32], x: &[f32], slope: impl Fn(f32) -> f32 
     });
 }
 
+impl Activation {
+    /// The function's value.
+    #[inline(always)]
+    pub(crate) fn value(self, x: f32) -> f32 {
+        match self {
+            Self::Relu6 => relu6(x),
+            Self::Silu => x * sigmoid(x),
+            Self::HardSwish => hard_swish(x),
+            Self::Sigmoid => sigmoid(x),
+        }
+    }
+
+    /// The function's derivative.
+    #[inline(always)]
+    pub(crate) fn slope(self, x: f32) -> f32 {
+        match self {
+            Self::Relu6 => relu6_slope(x),
+            Self::Silu => silu_slope(x),
+            Self::HardSwish => hard_swish_slope(x),
+            Self::Sigmoid => sigmoid_slope(x),
+        }
+    }
+}
+
 #[inline(always)]
 fn sigmoid_slope(x: f32) -> f32 {
     let sigmoid = sigmoid(x);

@@ -44,7 +44,7 @@ pub(crate) fn adaptive_average_pool<T: Tape<f32, Cpu>>(
 
 /// Calls `visit(output position, input positions under its window, 1 / how many)` for every output, in reading order; a
 /// position is an index into height x width.
-fn each_window(geometry: &AdaptivePool, mut visit: impl FnMut(usize, &mut dyn Iterator<Item = usize>, f32)) {
+pub(crate) fn each_window(geometry: &AdaptivePool, mut visit: impl FnMut(usize, &mut dyn Iterator<Item = usize>, f32)) {
     let AdaptivePool { input: [height, width], output: [out_height, out_width], .. } = *geometry;
     for line in 0..out_height {
         let rows = covered(line, height, out_height);

@@ -36,7 +36,7 @@ pub struct Normalization {
 }
 
 /// The statistics of a batch, for running averages.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct BatchStatistics {
     /// Mean of each channel.
     pub mean: Vec<f32>,

@@ -47,7 +47,7 @@ pub(crate) fn concatenate<T: Tape<f32, Cpu>>(
 }
 
 /// Where the channels of each input start in the output.
-fn starts(channels: &[usize]) -> impl Iterator<Item = usize> {
+pub(crate) fn starts(channels: &[usize]) -> impl Iterator<Item = usize> {
     channels.iter().scan(0, |start, channels| {
         *start += channels;
         Some(*start - channels)

@@ -35,7 +35,7 @@ pub(crate) fn pad_shortcut<T: Tape<f32, Cpu>>(
 }
 
 /// Calls `visit` with where each pixel's channels start in the input image and in the output image.
-fn each_pixel(geometry: &ChannelPadding, mut visit: impl FnMut(usize, usize)) {
+pub(crate) fn each_pixel(geometry: &ChannelPadding, mut visit: impl FnMut(usize, usize)) {
     let [out_height, out_width] = geometry.output();
     for line in 0..out_height {
         for column in 0..out_width {

@@ -22,7 +22,7 @@ fn output_size(x: &Flat<Cpu>, geometry: &Pool) -> Result<[usize; 2]> {
 
 /// Calls `visit(output position, input position)` for every pair of an output and an input under its window, in reading
 /// order; a position is an index into height x width.
-fn each_pair(geometry: &Pool, [out_height, out_width]: [usize; 2], mut visit: impl FnMut(usize, usize)) {
+pub(crate) fn each_pair(geometry: &Pool, [out_height, out_width]: [usize; 2], mut visit: impl FnMut(usize, usize)) {
     let [height, width] = geometry.input;
     for line in 0..out_height {
         let (y, vertical) = geometry.window.covered(0, line, height);

@@ -27,7 +27,7 @@ pub(crate) fn scale<T: Tape<f32, Cpu>>(
 }
 
 /// Multiplies every run of values by its factor.
-fn multiply_runs(values: &mut [f32], factors: &[f32], run: usize) {
+pub(crate) fn multiply_runs(values: &mut [f32], factors: &[f32], run: usize) {
     let runs = rows_per_share(run);
     values.par_chunks_mut(runs * run).zip(factors.par_chunks(runs)).for_each(|(values, factors)| {
         if run == 1 {
