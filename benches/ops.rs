@@ -212,7 +212,8 @@ fn of_layer(layer: &Distinct) -> Option<Operation> {
         Op::Linear { in_features, out_features, .. } => Some(linear(in_features, out_features)),
         Op::MaxPool { .. } => Some(pool("max pool", input, channels, layer.op.window()?)),
         Op::AveragePool { .. } => Some(pool("average pool", input, channels, layer.op.window()?)),
-        Op::GlobalAveragePool | Op::AdaptiveAveragePool { output: [1, 1] } => Some(global_pool(input, channels)),
+        Op::GlobalAveragePool => Some(global_pool(input, channels)),
+        Op::AdaptiveAveragePool { output } => Some(adaptive_pool(input, output, channels)),
         _ => None,
     }
 }
@@ -272,6 +273,14 @@ fn global_pool([height, width]: [usize; 2], channels: usize) -> Operation {
     })
 }
 
+fn adaptive_pool(input: [usize; 2], output: [usize; 2], channels: usize) -> Operation {
+    let [[height, width], [rows, columns]] = [input, output];
+    let (count, pooled) = (BATCH * height * width * channels, BATCH * rows * columns * channels);
+    let geometry = AdaptivePool { batch: BATCH, input, output, channels };
+    let (x, name) = (values(count), format!("adaptive average pool {height}x{width}x{channels} to {rows}x{columns}"));
+    memory(name, [count + pooled; 2], move |tape| Cpu::adaptive_average_pool(&x, &geometry, tape).expect("fits"))
+}
+
 /// Poolings of 16 channels, and ResNet-20's shortcut.
 fn pools() -> Vec<Operation> {
     let (size, channels) = (32, 16);
@@ -315,11 +324,7 @@ fn elementwise() -> Vec<Operation> {
     let both = memory("concatenate 32x32x96 and 32x32x24".to_owned(), [5 * count / 2, 15 * count / 4], move |tape| {
         Cpu::concatenate(&[&a, &b], &[channels, channels / 4], tape).expect("fits")
     });
-    let geometry = AdaptivePool { batch: BATCH, input: [32; 2], output: [7; 2], channels };
-    let (x, pooled) = (values(count), BATCH * 7 * 7 * channels);
-    let adaptive = memory("adaptive average pool 32x32x96 to 7x7".to_owned(), [count + pooled; 2], move |tape| {
-        Cpu::adaptive_average_pool(&x, &geometry, tape).expect("fits")
-    });
+    let adaptive = adaptive_pool([32; 2], [7; 2], channels);
     all.extend([product, gated, depth, both, adaptive]);
     all
 }
