@@ -1,12 +1,17 @@
 //! Every differentiable operation, forward and backward, against what this machine can do at all, and whole training
 //! steps. `cargo bench --bench ops`; read the numbers with `benches/README.md`. `-- depthwise concatenate` measures what has
-//! one of the words in its name; whole steps are `training`.
+//! one of the words in its name, `-- MobileNetV2` the shapes of that network; whole steps are `training`.
+//!
+//! Shapes of convolutions, linear layers and poolings are those of the networks in `networks`, each once, and a few that
+//! none of them has.
 //!
 //! A time is the median of several runs, followed by the fastest and the slowest.
 
 #![allow(missing_docs, reason = "a program")]
 #![allow(clippy::print_stdout, reason = "its table is what it is for")]
 
+mod floor;
+mod networks;
 mod timing;
 
 use std::cell::Cell;
@@ -15,9 +20,11 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use floor::Floor;
+use networks::Distinct;
 use pleach::data::{Images, Normalization};
 use pleach::manifest;
-use pleach::network::Model;
+use pleach::network::{Model, Op, Shape};
 use pleach::store::{Digest, Options, Store};
 use pleach::tensor::geometry::{AdaptivePool, ChannelPadding, Convolution, Pool, Window};
 use pleach::tensor::ops::activation::Activation;
@@ -45,10 +52,19 @@ fn main() {
             "  copy of 4 MiB a thread: {:.1} GB/s; of 64 MiB: {:.1} GB/s (read and written)",
             floor.near, floor.far
         );
-        println!("  {:<44} {:>30} {:>22}   {:>30} {:>22}", "operation", "forward, ms", "", "backward, ms", "");
+        println!("  {:<50} {:>30} {:>22}   {:>30} {:>22}   in", "operation", "forward, ms", "", "backward, ms", "");
         pool.install(|| {
             let asked = operations().into_iter().filter(|operation| timing::mentioned(&operation.name));
-            asked.for_each(|operation| operation.report(&floor));
+            asked.for_each(|operation| operation.report(&floor, ""));
+            // One after another: the values of all of them would not fit into memory.
+            for layer in networks::layers() {
+                let users = layer.networks.join(", ");
+                let operation = of_layer(&layer);
+                let asked = |operation: &Operation| timing::mentioned(&format!("{} {users}", operation.name));
+                if let Some(operation) = operation.filter(asked) {
+                    operation.report(&floor, &users);
+                }
+            }
         });
     }
     if !timing::mentioned("training") {
@@ -64,89 +80,6 @@ fn main() {
             println!("  {name:<10} {threads} thread(s): {middle:.0} images/s ({low:.0} to {high:.0})");
         }
     }
-}
-
-/// What the machine can do at most.
-struct Floor {
-    /// Of all threads together.
-    gflops: f64,
-    /// GB/s of a copy that stays in the caches.
-    near: f64,
-    /// GB/s of a copy that does not.
-    far: f64,
-}
-
-impl Floor {
-    fn measure(pool: &rayon::ThreadPool) -> Self {
-        let threads = pool.current_num_threads() as f64;
-        let n = 1024;
-        let product = slowest(
-            pool,
-            11,
-            || vec![vec![1.0f32; n * n]; 3],
-            |matrices| {
-                let [a, b, c] = &mut matrices[..] else { return };
-                let n = n as isize;
-                // SAFETY: all three are n x n matrices of n² values, row after row, and `c` is no part of the others.
-                unsafe {
-                    gemm::gemm(
-                        n as usize,
-                        n as usize,
-                        n as usize,
-                        c.as_mut_ptr(),
-                        1,
-                        n,
-                        false,
-                        a.as_ptr(),
-                        1,
-                        n,
-                        b.as_ptr(),
-                        1,
-                        n,
-                        1.0,
-                        1.0,
-                        false,
-                        false,
-                        false,
-                        gemm::Parallelism::None,
-                    );
-                }
-            },
-        );
-        let copy = |bytes: usize| {
-            let time = slowest(
-                pool,
-                21,
-                || vec![vec![1u8; bytes]; 2],
-                |buffers| {
-                    let [from, to] = &mut buffers[..] else { return };
-                    to.copy_from_slice(std::hint::black_box(from));
-                },
-            );
-            2.0 * threads * bytes as f64 / time / 1e9
-        };
-        Self { gflops: threads * 2.0 * (n as f64).powi(3) / product / 1e9, near: copy(4 << 20), far: copy(64 << 20) }
-    }
-}
-
-/// Seconds for all threads of a pool to do `work` at once, each on its own data: the fastest of several tries.
-fn slowest<T>(
-    pool: &rayon::ThreadPool,
-    tries: usize,
-    data: impl Fn() -> T + Sync,
-    work: impl Fn(&mut T) + Sync,
-) -> f64 {
-    let seconds = pool.broadcast(|_| {
-        let mut data = data();
-        (0..tries)
-            .map(|_| {
-                let begun = Instant::now();
-                work(&mut data);
-                begun.elapsed().as_secs_f64()
-            })
-            .fold(f64::INFINITY, f64::min)
-    });
-    seconds.into_iter().fold(0.0, f64::max)
 }
 
 /// What an operation has to do at least, one way.
@@ -169,7 +102,8 @@ struct Operation {
 }
 
 impl Operation {
-    fn report(&self, floor: &Floor) {
+    /// Measures, and prints a line that ends with the networks that have it.
+    fn report(&self, floor: &Floor, users: &str) {
         let (mut forward, mut backward) = (Vec::new(), Vec::new());
         for _ in 0..RUNS + 3 {
             let (there, back) = self.once();
@@ -188,7 +122,7 @@ impl Operation {
             }
         };
         println!(
-            "  {:<44} {:>30} {:>22}   {:>30} {:>22}",
+            "  {:<50} {:>30} {:>22}   {:>30} {:>22}   {users}",
             self.name,
             forward.milliseconds(),
             rate(self.forward, &forward),
@@ -229,26 +163,15 @@ fn values(count: usize) -> Flat<Cpu> {
 
 fn operations() -> Vec<Operation> {
     let mut all = Vec::new();
-    // The convolutions of ResNet-8 and ResNet-20 on CIFAR: (height and width, channels in, channels out, stride).
-    for (size, from, to, stride) in
-        [(32, 3, 16, 1), (32, 16, 16, 1), (32, 16, 32, 2), (16, 32, 32, 1), (16, 32, 64, 2), (8, 64, 64, 1)]
-    {
-        all.push(convolution(size, [from, to], 3, stride, 1));
+    // Depthwise where channels are no multiple of a vector's width, and ResNeXt's 32 groups.
+    for (size, channels, groups) in [(32, 61, 61), (16, 128, 32)] {
+        let window = Window { kernel: [3; 2], stride: [1; 2], padding: [1; 2], dilation: [1; 2] };
+        let (input, [in_channels, out_channels]) = ([size; 2], [channels; 2]);
+        let geometry = Convolution { batch: BATCH, input, in_channels, out_channels, window, groups };
+        all.push(convolution(geometry, false, false));
     }
-    // Of MobileNetV2 there: 1x1, and depthwise; of ResNeXt: in 32 groups.
-    for (size, from, to) in [(32, 16, 96), (32, 96, 24), (8, 64, 384)] {
-        all.push(convolution(size, [from, to], 1, 1, 1));
-    }
-    for (size, channels, kernel, stride) in
-        [(32, 96, 3, 1), (32, 96, 3, 2), (16, 144, 3, 1), (16, 144, 5, 1), (8, 384, 3, 1)]
-    {
-        all.push(convolution(size, [channels; 2], kernel, stride, channels));
-    }
-    all.push(convolution(32, [61; 2], 3, 1, 61));
-    all.push(convolution(16, [128; 2], 3, 1, 32));
-    all.push(linear(64, 10));
     all.push(linear(512, 512));
-    for (size, channels) in [(32, 16), (16, 32), (8, 64)] {
+    for (size, channels) in [(32, 16), (16, 32), (8, 64), (32, 64), (32, 96)] {
         let count = BATCH * size * size * channels;
         let shape = format!("{size}x{size}x{channels}");
         for relu in [false, true] {
@@ -273,24 +196,49 @@ fn operations() -> Vec<Operation> {
     all
 }
 
-fn convolution(size: usize, [from, to]: [usize; 2], kernel: usize, stride: usize, groups: usize) -> Operation {
-    let window = Window { kernel: [kernel; 2], stride: [stride; 2], padding: [kernel / 2; 2], dilation: [1, 1] };
-    let geometry = Convolution { batch: BATCH, input: [size; 2], in_channels: from, out_channels: to, window, groups };
-    let taps = kernel * kernel * from / groups;
-    let (x, weight) = (values(BATCH * size * size * from), values(to * taps));
-    let first = from == 3;
-    let flops = 2.0 * (BATCH * (size / stride) * (size / stride) * to * taps) as f64;
+/// What a layer of a network computes, if its shape decides how fast that is.
+fn of_layer(layer: &Distinct) -> Option<Operation> {
+    let channels = layer.input.channels();
+    let input = match layer.input {
+        Shape::Map { height, width, .. } => [height, width],
+        Shape::Vector { .. } => [1, 1],
+    };
+    match layer.op {
+        Op::Convolution { in_channels, out_channels, groups, bias, .. } => {
+            let window = layer.op.window()?;
+            let geometry = Convolution { batch: BATCH, input, in_channels, out_channels, window, groups };
+            Some(convolution(geometry, bias, layer.first))
+        }
+        Op::Linear { in_features, out_features, .. } => Some(linear(in_features, out_features)),
+        Op::MaxPool { .. } => Some(pool("max pool", input, channels, layer.op.window()?)),
+        Op::AveragePool { .. } => Some(pool("average pool", input, channels, layer.op.window()?)),
+        Op::GlobalAveragePool => Some(global_pool(input, channels)),
+        Op::AdaptiveAveragePool { output } => Some(adaptive_pool(input, output, channels)),
+        _ => None,
+    }
+}
+
+/// `first` for a network's first layer, which needs no gradient of its input.
+fn convolution(geometry: Convolution, biased: bool, first: bool) -> Operation {
+    let Convolution { input: [height, width], in_channels: from, out_channels: to, window, groups, .. } = geometry;
+    let [rows, columns] = window.positions(geometry.input).expect("it fits");
+    let [tall, wide] = window.kernel;
+    let taps = tall * wide * from / groups;
+    let (x, weight) = (values(BATCH * height * width * from), values(to * taps));
+    let bias = biased.then(|| values(to));
+    let flops = 2.0 * (BATCH * rows * columns * to * taps) as f64;
     let kind = match groups {
         1 => "convolution".to_owned(),
         _ if groups == from => "depthwise".to_owned(),
         _ => format!("{groups} groups"),
     };
+    let stride = window.stride[0];
+    let end = if biased { ", bias" } else { "" };
     Operation {
-        name: format!("{kind} {kernel}x{kernel} {size}x{size}x{from} to {to}, stride {stride}"),
+        name: format!("{kind} {tall}x{wide} {height}x{width}x{from} to {to}, stride {stride}{end}"),
         forward: Work::Flops(flops),
-        // A network's first layer needs no gradient of its input.
         backward: Work::Flops(if first { flops } else { 2.0 * flops }),
-        run: Box::new(move |tape| Cpu::convolution(&x, &weight, None, &geometry, !first, tape).expect("fits")),
+        run: Box::new(move |tape| Cpu::convolution(&x, &weight, bias.as_ref(), &geometry, !first, tape).expect("fits")),
     }
 }
 
@@ -305,25 +253,40 @@ fn linear(from: usize, to: usize) -> Operation {
     }
 }
 
+/// `kind` is `max pool` or `average pool`.
+fn pool(kind: &str, input: [usize; 2], channels: usize, window: Window) -> Operation {
+    let ([height, width], [rows, columns]) = (input, window.positions(input).expect("it fits"));
+    let (count, pooled) = (BATCH * height * width * channels, BATCH * rows * columns * channels);
+    let geometry = Pool { batch: BATCH, input, channels, window };
+    let (x, max, [tall, wide]) = (values(count), kind == "max pool", window.kernel);
+    memory(format!("{kind} {tall}x{wide} {height}x{width}x{channels}"), [count + pooled; 2], move |tape| {
+        let run = if max { Cpu::max_pool(&x, &geometry, tape) } else { Cpu::average_pool(&x, &geometry, tape) };
+        run.expect("fits")
+    })
+}
+
+fn global_pool([height, width]: [usize; 2], channels: usize) -> Operation {
+    let count = BATCH * height * width * channels;
+    let (x, name) = (values(count), format!("global average pool {height}x{width}x{channels}"));
+    memory(name, [count + BATCH * channels; 2], move |tape| {
+        Cpu::global_average_pool(&x, BATCH, channels, tape).expect("fits")
+    })
+}
+
+fn adaptive_pool(input: [usize; 2], output: [usize; 2], channels: usize) -> Operation {
+    let [[height, width], [rows, columns]] = [input, output];
+    let (count, pooled) = (BATCH * height * width * channels, BATCH * rows * columns * channels);
+    let geometry = AdaptivePool { batch: BATCH, input, output, channels };
+    let (x, name) = (values(count), format!("adaptive average pool {height}x{width}x{channels} to {rows}x{columns}"));
+    memory(name, [count + pooled; 2], move |tape| Cpu::adaptive_average_pool(&x, &geometry, tape).expect("fits"))
+}
+
+/// Poolings of 16 channels, and ResNet-20's shortcut.
 fn pools() -> Vec<Operation> {
     let (size, channels) = (32, 16);
     let (count, quarter) = (BATCH * size * size * channels, BATCH * size * size * channels / 4);
     let window = Window { kernel: [2, 2], stride: [2, 2], padding: [0, 0], dilation: [1, 1] };
-    let pool = Pool { batch: BATCH, input: [size; 2], channels, window };
-    let half = [count + quarter; 2];
-    let x = values(count);
-    let largest = memory(format!("max pool 2x2 {size}x{size}x{channels}"), half, move |tape| {
-        Cpu::max_pool(&x, &pool, tape).expect("fits")
-    });
-    let x = values(count);
-    let mean = memory(format!("average pool 2x2 {size}x{size}x{channels}"), half, move |tape| {
-        Cpu::average_pool(&x, &pool, tape).expect("fits")
-    });
-    let small = BATCH * 8 * 8 * 64;
-    let x = values(small);
-    let all = memory("global average pool 8x8x64".to_owned(), [small + BATCH * 64; 2], move |tape| {
-        Cpu::global_average_pool(&x, BATCH, 64, tape).expect("fits")
-    });
+    let poolings = ["max pool", "average pool"].map(|kind| pool(kind, [size; 2], channels, window));
     let padding =
         ChannelPadding { batch: BATCH, input: [32; 2], in_channels: 16, out_channels: 32, before: 8, stride: 2 };
     let x = values(count);
@@ -331,7 +294,7 @@ fn pools() -> Vec<Operation> {
     let pad = memory("pad shortcut 32x32x16 to 32, stride 2".to_owned(), sizes, move |tape| {
         Cpu::pad_shortcut(&x, &padding, tape).expect("fits")
     });
-    vec![largest, mean, all, pad]
+    poolings.into_iter().chain([pad]).collect()
 }
 
 /// What the families besides ResNet need, on values as many as a map of 32x32x96 has.
@@ -361,11 +324,7 @@ fn elementwise() -> Vec<Operation> {
     let both = memory("concatenate 32x32x96 and 32x32x24".to_owned(), [5 * count / 2, 15 * count / 4], move |tape| {
         Cpu::concatenate(&[&a, &b], &[channels, channels / 4], tape).expect("fits")
     });
-    let geometry = AdaptivePool { batch: BATCH, input: [32; 2], output: [7; 2], channels };
-    let (x, pooled) = (values(count), BATCH * 7 * 7 * channels);
-    let adaptive = memory("adaptive average pool 32x32x96 to 7x7".to_owned(), [count + pooled; 2], move |tape| {
-        Cpu::adaptive_average_pool(&x, &geometry, tape).expect("fits")
-    });
+    let adaptive = adaptive_pool([32; 2], [7; 2], channels);
     all.extend([product, gated, depth, both, adaptive]);
     all
 }

@@ -22,12 +22,14 @@ pub fn mentioned(name: &str) -> bool {
 }
 
 /// Seconds: median, fastest and slowest.
+#[allow(dead_code, reason = "one of the programs that share this file counts images a second")]
 pub struct Times {
     pub median: f64,
     pub fastest: f64,
     pub slowest: f64,
 }
 
+#[allow(dead_code, reason = "as above")]
 impl Times {
     /// Of seconds measured elsewhere; at least one.
     pub fn new(mut seconds: Vec<f64>) -> Self {
@@ -36,7 +38,6 @@ impl Times {
     }
 
     /// Of `runs` calls, after one that is not counted.
-    #[allow(dead_code, reason = "one of the programs that share this file has its own clock")]
     pub fn of<T>(runs: usize, mut work: impl FnMut() -> T) -> Self {
         work();
         let once = |_| {

@@ -19,7 +19,7 @@ pub mod evaluation;
 mod history;
 pub mod losses;
 mod objective;
-mod optimizer;
+pub mod optimizer;
 pub mod parameters;
 mod peer;
 mod penalties;
