@@ -2,7 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::{dispatch, load};
+use super::{dispatch, load, store};
 
 /// Rows summed side by side, so that one sum does not wait for the next.
 const CHAINS: usize = 4;
@@ -40,31 +40,57 @@ impl WithSimd for Moments<'_> {
         let rows = self.x.len() / channels;
         for column in (0..channels).step_by(S::F32_LANES) {
             let range = column..(column + S::F32_LANES).min(channels);
-            let center = simd.partial_load_f32s(&self.center[range.clone()]);
+            let center = load(simd, &self.center[range.clone()]);
+            let at = Column { start: range.start, end: range.end, channels };
             let mut sums = [simd.splat_f32s(0.0); CHAINS];
             let mut products = [simd.splat_f32s(0.0); CHAINS];
-            let mut row = 0;
-            while row < rows {
-                for chain in 0..CHAINS.min(rows - row) {
-                    let x = load(simd, &self.x[(row + chain) * channels..][range.clone()]);
-                    let (a, b) = match self.other {
-                        None => {
-                            let centered = simd.sub_f32s(x, center);
-                            (centered, centered)
-                        }
-                        Some(other) => (x, simd.sub_f32s(load(simd, &other[(row + chain) * channels..][range.clone()]), center)),
-                    };
+            let whole = rows / CHAINS * CHAINS;
+            for row in (0..whole).step_by(CHAINS) {
+                for chain in 0..CHAINS {
+                    let (a, b) = self.pair(simd, &at, row + chain, center);
                     sums[chain] = simd.add_f32s(sums[chain], a);
                     products[chain] = simd.mul_add_f32s(a, b, products[chain]);
                 }
-                row += CHAINS;
             }
-            for (total, chains) in [(self.sums as &mut [f32], sums), (self.products as &mut [f32], products)] {
-                let [a, b, c, d] = chains;
-                let sum = simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d));
-                let total = &mut total[range.clone()];
-                simd.partial_store_f32s(total, simd.add_f32s(simd.partial_load_f32s(total), sum));
+            for row in whole..rows {
+                let (a, b) = self.pair(simd, &at, row, center);
+                sums[0] = simd.add_f32s(sums[0], a);
+                products[0] = simd.mul_add_f32s(a, b, products[0]);
             }
+            let [sum, product] = [sums, products].map(#[inline(always)] |[a, b, c, d]| simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d)));
+            for (total, sum) in [(&mut self.sums[range.clone()], sum), (&mut self.products[range], product)] {
+                let sum = simd.add_f32s(load(simd, total), sum);
+                store(simd, total, sum);
+            }
+        }
+    }
+}
+
+/// Some channels of a row.
+struct Column {
+    start: usize,
+    end: usize,
+    channels: usize,
+}
+
+impl Column {
+    #[inline(always)]
+    fn of<S: Simd>(&self, simd: S, values: &[f32], row: usize) -> S::f32s {
+        load(simd, &values[row * self.channels + self.start..row * self.channels + self.end])
+    }
+}
+
+impl Moments<'_> {
+    /// a and b for the channels `at` of a row.
+    #[inline(always)]
+    fn pair<S: Simd>(&self, simd: S, at: &Column, row: usize, center: S::f32s) -> (S::f32s, S::f32s) {
+        let x = at.of(simd, self.x, row);
+        match self.other {
+            None => {
+                let centered = simd.sub_f32s(x, center);
+                (centered, centered)
+            }
+            Some(other) => (x, simd.sub_f32s(at.of(simd, other, row), center)),
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::tensor::ops::batch_norm::BatchStatistics;
 use crate::tensor::recording::{expect_length, tensor};
 use crate::tensor::simd::map::{self, Function};
 use crate::tensor::simd::slide::Finish;
-use crate::tensor::{Backend, Cpu, Flat, Tape};
+use crate::tensor::{Cpu, Flat, Tape};
 
 /// A program on the processor.
 #[derive(Debug)]
@@ -261,7 +261,7 @@ impl Workspace {
         let finish = bias.map_or(Finish::Write, |bias| Finish::Bias(&self.parameters[bias]));
         let mut moments = self.plan.normalization_behind[number].map(|behind| {
             let Kernel::Normalize(normalize) = &self.kernels[behind] else { return Buffer::default() };
-            self.memory.take(2 * normalize.scale.len() * convolution.tiles(self.batch))
+            self.memory.take(2 * normalize.channels * convolution.tiles(self.batch))
         });
         let x = self.values[self.plan.program.steps[number].inputs[0]].as_deref().unwrap_or_default();
         convolution.forward(x, y, finish, moments.as_deref_mut());

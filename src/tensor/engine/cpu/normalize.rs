@@ -20,10 +20,11 @@ impl From<After> for Function {
     }
 }
 
-/// What a normalization keeps from its run forwards to the one backwards.
+/// What a normalization keeps from its run forwards to the one backwards. Numbers of channels are tables as
+/// [`crate::tensor::simd::map`] wants them, the channels again and again.
 #[derive(Debug)]
 pub(super) struct Normalize {
-    channels: usize,
+    pub(super) channels: usize,
     epsilon: f32,
     pub(super) after: After,
     mean: Vec<f32>,
@@ -34,6 +35,13 @@ pub(super) struct Normalize {
     offset: Vec<f32>,
 }
 
+/// Fills a table with its first numbers.
+fn repeat(table: &mut [f32], channels: usize) {
+    for start in (channels..table.len()).step_by(channels) {
+        table.copy_within(..channels, start);
+    }
+}
+
 /// Values of a share, so that it stays in a core's cache through its passes.
 fn share(channels: usize) -> usize {
     rows_per_share(channels) * channels
@@ -41,7 +49,7 @@ fn share(channels: usize) -> usize {
 
 impl Normalize {
     pub(super) fn new(channels: usize, epsilon: f32, after: After) -> Self {
-        let zeros = || vec![0.0; channels];
+        let zeros = || vec![0.0; map::period(channels)];
         let [mean, inverse_deviation, scale, shift, slope, offset] = std::array::from_fn(|_| zeros());
         Self { channels, epsilon, after, mean, inverse_deviation, scale, shift, slope, offset }
     }
@@ -89,12 +97,13 @@ impl Normalize {
 
     /// Works out scale and shift.
     pub(super) fn settle(&mut self, mean: &[f32], variance: &[f32], weight: &[f32], bias: &[f32]) {
-        self.mean.copy_from_slice(mean);
+        self.mean[..self.channels].copy_from_slice(mean);
         for c in 0..self.channels {
             self.inverse_deviation[c] = 1.0 / (variance[c] + self.epsilon).sqrt();
             self.scale[c] = weight[c] * self.inverse_deviation[c];
             self.shift[c] = bias[c] - mean[c] * self.scale[c];
         }
+        [&mut self.mean, &mut self.scale, &mut self.shift].into_iter().for_each(|table| repeat(table, self.channels));
     }
 
     /// `y = f(scale x + shift + other)`.
@@ -125,7 +134,7 @@ impl Normalize {
             map::weigh_by_slope(g, y, x, [&this.scale, &this.shift], this.after.into());
             moments.fill(0.0);
             let (sums, products) = moments.split_at_mut(channels);
-            Moments { x: g, other: Some(x), center: &this.mean, sums, products }.run();
+            Moments { x: g, other: Some(x), center: &this.mean[..channels], sums, products }.run();
         };
         match other {
             None => work.for_each(gather),
@@ -147,6 +156,7 @@ impl Normalize {
             self.slope[c] = self.scale[c] * self.inverse_deviation[c] * product / n as f32;
             self.offset[c] = self.scale[c] * sum as f32 / n as f32;
         }
+        [&mut self.slope, &mut self.offset].into_iter().for_each(|table| repeat(table, channels));
         memory.give(moments);
     }
 
@@ -159,7 +169,7 @@ impl Normalize {
     pub(super) fn pass_through(&self, g: &[f32], x: &[f32], dx: &mut Buffer, add: bool) {
         let share = share(self.channels);
         dx.par_chunks_mut(share).zip(g.par_chunks(share)).zip(x.par_chunks(share)).for_each(|((dx, g), x)| {
-            self.through().apply(g, x, dx, self.channels, add);
+            self.through().apply(g, x, dx, add);
         });
     }
 }

@@ -2,6 +2,7 @@
 //! the kernels of [`crate::tensor::simd`] follow.
 
 use crate::tensor::geometry::Convolution;
+use crate::tensor::partition::with_scratch;
 use crate::tensor::simd::map::Through;
 use crate::tensor::simd::padded;
 
@@ -61,9 +62,19 @@ impl Bordered {
     /// As [`Bordered::fill`], with the gradient that `through` makes of `g` and `x`.
     pub(super) fn fill_through(&self, through: &Through, g: &[f32], x: &[f32], scratch: &mut [f32]) {
         self.clear_border(scratch);
-        let line = self.image[1] * self.image[2];
-        for (target, (g, x)) in self.lines(scratch).zip(g.chunks_exact(line).zip(x.chunks_exact(line))) {
-            through.apply(g, x, target, self.pitch, false);
+        let [_, width, channels] = self.image;
+        let length = width * channels;
+        for (target, (g, x)) in self.lines(scratch).zip(g.chunks_exact(length).zip(x.chunks_exact(length))) {
+            if self.pitch == channels {
+                through.apply(g, x, target, false);
+                continue;
+            }
+            with_scratch(length, |line| {
+                through.apply(g, x, line, false);
+                for (target, pixel) in target.chunks_mut(self.pitch).zip(line.chunks_exact(channels)) {
+                    target[..channels].copy_from_slice(pixel);
+                }
+            });
         }
     }
 
