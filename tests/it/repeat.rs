@@ -137,7 +137,7 @@ fn a_sweep_comes_out_the_same_with_any_jobs_and_memory() {
     let alone = Project::new(&sweep());
     alone.run(&["--jobs", "1"]).expect(0);
     assert_eq!(alone.results().len(), 4);
-    for arguments in [&["--jobs", "2"][..], &["--jobs", "3", "--threads", "4"], &["--jobs", "2", "--memory", "400K"]] {
+    for arguments in [&["--jobs", "2"][..], &["--jobs", "3", "--threads", "4"], &["--jobs", "2", "--memory", "600K"]] {
         let project = Project::new(&sweep());
         project.run(arguments).expect(0);
         assert_eq!(project.results(), alone.results(), "{arguments:?}");
@@ -161,8 +161,8 @@ fn stages_beyond_the_budget_wait_for_each_other() {
         }
         (most, notes)
     }
-    // A student takes some 200 KB, and the digits 120 KB.
-    let (most, notes) = most_and_notes(&["--jobs", "3", "--memory", "400K"]);
+    // A student takes some 300 KB beside the 120 KB of the digits.
+    let (most, notes) = most_and_notes(&["--jobs", "3", "--memory", "600K"]);
     assert_eq!(most, 1);
     assert!(!notes.is_empty() && notes.iter().all(|note| note.contains("waits for memory")), "{notes:?}");
     let (most, notes) = most_and_notes(&["--jobs", "3", "--memory", "1K"]);
