@@ -249,7 +249,7 @@ fn digests(manifest: &Manifest, stages: &[usize]) -> DataDigests {
 fn carry_out(manifest: &Manifest, store: &Store, jobs: usize, report: &mut dyn FnMut(&Event)) -> Summary {
     let graph = StageGraph::new(manifest);
     let targets: Vec<usize> = (0..manifest.stages.len()).collect();
-    let options = run::Options { jobs, threads: jobs, keep_going: false, refresh: HashSet::new() };
+    let options = run::Options { jobs, threads: jobs, memory: u64::MAX, keep_going: false, refresh: HashSet::new() };
     let (digests, cancel) = (digests(manifest, &targets), Cancel::default());
     let request = Request {
         manifest,

@@ -84,6 +84,9 @@ pub struct Run {
     /// Threads of all stages together [default: one a core]. Results do not depend on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+    /// Memory that stages running at once may take together, such as 8G [default: 0.8 of what is available]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub memory: Option<u64>,
     /// Where to compute: auto, cpu, or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
@@ -268,6 +271,23 @@ pub enum DataCommand {
     },
 }
 
+/// Bytes, from a number with `K`, `M`, `G` or `T` behind it: powers of 1024.
+fn size(text: &str) -> Result<u64, String> {
+    let text = text.trim_end_matches("iB").trim_end_matches('B');
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match text[number.len()..].to_ascii_uppercase().as_str() {
+        "" => Some(1u64),
+        "K" => Some(1 << 10),
+        "M" => Some(1 << 20),
+        "G" => Some(1 << 30),
+        "T" => Some(1 << 40),
+        _ => None,
+    };
+    let bytes = factor.zip(number.parse::<f64>().ok()).map(|(factor, number)| number * factor as f64);
+    let bytes = bytes.filter(|bytes| (1.0..1e18).contains(bytes));
+    bytes.map(|bytes| bytes as u64).ok_or_else(|| "it is a size such as 512M, 8G or 1.5T".to_owned())
+}
+
 fn channels(text: &str) -> Result<u64, String> {
     match text {
         "1" => Ok(1),
@@ -294,4 +314,21 @@ pub struct Init {
     /// Where to write `pleach.toml`
     #[arg(value_name = "DIR", default_value = ".")]
     pub directory: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes() {
+        let good =
+            [("1024", 1024), ("512M", 512 << 20), ("8G", 8 << 30), ("8GiB", 8 << 30), ("1.5k", 1536), ("2TB", 2 << 40)];
+        for (text, bytes) in good {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "G", "-1G", "0", "8X", "8 G", "nan", "inf", "1e30", "8GG"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
 }

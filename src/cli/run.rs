@@ -29,6 +29,7 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
     let options = run::Options {
         jobs: arguments.jobs.into(),
         threads: arguments.threads.map_or_else(cores, usize::from),
+        memory: arguments.memory.unwrap_or_else(memory),
         keep_going: arguments.keep_going,
         refresh,
     };
@@ -60,6 +61,11 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
 /// One thread a core that this process may use.
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Four fifths of what is available: estimates are not exact, and others use the machine too. No limit where nothing says.
+fn memory() -> u64 {
+    run::available_memory().map_or(u64::MAX, |bytes| bytes / 5 * 4)
 }
 
 /// Only the CPU computes in this version.

@@ -12,7 +12,7 @@ use crate::random::generator;
 pub const EVALUATION_BATCH: usize = 250;
 
 /// The inputs and labels of one step.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Batch {
     /// Shape (size, height, width, channels), normalised.
     pub pixels: Vec<f32>,
@@ -44,9 +44,118 @@ pub fn epoch_order(indices: &[u32], seed: u64, epoch: u64) -> Vec<u32> {
     order
 }
 
-/// The images at `indices`, in that order, normalised, and augmented by (augmentations, seed, epoch) if given. What
-/// happens to an image depends on nothing but that and its index, unless images are mixed: then also on which others are
-/// in the batch.
+/// Makes batches of one set's images: normalised, and augmented by (augmentations, seed, epoch) if given. What happens to
+/// an image depends on nothing but that and its index, unless images are mixed: then also on which others are in the
+/// batch.
+pub struct Batches<'a> {
+    images: &'a Images,
+    /// For each channel, what each of the 256 bytes becomes.
+    table: Vec<[f32; 256]>,
+    augment: Option<(&'a [Augmentation], u64, u64)>,
+}
+
+/// The memory of one batch, which the next batch but one is made in.
+#[derive(Default)]
+struct Memory {
+    batch: Batch,
+    /// The pixels before they were mixed.
+    unmixed: Vec<f32>,
+}
+
+impl<'a> Batches<'a> {
+    /// Of `images`.
+    ///
+    /// # Panics
+    /// If `normalization` has not one entry a channel.
+    pub fn new(
+        images: &'a Images,
+        normalization: &Normalization,
+        augment: Option<(&'a [Augmentation], u64, u64)>,
+    ) -> Self {
+        let table = table(normalization);
+        assert_eq!(table.len(), images.shape[2], "one mean and deviation a channel");
+        Self { images, table, augment }
+    }
+
+    /// Calls `work` with the batch of each run of `size` indices of `order`: which it is, from 0, its indices, and the
+    /// images. Ends at the first error.
+    ///
+    /// The next batch is made while `work` is at this one, by whichever thread of the pool has nothing else to do: no
+    /// thread is added that would take time from `work`, and a pool of one thread makes it afterwards. One batch is made
+    /// ahead, and two have memory, which is used again.
+    ///
+    /// # Panics
+    /// If an index is not below the number of images, or `size` is 0.
+    pub fn ahead<E>(
+        &self,
+        order: &[u32],
+        size: usize,
+        mut work: impl FnMut(usize, &[u32], &Batch) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (mut memory, mut following) = (Memory::default(), Memory::default());
+        let mut runs = order.chunks(size).enumerate().peekable();
+        if let Some((_, indices)) = runs.peek() {
+            self.fill(indices, &mut memory);
+        }
+        while let Some((step, indices)) = runs.next() {
+            rayon::in_place_scope(|scope| {
+                if let Some((_, indices)) = runs.peek() {
+                    let following = &mut following;
+                    scope.spawn(move |_| self.fill(indices, following));
+                }
+                work(step, indices, &memory.batch)
+            })?;
+            std::mem::swap(&mut memory, &mut following);
+        }
+        Ok(())
+    }
+
+    fn fill(&self, indices: &[u32], memory: &mut Memory) {
+        let Memory { batch, unmixed } = memory;
+        let [height, width, channels] = self.images.shape;
+        let size = self.images.image_size();
+        // Padding stays 0, which is the mean.
+        batch.pixels.clear();
+        batch.pixels.resize(indices.len() * size, 0.0);
+        batch.pixels.par_chunks_exact_mut(size).zip(indices).for_each(|(target, &index)| {
+            let placement = self.augment.map_or_else(Placement::default, |(augmentations, seed, epoch)| {
+                Placement::draw(augmentations, (height, width), seed, epoch, index)
+            });
+            let image = self.images.image(index as usize);
+            let image = match self.augment {
+                Some((augmentations, seed, epoch)) => {
+                    augmentation::apply(image, self.images.shape, augmentations, (seed, epoch, index))
+                }
+                None => image.into(),
+            };
+            for (place, pixel) in target.chunks_exact_mut(channels).enumerate() {
+                if let Some((row, column)) = placement.origin((place / width, place % width), (height, width)) {
+                    let bytes = &image[(row * width + column) * channels..][..channels];
+                    for ((value, byte), table) in pixel.iter_mut().zip(bytes).zip(&self.table) {
+                        *value = table[usize::from(*byte)];
+                    }
+                }
+            }
+        });
+        batch.labels.clear();
+        batch.labels.extend(indices.iter().map(|&index| self.images.labels[index as usize]));
+        batch.size = indices.len();
+        batch.mix = self.augment.and_then(|(augmentations, seed, epoch)| {
+            let drawn = (seed, epoch);
+            augmentation::mix(
+                &mut batch.pixels,
+                unmixed,
+                indices,
+                &batch.labels,
+                self.images.shape,
+                augmentations,
+                drawn,
+            )
+        });
+    }
+}
+
+/// The images at `indices`, in that order, as [`Batches`] makes them.
 ///
 /// # Panics
 /// If an index is not below the number of images, or `normalization` has not one entry a channel.
@@ -56,36 +165,9 @@ pub fn batch(
     normalization: &Normalization,
     augment: Option<(&[Augmentation], u64, u64)>,
 ) -> Batch {
-    let [height, width, channels] = images.shape;
-    let table = table(normalization);
-    assert_eq!(table.len(), channels, "one mean and deviation a channel");
-    let mut pixels = vec![0.0; indices.len() * images.image_size()];
-    pixels.par_chunks_exact_mut(images.image_size()).zip(indices).for_each(|(target, &index)| {
-        let placement = augment.map_or_else(Placement::default, |(augmentations, seed, epoch)| {
-            Placement::draw(augmentations, (height, width), seed, epoch, index)
-        });
-        let image = images.image(index as usize);
-        let image = match augment {
-            Some((augmentations, seed, epoch)) => {
-                augmentation::apply(image, images.shape, augmentations, (seed, epoch, index))
-            }
-            None => image.into(),
-        };
-        for (place, pixel) in target.chunks_exact_mut(channels).enumerate() {
-            // Padding stays 0, which is the mean.
-            if let Some((row, column)) = placement.origin((place / width, place % width), (height, width)) {
-                let bytes = &image[(row * width + column) * channels..][..channels];
-                for ((value, byte), table) in pixel.iter_mut().zip(bytes).zip(&table) {
-                    *value = table[usize::from(*byte)];
-                }
-            }
-        }
-    });
-    let labels: Vec<u32> = indices.iter().map(|&index| images.labels[index as usize]).collect();
-    let mix = augment.and_then(|(augmentations, seed, epoch)| {
-        augmentation::mix(&mut pixels, indices, &labels, images.shape, augmentations, (seed, epoch))
-    });
-    Batch { pixels, labels, size: indices.len(), mix }
+    let mut memory = Memory::default();
+    Batches::new(images, normalization, augment).fill(indices, &mut memory);
+    memory.batch
 }
 
 /// For each channel, what each of the 256 bytes becomes.
@@ -196,6 +278,51 @@ mod tests {
         assert_ne!(whole, batch(&images, &order, &normalization, None));
         assert_eq!(batch(&images, &[], &normalization, augment).size, 0);
         assert_eq!(whole.mix, None);
+    }
+
+    #[test]
+    fn batches_made_ahead_are_those_made_one_by_one() {
+        let images = some_images([8, 8, 3], 70);
+        let normalization = Normalization::of(&images, &(0..70).collect::<Vec<_>>());
+        let augmentations = [Augmentation::Crop, Augmentation::Cutmix { alpha: 1.0 }];
+        let order = epoch_order(&(0..70).collect::<Vec<_>>(), 1, 2);
+        for augment in [None, Some((&augmentations[..], 1, 2))] {
+            let expected: Vec<Batch> =
+                order.chunks(16).map(|indices| batch(&images, indices, &normalization, augment)).collect();
+            for threads in [1, 2, 4] {
+                let made = on_threads(threads, || {
+                    let mut made = Vec::new();
+                    let keep = |step, indices: &[u32], batch: &Batch| {
+                        assert_eq!((step, indices), (made.len(), order.chunks(16).nth(step).unwrap()));
+                        made.push(batch.clone());
+                        Ok::<(), ()>(())
+                    };
+                    Batches::new(&images, &normalization, augment).ahead(&order, 16, keep).unwrap();
+                    made
+                });
+                assert_eq!(made, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn memory_is_used_again_and_an_error_ends_it() {
+        let images = some_images([8, 8, 3], 70);
+        let normalization = Normalization::of(&images, &[0]);
+        let mixed = [Augmentation::Mixup { alpha: 1.0 }];
+        let order: Vec<u32> = (0..70).collect();
+        for augment in [None, Some((&mixed[..], 1, 2))] {
+            let mut places = std::collections::BTreeSet::new();
+            let result = Batches::new(&images, &normalization, augment).ahead(&order, 10, |step, _, batch| {
+                places.insert(batch.pixels.as_ptr() as usize);
+                if step == 5 { Err("enough") } else { Ok(()) }
+            });
+            assert_eq!(result, Err("enough"));
+            // Mixing takes a second piece of memory a batch.
+            assert!(places.len() <= if augment.is_some() { 4 } else { 2 }, "{places:?}");
+        }
+        let none = Batches::new(&images, &normalization, None).ahead(&[], 10, |_, _, _| Err("called"));
+        assert_eq!(none, Ok(()));
     }
 
     #[test]

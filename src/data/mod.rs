@@ -15,7 +15,7 @@
 //! | `split.rs` | [`split`]: the stratified validation split |
 //! | `normalization.rs` | [`Normalization`]: mean and deviation of each channel |
 //! | `augmentation/` | [`Augmentation`]: random changes to training images |
-//! | `batch.rs` | [`epoch_order`] and [`batch`]: the order of an epoch, and its normalised inputs |
+//! | `batch.rs` | [`epoch_order`], [`Batches`] and [`batch`]: the order of an epoch, and its normalised inputs, made ahead |
 //!
 //! Everything random here is a pure function of a seed, an epoch and a sample's index, so nothing depends on the
 //! number of threads.
@@ -36,7 +36,7 @@ mod split;
 mod witness;
 
 pub use augmentation::{Augmentation, Mix};
-pub use batch::{Batch, EVALUATION_BATCH, batch, epoch_order};
+pub use batch::{Batch, Batches, EVALUATION_BATCH, batch, epoch_order};
 pub use fetch::{Progress, Server, fetch};
 pub use folder::Decoding;
 pub use images::Images;

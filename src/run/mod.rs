@@ -1,19 +1,24 @@
 //! Carrying out a plan.
 //!
 //! - `scheduler`: the one owner of state; decides what runs next;
+//! - `shares`: who runs beside whom, with how many threads;
+//! - `memory`: how much of it there is;
 //! - `worker`: carries out one stage under the lock of its key, and commits the result;
 //! - `event`: what happens, as reporters and the journal are told;
 //! - `cancel`: how a signal reaches a training step.
 
 mod cancel;
 mod event;
+mod memory;
 mod scheduler;
+mod shares;
 mod worker;
 
 use std::collections::HashSet;
 
 pub use cancel::Cancel;
 pub use event::Event;
+pub use memory::available as available_memory;
 pub use scheduler::run;
 
 use crate::error::{Error, Kind};
@@ -46,8 +51,10 @@ pub struct Request<'a> {
 pub struct Options {
     /// Stages at once, at least 1.
     pub jobs: usize,
-    /// Threads of all of them together, at least 1. Results do not depend on it.
+    /// Threads of all of them together, at least 1; a stage gets its part when it begins. Results do not depend on it.
     pub threads: usize,
+    /// Bytes that stages running beside each other may take together, by [`crate::stage::demand`]. One may always run.
+    pub memory: u64,
     /// Go on with what does not depend on a failed stage.
     pub keep_going: bool,
     /// Stages that run whatever the store has.

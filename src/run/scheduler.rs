@@ -1,16 +1,20 @@
 //! The one owner of a run's state: it alone decides what runs next and what a failure means. Workers get tasks and send
 //! messages; nothing else is shared.
 
-use std::collections::{BTreeSet, HashSet};
+mod admission;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use admission::Candidate;
+
+use super::shares::{Limits, Shares};
 use super::worker::{Done, Message, Shared, Task, work};
 use super::{Event, Request, Summary, interrupted};
 use crate::error::{Error, Kind, Result};
-use crate::plan::{label, resolve};
 use crate::stage::Failure;
 use crate::stage::inputs::DataSets;
 use crate::store::{Digest, Journal, Record, UseLock};
@@ -38,11 +42,10 @@ pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<Summary>
     let name = format!("{now}-{}", std::process::id());
     let data = DataSets::default();
     let jobs = options.jobs.max(1);
-    let threads = (options.threads / jobs).max(1);
     let (tasks, queue) = channel::<Task>();
     let queue = Arc::new(Mutex::new(queue));
     let (messages, inbox) = channel::<Message>();
-    let shared = Shared { store, data: &data, cancel, run: &name, threads };
+    let shared = Shared { store, data: &data, cancel, run: &name };
 
     std::thread::scope(|scope| {
         for _ in 0..jobs {
@@ -59,7 +62,9 @@ pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<Summary>
             states: (0..manifest.stages.len()).map(|_| State::Absent).collect(),
             ready: BTreeSet::new(),
             rank: vec![0; manifest.stages.len()],
-            running: 0,
+            waiting: BTreeMap::new(),
+            shares: Shares::new(Limits { jobs, threads: options.threads, memory: options.memory }),
+            short_of_memory: HashSet::new(),
             lost: HashSet::new(),
             ran: BTreeSet::new(),
             failure: None,
@@ -86,18 +91,26 @@ fn begin_use(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<Option
     })
 }
 
-/// One worker: its own rayon pool, so that stages share no threads and none waits inside another.
+/// One worker: its own rayon pool, so that stages share no threads and none waits inside another. The pool lives on for
+/// the next stage if that has as many.
 fn worker(queue: &Mutex<Receiver<Task>>, messages: &Sender<Message>, shared: &Shared) {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(shared.threads).build();
+    let mut pool = None;
     loop {
         let task = match queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).recv() {
             Ok(task) => task,
             Err(_) => return,
         };
-        let done = match &pool {
-            Ok(pool) => pool.install(|| work(&task, shared, messages)),
+        if pool.as_ref().is_none_or(|pool: &rayon::ThreadPool| pool.current_num_threads() != task.threads) {
+            pool = None;
+        }
+        let ready = match pool.take() {
+            Some(pool) => Ok(pool),
+            None => rayon::ThreadPoolBuilder::new().num_threads(task.threads).build(),
+        };
+        let done = match ready {
+            Ok(ready) => pool.insert(ready).install(|| work(&task, shared, messages)),
             Err(error) => {
-                let message = format!("cannot start {} threads: {error}", shared.threads);
+                let message = format!("cannot start {} threads: {error}", task.threads);
                 Done::Failed(Failure::Error(Error::new(Kind::Stage, message).hint("use fewer `--threads` or `--jobs`")))
             }
         };
@@ -115,7 +128,12 @@ struct Owner<'a> {
     ready: BTreeSet<(usize, usize)>,
     /// The position of each stage in the order.
     rank: Vec<usize>,
-    running: usize,
+    /// Ready stages that were looked at: they are not in the store, and wait to begin.
+    waiting: BTreeMap<(usize, usize), Candidate>,
+    /// What runs.
+    shares: Shares,
+    /// Stages that were said to wait for memory, or to need more than there is.
+    short_of_memory: HashSet<usize>,
     /// Stages that an object was lost for, with the object.
     lost: HashSet<(usize, Digest)>,
     /// Stages that this run carried out.
@@ -178,25 +196,17 @@ impl Owner<'_> {
     /// Dispatches and listens until nothing runs and nothing can be begun.
     fn serve(&mut self, tasks: &Sender<Task>, inbox: &Receiver<Message>) {
         loop {
-            while self.running < self.request.options.jobs.max(1) && self.may_begin() {
-                let Some((_, stage)) = self.ready.pop_first() else { break };
-                // An input that was done when the stage became ready may have been lost since.
-                if self.is_ready(stage)
-                    && let Err(error) = self.begin(stage, tasks)
-                {
-                    self.fail(stage, error);
-                }
-            }
+            while self.shares.has_place() && self.may_begin() && self.begin_one(tasks) {}
             for message in self.request.store.take_warnings() {
                 self.tell(Event::Warning { message });
             }
-            if self.running == 0 && (self.ready.is_empty() || !self.may_begin()) {
+            if self.shares.running() == 0 && ((self.ready.is_empty() && self.waiting.is_empty()) || !self.may_begin()) {
                 return;
             }
             match inbox.recv_timeout(Duration::from_millis(500)) {
                 Ok(Message::Event(event)) => self.tell(event),
                 Ok(Message::Done(stage, done)) => {
-                    self.running -= 1;
+                    self.shares.end(stage);
                     self.finish(stage, done);
                 }
                 // A tick, so that warnings and signals are not left waiting.
@@ -207,34 +217,6 @@ impl Owner<'_> {
 
     fn may_begin(&self) -> bool {
         !self.request.cancel.is_requested() && (self.failure.is_none() || self.request.options.keep_going)
-    }
-
-    /// Takes a stage from the store, or gives it to a worker.
-    fn begin(&mut self, stage: usize, tasks: &Sender<Task>) -> Result<()> {
-        let states = &self.states;
-        let resolved = resolve(self.request.manifest, stage, self.request.digests, &|i| match &states[i] {
-            State::Done(record) => Some(record),
-            _ => None,
-        });
-        let refresh = self.request.options.refresh.contains(&stage) && !self.ran.contains(&stage);
-        let record = if refresh { None } else { self.request.store.lookup(&resolved.key)? };
-        if let Some(record) = record.filter(|record| self.is_readable(record)) {
-            self.tell(Event::StageCached { stage: self.stage_name(stage), key: resolved.key.to_string() });
-            self.done(stage, record);
-            return Ok(());
-        }
-        self.states[stage] = State::Running;
-        self.running += 1;
-        let task = Task {
-            stage,
-            name: self.stage_name(stage),
-            label: label(self.request.manifest, stage),
-            description: resolved.description,
-            fields: resolved.fields,
-            key: resolved.key,
-            refresh,
-        };
-        tasks.send(task).map_err(|_| Error::new(Kind::Internal, "no worker is left"))
     }
 
     /// Small results that are read after the run are read now, so that a corrupt one is made again.
@@ -265,7 +247,10 @@ impl Owner<'_> {
     /// Makes a stage ready if nothing is in its way.
     fn consider(&mut self, stage: usize) {
         if self.is_ready(stage) {
-            self.ready.insert((self.rank[stage], stage));
+            let place = (self.rank[stage], stage);
+            // What was found when it was looked at before may not hold any more.
+            self.waiting.remove(&place);
+            self.ready.insert(place);
         }
     }
 

@@ -36,6 +36,8 @@ pub struct Task {
     pub key: Digest,
     /// Whether to do it again although the store has it, from the first epoch on.
     pub refresh: bool,
+    /// Threads to do it with.
+    pub threads: usize,
 }
 
 /// How a task ended.
@@ -73,8 +75,6 @@ pub struct Shared<'a> {
     pub cancel: &'a Cancel,
     /// The run's name.
     pub run: &'a str,
-    /// Threads of one worker, for provenance.
-    pub threads: usize,
 }
 
 /// Carries out `task`; everything that happens goes to `messages`. A panic is a failure of the stage.
@@ -147,7 +147,7 @@ fn commit(
         "pleach": env!("CARGO_PKG_VERSION"),
         "platform": format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
         "device": Cpu::NAME,
-        "threads": shared.threads,
+        "threads": task.threads,
         "seconds": seconds,
         "run": shared.run,
         "measured": outputs.measured,

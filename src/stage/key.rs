@@ -18,6 +18,7 @@
 use serde_json::Value;
 
 use super::Description;
+use super::parameters::INFERENCE;
 use crate::store::Digest;
 
 /// Raised when the rules of this file change.
@@ -91,6 +92,17 @@ pub fn chain(fields: &Fields) -> Digest {
         !NOT_OF_AN_EPOCH.iter().any(|n| name == *n || name.strip_prefix(n).is_some_and(|rest| rest.starts_with('.')))
     };
     digest("pleach 2026 epoch chain", fields.iter().filter(|(name, _)| counts(name)))
+}
+
+/// The key of the logits of a training stage's teacher on its training split, as they are without augmentation: of the
+/// teacher's content, the images, their split and normalisation, and the code. Nothing else about the stage is in it, so
+/// that every student of one teacher finds them.
+pub fn teacher_logits(fields: &Fields) -> Digest {
+    let version = [("implementation".to_owned(), INFERENCE.to_string())];
+    let decides =
+        |name: &str| name == "key-version" || name.starts_with("data.") || name.starts_with("inputs.teacher.");
+    let counts = fields.iter().filter(|(name, _)| decides(name));
+    digest("pleach 2026 teacher logits", counts.chain(&version))
 }
 
 fn digest<'a>(context: &str, fields: impl Iterator<Item = &'a (String, String)>) -> Digest {

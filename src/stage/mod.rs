@@ -2,12 +2,14 @@
 //!
 //! - `parameters`: a kind with its parameters after defaults;
 //! - `description`: everything that decides one result; with a store, all that is needed to carry it out;
+//! - `demand`: what a stage asks of the machine: work and memory;
 //! - `key`: how a description becomes the key of a cached result, and what an epoch's key is made of;
 //! - `inputs`: networks and data, read and verified;
 //! - `outputs`: what a stage hands over to be committed;
 //! - `training`: the work of the four kinds that train;
 //! - `import`, `prune`, `evaluate`: the work of the others.
 
+pub mod demand;
 pub mod description;
 pub mod evaluate;
 pub mod import;
@@ -20,6 +22,7 @@ mod training;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use demand::Demand;
 pub use description::{DataInput, Description, ImportInput, NetworkInput};
 pub use parameters::{Parameters, Split};
 

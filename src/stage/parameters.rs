@@ -81,6 +81,10 @@ impl Split {
     }
 }
 
+/// The version of the code that works out a network's logits on images: of evaluate stages, and of teachers' logits that
+/// the store keeps.
+pub const INFERENCE: u32 = 2;
+
 impl Parameters {
     /// The kind as the manifest writes it.
     pub fn kind(&self) -> &'static str {
@@ -105,7 +109,7 @@ impl Parameters {
             Parameters::Prune { .. } => 2,
             Parameters::FineTune { .. } => 1,
             Parameters::Import { .. } => 1,
-            Parameters::Evaluate { .. } => 2,
+            Parameters::Evaluate { .. } => INFERENCE,
         }
     }
 

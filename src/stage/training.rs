@@ -31,6 +31,7 @@ pub fn train(description: &Description, training: &Training, context: &Context) 
         store: context.store,
         chain: key::chain(&fields),
         stage: key::key(&fields),
+        teacher_logits: key::teacher_logits(&fields),
         resume: context.resume,
         cancelled: context.cancelled,
         progress: context.progress,

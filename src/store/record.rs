@@ -20,7 +20,7 @@ const TAIL: usize = CHECK.len() + 64 + END.len();
 pub struct Record {
     /// The action's key, which is also the name of its file. The store does not look into it.
     pub key: Digest,
-    /// `"stage"` for a finished stage, `"epoch"` for a checkpoint on the way to one.
+    /// `"stage"` for a finished stage, `"epoch"` for a checkpoint on the way to one; others are kept as stages' are.
     pub kind: String,
     /// A name for people, such as the stage's. It decides nothing.
     pub label: String,

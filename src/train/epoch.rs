@@ -106,13 +106,13 @@ pub fn pass<B: Backend>(
     let mut last_finite_loss = None;
     let begun = Instant::now();
     let mut told = begun;
-    for (step, indices) in order.chunks(training.batch as usize).enumerate() {
+    let augment = (!training.augment.is_empty()).then_some((&training.augment[..], task.seed, epoch));
+    let batches = data::Batches::new(task.images, task.normalization, augment);
+    batches.ahead(&order, training.batch as usize, |step, indices, batch| {
         if task.is_cancelled() {
             return Err(Stop::Cancelled);
         }
         let lr = rates[step];
-        let augment = (!training.augment.is_empty()).then_some((&training.augment[..], task.seed, epoch));
-        let batch = data::batch(task.images, indices, task.normalization, augment);
         let pixels = device.upload(&batch.pixels)?;
         let answer = match teacher {
             Teacher::None => None,
@@ -130,7 +130,7 @@ pub fn pass<B: Backend>(
         let mut tape = tensor::tape(device, gradients)?;
         let forward = network.forward(pixels, batch.size, Mode::Train(Some(draws)), &keep, &mut tape)?;
         observe(&forward, network, &penalised, &mut activity);
-        let targets = Targets::new(&batch);
+        let targets = Targets::new(batch);
         let given = Given {
             targets,
             teacher: answer.as_ref(),
@@ -199,7 +199,8 @@ pub fn pass<B: Backend>(
                 images_per_second: seen as f64 / begun.elapsed().as_secs_f64(),
             });
         }
-    }
+        Ok(())
+    })?;
     let inactive = activity.iter().flatten().filter(|largest| **largest == 0.0).count() as u64;
     Ok(Passed {
         loss: loss_sum / seen as f64,

@@ -19,16 +19,22 @@ pub fn logits<B: Backend>(
     stop: &dyn Fn() -> bool,
 ) -> Result<Vec<f32>> {
     let mut all = Vec::new();
-    for indices in indices.chunks(data::EVALUATION_BATCH) {
+    let work = |_: usize, _: &[u32], batch: &data::Batch| {
         if stop() {
-            break;
+            return Err(None);
         }
-        let batch = data::batch(images, indices, normalization, None);
-        let pixels = device.upload(&batch.pixels)?;
-        let forward = network.forward(pixels, batch.size, Mode::Evaluate, &[], &mut NoneTape)?;
-        all.extend(B::download(&forward.logits));
+        let mut forward = || {
+            let pixels = device.upload(&batch.pixels)?;
+            let forward = network.forward(pixels, batch.size, Mode::Evaluate, &[], &mut NoneTape)?;
+            all.extend(B::download(&forward.logits));
+            Ok(())
+        };
+        forward().map_err(Some)
+    };
+    match data::Batches::new(images, normalization, None).ahead(indices, data::EVALUATION_BATCH, work) {
+        Ok(()) | Err(None) => Ok(all),
+        Err(Some(error)) => Err(error),
     }
-    Ok(all)
 }
 
 /// The place of the right class in a row of logits, from 0. A class with the same logit counts as ahead if its number is

@@ -10,9 +10,11 @@
 //! - `optimizer`, `schedule`: how weights change, and how fast;
 //! - `sparsity`: masks that change while a network is trained;
 //! - `checkpoint`: an epoch as an action of its own in the store;
+//! - `answers`: a teacher's logits on the training images, as an action of their own in the store;
 //! - `history`: what every epoch came to, and what is decided from it;
 //! - `evaluation`: a network's logits on a split, and what they are worth.
 
+mod answers;
 pub mod checkpoint;
 mod epoch;
 pub mod evaluation;

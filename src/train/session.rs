@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::answers;
 use super::checkpoint::{self, Checkpoint};
 use super::epoch::{KnownLogits, Teacher, Trainee, pass};
 use super::evaluation;
@@ -39,7 +40,9 @@ pub struct Task<'a> {
     pub chain: Digest,
     /// The key of the stage that trains, so that the store knows whose checkpoints these are.
     pub stage: Digest,
-    /// Whether checkpoints of earlier runs may be used; otherwise they are replaced.
+    /// The key of the teacher's logits on the training images; means nothing where there is no teacher.
+    pub teacher_logits: Digest,
+    /// Whether checkpoints and logits of earlier runs may be used; otherwise they are replaced.
     pub resume: bool,
     /// Set when the run is to stop.
     pub cancelled: &'a AtomicBool,
@@ -247,18 +250,13 @@ impl<B: Backend> Session<B> {
         }
     }
 
-    /// Without augmentation the teacher's answers never change, so they are computed once; features would be too large to keep.
+    /// Without augmentation the teacher's answers never change, so they are kept; features would be too large to keep.
     fn teacher(&self, task: &Task, teacher: Option<&Model>, device: &B) -> Result<Teacher<B>, Stop> {
         let Some(model) = teacher else { return Ok(Teacher::None) };
-        let teacher = Executor::new(model, device)?;
         if !task.training.augment.is_empty() || !self.objective.losses.teacher_layers().is_empty() {
-            return Ok(Teacher::Network(teacher));
+            return Ok(Teacher::Network(Executor::new(model, device)?));
         }
-        let stop = || task.is_cancelled();
-        let logits = evaluation::logits(&teacher, task.images, task.train, task.normalization, device, &stop)?;
-        if task.is_cancelled() {
-            return Err(Stop::Cancelled);
-        }
+        let logits = answers::known(task, model, device)?;
         Ok(Teacher::Logits(KnownLogits::new(logits, task.train, task.images.len())))
     }
 

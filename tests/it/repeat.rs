@@ -121,3 +121,76 @@ fn a_refresh_that_comes_out_differently_says_so() {
     assert!(warning.contains("`teacher` came out differently") && warning.contains("replaced"), "{warning}");
     assert_eq!(project.results(), before);
 }
+
+/// Stages that can run beside each other: three students of one teacher, one of which learns from augmented images.
+fn sweep() -> String {
+    let (head, rest) = SMALL.split_at(SMALL.find("[stages.student]").unwrap());
+    let student = &rest[..rest.find("[stages.pruned]").unwrap()];
+    let other = |name: &str, more: &str| student.replace("student]", &format!("{name}]")) + more + "\n\n";
+    let augmented = other("augmented", "augment = [\"crop\", \"flip\"]").replace("epochs = 2\n\n", "epochs = 2\n");
+    let seeded = other("seeded", "seed = 8").replace("epochs = 2\n\n", "epochs = 2\n");
+    format!("{head}{student}{augmented}{seeded}")
+}
+
+#[test]
+fn a_sweep_comes_out_the_same_with_any_jobs_and_memory() {
+    let alone = Project::new(&sweep());
+    alone.run(&["--jobs", "1"]).expect(0);
+    assert_eq!(alone.results().len(), 4);
+    for arguments in [&["--jobs", "2"][..], &["--jobs", "3", "--threads", "4"], &["--jobs", "2", "--memory", "600K"]] {
+        let project = Project::new(&sweep());
+        project.run(arguments).expect(0);
+        assert_eq!(project.results(), alone.results(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn stages_beyond_the_budget_wait_for_each_other() {
+    /// The most stages that ran at a time, and what was noted.
+    fn most_and_notes(arguments: &[&str]) -> (i32, Vec<String>) {
+        let ran = Project::new(&sweep()).run(arguments).expect(0);
+        let (mut now, mut most, mut notes) = (0, 0, Vec::new());
+        for event in ran.events() {
+            match event["event"].as_str().unwrap() {
+                "stage-started" => now += 1,
+                "stage-finished" => now -= 1,
+                "note" => notes.push(event["message"].as_str().unwrap().to_owned()),
+                _ => {}
+            }
+            most = most.max(now);
+        }
+        (most, notes)
+    }
+    // A student takes some 300 KB beside the 120 KB of the digits.
+    let (most, notes) = most_and_notes(&["--jobs", "3", "--memory", "600K"]);
+    assert_eq!(most, 1);
+    assert!(!notes.is_empty() && notes.iter().all(|note| note.contains("waits for memory")), "{notes:?}");
+    let (most, notes) = most_and_notes(&["--jobs", "3", "--memory", "1K"]);
+    assert_eq!(most, 1);
+    // One note a stage: that it waits, or begins although it is too large.
+    assert_eq!(notes.len(), 4, "{notes:?}");
+    assert!(notes[0].contains("more than the 0.0 MiB of `--memory`, and runs with nothing beside it"), "{notes:?}");
+    assert_eq!(most_and_notes(&["--jobs", "3", "--memory", "1G"]).1, [""; 0]);
+}
+
+#[test]
+fn a_teachers_logits_are_worked_out_once_for_all_its_students() {
+    let project = Project::new(SMALL);
+    let kept = || {
+        let store = Store::open(&project.cache(), &Options::default()).unwrap();
+        let kept = store.records().filter(|record| record.kind == "answer");
+        kept.map(|record| record.key).collect::<Vec<_>>()
+    };
+    // Of the student and of the network that is tuned.
+    project.run(&["--jobs", "2"]).expect(0);
+    let first = kept();
+    assert_eq!(first.len(), 1);
+    project.succeed(&["cache", "gc", "--grace", "0"]);
+    project.run(&["--set=stages.student.network.hidden=[7]"]).expect(0);
+    assert_eq!(kept(), first, "another student, after a collection");
+    project.run(&["student", "--set=stages.teacher.epochs=4"]).expect(0);
+    assert_eq!(kept().len(), 2, "another teacher");
+    project.run(&["student", "--set=data.digits.limit=299"]).expect(0);
+    assert_eq!(kept().len(), 3, "other images");
+    project.succeed(&["cache", "verify"]);
+}

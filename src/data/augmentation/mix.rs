@@ -31,9 +31,11 @@ enum Plan {
 
 /// Mixes normalised, augmented images (`samples.len()`, height, width, channels), if `augmentations` say so.
 ///
-/// `samples` are the images' indices in their set, `labels` their classes.
+/// `samples` are the images' indices in their set, `labels` their classes. What was in `pixels` is in `unmixed` afterwards;
+/// the memory of both is used again.
 pub fn mix(
     pixels: &mut Vec<f32>,
+    unmixed: &mut Vec<f32>,
     samples: &[u32],
     labels: &[u32],
     [height, width, channels]: [usize; 3],
@@ -51,8 +53,9 @@ pub fn mix(
     let plans: Vec<(usize, Plan)> =
         samples.iter().map(|sample| draw(&kinds, samples.len(), (height, width), seed, epoch, *sample)).collect();
     let size = height * width * channels;
-    let original = std::mem::replace(pixels, vec![0.0; samples.len() * size]);
-    let image = |index: usize| &original[index * size..][..size];
+    std::mem::swap(pixels, unmixed);
+    pixels.resize(unmixed.len(), 0.0);
+    let image = |index: usize| &unmixed[index * size..][..size];
     pixels.par_chunks_exact_mut(size).zip(&plans).enumerate().for_each(|(index, (target, (partner, plan)))| {
         let second = image(*partner);
         target.copy_from_slice(image(index));
@@ -126,7 +129,7 @@ mod tests {
         let samples: Vec<u32> = (0..count).collect();
         let labels: Vec<u32> = samples.iter().map(|sample| sample * 10).collect();
         let mut pixels: Vec<f32> = samples.iter().flat_map(|sample| [*sample as f32; 24]).collect();
-        let mix = mix(&mut pixels, &samples, &labels, SHAPE, augmentations, (seed, epoch)).unwrap();
+        let mix = mix(&mut pixels, &mut Vec::new(), &samples, &labels, SHAPE, augmentations, (seed, epoch)).unwrap();
         (pixels, mix)
     }
 
@@ -206,6 +209,6 @@ mod tests {
         }
         assert_ne!(mixed(&both, 50, 2, 2), expected);
         assert_ne!(mixed(&both, 50, 1, 3), expected);
-        assert_eq!(mix(&mut vec![0.0; 24], &[0], &[0], SHAPE, &[Augmentation::Flip], (1, 2)), None);
+        assert_eq!(mix(&mut vec![0.0; 24], &mut Vec::new(), &[0], &[0], SHAPE, &[Augmentation::Flip], (1, 2)), None);
     }
 }

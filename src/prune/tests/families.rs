@@ -193,6 +193,7 @@ fn trained(start: Model, images: &Images, indices: &[u32], normalization: &Norma
         store: &store,
         chain: Digest::of(b"chain"),
         stage: Digest::of(b"stage"),
+        teacher_logits: Digest::of(b"teacher logits"),
         resume: false,
         cancelled: &AtomicBool::new(false),
         progress: &|_| {},

@@ -4,8 +4,10 @@
 //! - `resuming`: what is taken over from checkpoints
 //! - `masks`, `units`: weights, units and channels that go
 //! - `learning`: decay, penalties, a teacher
+//! - `answers`: the teacher's logits in the store
 //! - `failures`: what stops a run
 
+mod answers;
 mod failures;
 mod learning;
 mod masks;
@@ -114,6 +116,7 @@ impl Fixture {
             store,
             chain: Digest::of(b"chain"),
             stage: Digest::of(b"stage"),
+            teacher_logits: Digest::of(b"teacher logits"),
             resume: true,
             cancelled,
             progress,

@@ -1,0 +1,139 @@
+//! Which stage begins next: the first that is ready, is not in the store, and may run beside those that do.
+
+use std::sync::mpsc::Sender;
+
+use super::{Owner, State};
+use crate::error::{Error, Kind, Result};
+use crate::plan::{label, resolve};
+use crate::run::Event;
+use crate::run::shares::Wait;
+use crate::run::worker::Task;
+use crate::stage::Demand;
+use crate::stage::demand::demand;
+
+/// A stage that can begin.
+pub(super) struct Candidate {
+    task: Task,
+    demand: Demand,
+}
+
+/// How many ready stages are looked at for one that can begin beside those that run.
+const LOOK_AHEAD: usize = 64;
+
+impl Owner<'_> {
+    /// Begins the first stage that may begin beside those that run. Stages that are in the store are taken from there on
+    /// the way. False when none may begin now.
+    pub(super) fn begin_one(&mut self, tasks: &Sender<Task>) -> bool {
+        // As many as can run are looked at first, so that threads are not kept for stages that need none.
+        let mut enough = self.request.options.jobs.max(1);
+        loop {
+            while self.waiting.len() < enough
+                && let Some((rank, stage)) = self.ready.pop_first()
+            {
+                // An input that was done when the stage became ready may have been lost since.
+                if self.is_ready(stage)
+                    && let Err(error) = self.look_at(rank, stage)
+                {
+                    self.fail(stage, error);
+                    if !self.may_begin() {
+                        return false;
+                    }
+                }
+            }
+            let others = (self.waiting.len() + self.ready.len()).saturating_sub(1);
+            let admitted = |candidate: &Candidate| self.shares.admit(&candidate.demand, others);
+            let first = self.waiting.iter().find_map(|(place, candidate)| Some((*place, admitted(candidate).ok()?)));
+            if let Some((place, threads)) = first {
+                return self.begin(place, threads, tasks);
+            }
+            self.tell_who_waits_for_memory();
+            if self.ready.is_empty() || self.waiting.len() >= LOOK_AHEAD.max(enough) {
+                return false;
+            }
+            enough = self.waiting.len() + 1;
+        }
+    }
+
+    /// Takes a stage from the store, or makes it wait for its turn.
+    fn look_at(&mut self, rank: usize, stage: usize) -> Result<()> {
+        let states = &self.states;
+        let resolved = resolve(self.request.manifest, stage, self.request.digests, &|i| match &states[i] {
+            State::Done(record) => Some(record),
+            _ => None,
+        });
+        let refresh = self.request.options.refresh.contains(&stage) && !self.ran.contains(&stage);
+        let record = if refresh { None } else { self.request.store.lookup(&resolved.key)? };
+        if let Some(record) = record.filter(|record| self.is_readable(record)) {
+            self.tell(Event::StageCached { stage: self.stage_name(stage), key: resolved.key.to_string() });
+            self.done(stage, record);
+            return Ok(());
+        }
+        let manifest = self.request.manifest;
+        let (name, definition) = manifest.stages.get_index(stage).expect("in range");
+        let outline = definition.data.as_deref().and_then(|data| Some((data, manifest.data[data].outline?)));
+        // One job at a time has everything, whatever it asks for.
+        let alone = self.request.options.jobs <= 1;
+        let demand = if alone { Demand::default() } else { demand(&resolved.description, outline, self.request.store) };
+        let task = Task {
+            stage,
+            name: name.clone(),
+            label: label(manifest, stage),
+            description: resolved.description,
+            fields: resolved.fields,
+            key: resolved.key,
+            refresh,
+            threads: 1,
+        };
+        self.waiting.insert((rank, stage), Candidate { task, demand });
+        Ok(())
+    }
+
+    /// Gives a stage that waits to a worker. False when there is no worker left.
+    fn begin(&mut self, place: (usize, usize), threads: usize, tasks: &Sender<Task>) -> bool {
+        let Some(Candidate { task, demand }) = self.waiting.remove(&place) else { return false };
+        let (_, stage) = place;
+        if !self.is_ready(stage) {
+            // It has lost an input since it was looked at, and is looked at again when that is there.
+            return true;
+        }
+        if self.shares.exceeds(&demand) && self.short_of_memory.insert(stage) {
+            let needs = demand.memory.saturating_add(demand.data.as_ref().map_or(0, |(_, bytes)| *bytes));
+            let (needs, budget) = (mebibytes(needs), mebibytes(self.request.options.memory));
+            let message =
+                format!("needs about {needs}, more than the {budget} of `--memory`, and runs with nothing beside it");
+            self.tell(Event::Note { stage: task.name.clone(), message });
+        }
+        self.states[stage] = State::Running;
+        self.shares.begin(stage, &demand, threads);
+        if tasks.send(Task { threads, ..task }).is_err() {
+            self.shares.end(stage);
+            self.fail(stage, Error::new(Kind::Internal, "no worker is left"));
+            return false;
+        }
+        true
+    }
+
+    /// Says once of each stage that nothing but memory keeps it from running.
+    fn tell_who_waits_for_memory(&mut self) {
+        let waits = |candidate: &&Candidate| self.shares.admit(&candidate.demand, 0) == Err(Wait::Memory);
+        let short: Vec<(usize, String, u64)> = self
+            .waiting
+            .values()
+            .filter(waits)
+            .map(|candidate| (candidate.task.stage, candidate.task.name.clone(), candidate.demand.memory))
+            .collect();
+        for (stage, name, needs) in short {
+            if self.short_of_memory.insert(stage) {
+                let (needs, budget) = (mebibytes(needs), mebibytes(self.request.options.memory));
+                let message =
+                    format!("waits for memory: it needs about {needs}, and {budget} are for all stages (`--memory`)");
+                self.tell(Event::Note { stage: name, message });
+            }
+        }
+    }
+}
+
+/// In words.
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
