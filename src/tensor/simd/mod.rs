@@ -10,10 +10,12 @@
 //! - [`taps`]: the same two for depthwise convolutions
 //! - [`moments`]: sums over rows, channel by channel
 //! - [`map`]: value by value
+//! - [`places`]: where in memory all this happens
 
 pub(crate) mod map;
 pub(crate) mod moments;
 pub(crate) mod outer;
+pub(crate) mod places;
 pub(crate) mod slide;
 pub(crate) mod taps;
 

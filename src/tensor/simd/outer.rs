@@ -4,16 +4,17 @@
 use pulp::{Simd, WithSimd};
 
 use super::dispatch;
+use super::places::Places;
 
 /// One run of the kernel. Positions are in lines of `length`, along which x goes on by `x_step` and dy by `dy_step`.
 pub(crate) struct Outer<'a> {
     pub(crate) x: &'a [f32],
     /// Where the window of the first position of each line starts in `x`.
-    pub(crate) x_lines: &'a [u32],
+    pub(crate) x_lines: Places<'a>,
     pub(crate) x_step: usize,
     pub(crate) dy: &'a [f32],
     /// Where the first position of each line starts in `dy`.
-    pub(crate) dy_lines: &'a [u32],
+    pub(crate) dy_lines: Places<'a>,
     /// Values between positions of `dy`; there are `columns` of them at each.
     pub(crate) dy_step: usize,
     /// Positions in a line.
@@ -34,11 +35,10 @@ impl Outer<'_> {
         assert_eq!(self.x_lines.len(), self.dy_lines.len(), "as many lines");
         assert_eq!(self.sums.len(), self.segments.len() * self.run * self.columns, "a sum for each weight");
         assert!(self.columns.is_multiple_of(super::lanes()) && self.length > 0, "whole vectors");
-        let (Some(line), Some(segment)) = (self.x_lines.iter().max(), self.segments.iter().max()) else { return };
-        let last = (self.length - 1) * self.x_step + self.run;
-        assert!(*line as usize + *segment as usize + last <= self.x.len(), "a window outside the input");
-        let line = self.dy_lines.iter().max().map_or(0, |line| *line as usize);
-        assert!(line + (self.length - 1) * self.dy_step + self.columns <= self.dy.len(), "a line outside the gradient");
+        let Some(segment) = self.segments.iter().max() else { return };
+        let last = self.x_lines.greatest() + *segment as usize + (self.length - 1) * self.x_step + self.run;
+        assert!(last <= self.x.len(), "a window outside the input");
+        assert!(self.dy_lines.greatest() + (self.length - 1) * self.dy_step + self.columns <= self.dy.len(), "a line outside the gradient");
         dispatch(self);
     }
 
@@ -69,7 +69,7 @@ impl Outer<'_> {
         column: usize,
     ) -> usize {
         let mut sums = [[simd.splat_f32s(0.0); V]; R];
-        for (x, dy) in self.x_lines.iter().zip(self.dy_lines) {
+        for (x, dy) in self.x_lines.get().iter().zip(self.dy_lines.get()) {
             let x = *x as usize + self.segments[segment] as usize + row;
             let dy = *dy as usize + column;
             // SAFETY: `run` has checked that R ≤ run values from every position of the line are in `x`, and V whole vectors in

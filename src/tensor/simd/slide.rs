@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
+use super::places::Places;
 use super::{dispatch, load, store};
 
 /// The weights of some outputs, packed for the kernel: panels of two vectors of outputs, then one of one vector if there is
@@ -60,7 +61,7 @@ pub(crate) enum Finish<'a> {
 pub(crate) struct Slide<'a> {
     pub(crate) x: &'a [f32],
     /// Where the window of each position starts in `x`.
-    pub(crate) positions: &'a [u32],
+    pub(crate) positions: Places<'a>,
     /// The segments of the window, from its start.
     pub(crate) segments: &'a [u32],
     /// Values in each segment.
@@ -69,7 +70,7 @@ pub(crate) struct Slide<'a> {
     pub(crate) panels: &'a Panels,
     pub(crate) y: &'a mut [f32],
     /// Where the outputs of each position start in `y`.
-    pub(crate) targets: &'a [u32],
+    pub(crate) targets: Places<'a>,
     pub(crate) finish: Finish<'a>,
 }
 
@@ -79,10 +80,10 @@ impl Slide<'_> {
         let columns = self.panels.columns;
         assert_eq!(self.positions.len(), self.targets.len(), "a target for each position");
         assert_eq!(self.panels.rows, self.segments.len() * self.run, "a row of weights for each value under the window");
-        let (Some(position), Some(segment)) = (self.positions.iter().max(), self.segments.iter().max()) else { return };
-        assert!(*position as usize + *segment as usize + self.run <= self.x.len(), "a window outside the input");
-        let target = self.targets.iter().max().map_or(0, |target| *target as usize);
-        assert!(target + columns <= self.y.len(), "outputs outside the output");
+        let Some(segment) = self.segments.iter().max() else { return };
+        let last = self.positions.greatest() + *segment as usize + self.run;
+        assert!(last <= self.x.len(), "a window outside the input");
+        assert!(self.targets.greatest() + columns <= self.y.len(), "outputs outside the output");
         self.finish.check(columns, self.y);
         dispatch(self);
     }
@@ -105,19 +106,20 @@ impl Slide<'_> {
     #[inline(always)]
     fn panel<S: Simd, const P: usize, const V: usize>(&mut self, simd: S, weights: &[f32], output: usize) {
         assert!(weights.len() >= self.panels.rows * V * S::F32_LANES);
-        let count = self.positions.len();
+        let (positions, targets) = (self.positions.get(), self.targets.get());
+        let count = positions.len();
         for first in (0..count).step_by(P) {
             // The last block may be short: its last position is then computed several times, and written once.
             let mut starts = [0; P];
             for (place, start) in starts.iter_mut().enumerate() {
-                *start = self.positions[(first + place).min(count - 1)] as usize;
+                *start = positions[(first + place).min(count - 1)] as usize;
             }
             let mut sums = [[simd.splat_f32s(0.0); V]; P];
             // SAFETY: `run` has checked that the window of every position lies in `x`, and the assertion above that there
             // are weights for every value under it.
             unsafe { sum::<S, P, V>(simd, self.x.as_ptr(), &starts, self.segments, self.run, weights.as_ptr(), &mut sums) };
             for (place, sums) in sums.iter().enumerate().take(count - first) {
-                let target = self.targets[first + place] as usize;
+                let target = targets[first + place] as usize;
                 for (vector, sum) in sums.iter().enumerate() {
                     let start = output + vector * S::F32_LANES;
                     let end = (start + S::F32_LANES).min(self.panels.columns);

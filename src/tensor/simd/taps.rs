@@ -6,6 +6,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::dispatch;
+use super::places::Places;
 use super::slide::Finish;
 
 /// What both directions read.
@@ -13,7 +14,7 @@ use super::slide::Finish;
 pub(crate) struct Windows<'a> {
     pub(crate) x: &'a [f32],
     /// Where the window of each position starts in `x`.
-    pub(crate) positions: &'a [u32],
+    pub(crate) positions: Places<'a>,
     /// The taps of the window, from its start.
     pub(crate) taps: &'a [u32],
     /// Whole vectors of channels, [`super::padded`].
@@ -23,9 +24,8 @@ pub(crate) struct Windows<'a> {
 impl Windows<'_> {
     fn check(&self) {
         assert!(self.columns.is_multiple_of(super::lanes()), "whole vectors");
-        let position = self.positions.iter().max().map_or(0, |position| *position as usize);
         let tap = self.taps.iter().max().map_or(0, |tap| *tap as usize);
-        assert!(position + tap + self.columns <= self.x.len(), "a window outside the input");
+        assert!(self.positions.greatest() + tap + self.columns <= self.x.len(), "a window outside the input");
     }
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Forward<'a> {
     pub(crate) weights: &'a [f32],
     pub(crate) y: &'a mut [f32],
     /// Where the outputs of each position start in `y`.
-    pub(crate) targets: &'a [u32],
+    pub(crate) targets: Places<'a>,
     /// How many of the columns are written.
     pub(crate) channels: usize,
     pub(crate) finish: Finish<'a>,
@@ -49,8 +49,7 @@ impl Forward<'_> {
         assert_eq!(self.windows.positions.len(), self.targets.len(), "a target for each position");
         assert_eq!(self.weights.len(), self.windows.taps.len() * self.windows.columns, "weights for each tap");
         assert!(self.channels <= self.windows.columns);
-        let target = self.targets.iter().max().map_or(0, |target| *target as usize);
-        assert!(target + self.channels <= self.y.len(), "outputs outside the output");
+        assert!(self.targets.greatest() + self.channels <= self.y.len(), "outputs outside the output");
         self.finish.check(self.channels, self.y);
         dispatch(self);
     }
@@ -65,6 +64,7 @@ impl WithSimd for Forward<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Windows { x, positions, taps, columns } = self.windows;
+        let (positions, targets) = (positions.get(), self.targets.get());
         for first in (0..positions.len()).step_by(POSITIONS) {
             let mut starts = [0; POSITIONS];
             for (place, start) in starts.iter_mut().enumerate() {
@@ -79,7 +79,7 @@ impl WithSimd for Forward<'_> {
                     sum(simd, x.as_ptr().add(column), &starts, taps, weights, columns, &mut sums);
                 }
                 let end = (column + S::F32_LANES).min(self.channels);
-                for (sum, target) in sums.iter().zip(self.targets[first..].iter().take(POSITIONS)) {
+                for (sum, target) in sums.iter().zip(targets[first..].iter().take(POSITIONS)) {
                     self.finish.write(simd, *sum, self.y, *target as usize, column..end);
                 }
             }
@@ -118,7 +118,7 @@ pub(crate) struct Backward<'a> {
     pub(crate) windows: Windows<'a>,
     pub(crate) dy: &'a [f32],
     /// Where the gradients of each position start in `dy`, whole vectors of them.
-    pub(crate) sources: &'a [u32],
+    pub(crate) sources: Places<'a>,
     /// (taps, columns).
     pub(crate) sums: &'a mut [f32],
 }
@@ -129,8 +129,7 @@ impl Backward<'_> {
         self.windows.check();
         assert_eq!(self.windows.positions.len(), self.sources.len(), "a gradient for each position");
         assert_eq!(self.sums.len(), self.windows.taps.len() * self.windows.columns, "a sum for each tap");
-        let source = self.sources.iter().max().map_or(0, |source| *source as usize);
-        assert!(source + self.windows.columns <= self.dy.len(), "gradients outside the gradient");
+        assert!(self.sources.greatest() + self.windows.columns <= self.dy.len(), "gradients outside the gradient");
         dispatch(self);
     }
 
@@ -143,7 +142,7 @@ impl Backward<'_> {
             *place = taps[tap + index] as usize + column;
         }
         let mut sums = [simd.splat_f32s(0.0); T];
-        for (position, source) in positions.iter().zip(self.sources) {
+        for (position, source) in positions.get().iter().zip(self.sources.get()) {
             // SAFETY: `run` has checked that whole vectors lie in `dy` at every source, and in `x` under every tap.
             unsafe {
                 let dy = self.dy.as_ptr().add(*source as usize + column).cast::<S::f32s>().read_unaligned();

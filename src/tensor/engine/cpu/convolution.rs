@@ -140,7 +140,7 @@ impl Convolution {
 
     fn slide(&self, x: &[f32], images: usize, y: &mut [f32], finish: Finish) {
         let pass = &self.windows.forward;
-        let (positions, targets) = pass.of(images);
+        let (positions, targets) = (pass.positions.of(images), pass.targets.of(images));
         if self.depthwise {
             let channels = self.geometry.out_channels;
             let windows = taps::Windows { x, positions, taps: &pass.segments, columns: padded(channels) };
@@ -228,12 +228,11 @@ impl Convolution {
         let (windows, columns) = (&self.windows, padded(self.geometry.out_channels));
         let (segments, run) = (&windows.forward.segments[..], windows.forward.run);
         if self.depthwise {
-            let (positions, _) = windows.forward.of(images);
+            let positions = windows.forward.positions.of(images);
             let read = taps::Windows { x, positions, taps: segments, columns };
-            return taps::Backward { windows: read, dy, sources: &windows.dy_positions[..positions.len()], sums }.run();
+            return taps::Backward { windows: read, dy, sources: windows.dy_positions.of(images), sums }.run();
         }
-        let lines = images * windows.lines_of_image;
-        let (x_lines, dy_lines) = (&windows.lines.0[..lines], &windows.lines.1[..lines]);
+        let [x_lines, dy_lines] = [0, 1].map(|side| windows.lines[side].of(images));
         let (x_step, dy_step, length) = (windows.step, windows.dy.pitch, windows.length);
         Outer { x, x_lines, x_step, dy, dy_lines, dy_step, length, segments, run, columns, sums }.run();
     }
@@ -246,7 +245,7 @@ impl Convolution {
         let finish = if add { Finish::Add } else { Finish::Write };
         let passes = self.windows.backward.iter().zip(&self.backward).zip(&self.back_taps);
         for ((pass, panels), taps) in passes.filter(|((pass, _), _)| !pass.segments.is_empty()) {
-            let (positions, targets) = pass.of(images);
+            let (positions, targets) = (pass.positions.of(images), pass.targets.of(images));
             if self.depthwise {
                 let channels = self.geometry.in_channels;
                 let windows = taps::Windows { x: dy, positions, taps: &pass.segments, columns: padded(channels) };

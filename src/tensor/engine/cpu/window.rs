@@ -5,6 +5,7 @@ use crate::tensor::geometry::Convolution;
 use crate::tensor::partition::with_scratch;
 use crate::tensor::simd::map::Through;
 use crate::tensor::simd::padded;
+use crate::tensor::simd::places::Table;
 
 /// How an image lies in scratch memory: lines and columns of zeros around it, and room for more channels.
 #[derive(Debug, Clone, Copy)]
@@ -102,12 +103,9 @@ impl Bordered {
 /// One sliding of a window over some images: which positions, what is under the window, and where results go.
 #[derive(Debug)]
 pub(super) struct Pass {
-    /// Positions of one image, and where the outputs of each go, from the starts of the images.
-    positions: Vec<u32>,
-    targets: Vec<u32>,
-    /// The same for a whole tile of images.
-    pub(super) tile_positions: Vec<u32>,
-    pub(super) tile_targets: Vec<u32>,
+    /// Where the window is, and where the outputs go.
+    pub(super) positions: Table,
+    pub(super) targets: Table,
     /// What is under the window, from its start.
     pub(super) segments: Vec<u32>,
     /// Values in each segment.
@@ -130,6 +128,8 @@ impl Pass {
         run: usize,
         pitch: usize,
         weight: impl Fn(usize, usize) -> usize,
+        images: usize,
+        [scratch, output]: [usize; 2],
     ) -> Self {
         taps.sort_by_key(|tap| tap.offset);
         // Offsets are counted from the lowest tap.
@@ -145,24 +145,11 @@ impl Pass {
                 segments = lines.iter().map(|line| line[0]).collect();
             }
         }
+        let (positions, targets): (Vec<usize>, Vec<usize>) =
+            positions.into_iter().map(|(position, target)| ((position + lowest) as usize, target)).unzip();
         let (positions, targets) =
-            positions.into_iter().map(|(position, target)| ((position + lowest) as u32, target as u32)).unzip();
-        Self { positions, targets, tile_positions: Vec::new(), tile_targets: Vec::new(), segments, run: length, rows }
-    }
-
-    fn tiled(mut self, images: usize, scratch: usize, output: usize) -> Self {
-        let all = |of_one: &[u32], step: usize| {
-            (0..images).flat_map(|image| of_one.iter().map(move |place| place + (image * step) as u32)).collect()
-        };
-        self.tile_positions = all(&self.positions, scratch);
-        self.tile_targets = all(&self.targets, output);
-        self
-    }
-
-    /// Positions and targets of the first `images` of a tile.
-    pub(super) fn of(&self, images: usize) -> (&[u32], &[u32]) {
-        let count = images * self.positions.len();
-        (&self.tile_positions[..count], &self.tile_targets[..count])
+            (Table::new(&positions, images, scratch), Table::new(&targets, images, output));
+        Self { positions, targets, segments, run: length, rows }
     }
 }
 
@@ -180,13 +167,12 @@ pub(super) struct Windows {
     /// To the input: one pass for every place of an input relative to the stride.
     pub(super) backward: Vec<Pass>,
     /// To the weights: where in `x` and in `dy` each line of outputs starts, for a tile; and the positions in a line.
-    pub(super) lines: (Vec<u32>, Vec<u32>),
-    pub(super) lines_of_image: usize,
+    pub(super) lines: [Table; 2],
     pub(super) length: usize,
     /// From one position to the next along a line of `x`.
     pub(super) step: usize,
     /// Every position of `dy`, for a tile.
-    pub(super) dy_positions: Vec<u32>,
+    pub(super) dy_positions: Table,
 }
 
 /// Positions of a tile, at least: so many share the weights while these are in a core's cache.
@@ -238,7 +224,7 @@ impl Windows {
             }
         }
         let run = if depthwise { 1 } else { in_channels };
-        let forward = Pass::new(positions, forward_taps, run, x.pitch, |tap, channel| channel * taps + tap);
+        let forward = Pass::new(positions, forward_taps, run, x.pitch, |tap, channel| channel * taps + tap, tile, [x.length(), output_size]);
 
         let mut backward = Vec::new();
         for phase in 0..stride[0] * stride[1] {
@@ -272,25 +258,21 @@ impl Windows {
                 continue;
             }
             let run = if depthwise { 1 } else { out_channels };
-            let pass = Pass::new(positions, meeting_taps, run, dy.pitch, |tap, channel| channel * inputs * taps + tap);
-            backward.push(pass.tiled(tile, dy.length(), height * width * in_channels));
+            let sizes = [dy.length(), height * width * in_channels];
+            let weight = |tap, channel| channel * inputs * taps + tap;
+            backward.push(Pass::new(positions, meeting_taps, run, dy.pitch, weight, tile, sizes));
         }
 
-        let of_tile = |of_one: Vec<usize>, step: usize| -> Vec<u32> {
-            (0..tile).flat_map(|image| of_one.iter().map(move |place| (place + image * step) as u32)).collect()
-        };
-        let x_lines = (0..output[0]).map(|line| start(line, 0) as usize).collect();
-        let dy_lines = (0..output[0]).map(|line| dy.at(line as isize, 0) as usize).collect();
-        let dy_all = (0..output[0] * output[1])
-            .map(|place| dy.at((place / output[1]) as isize, (place % output[1]) as isize) as usize)
-            .collect();
+        let x_lines: Vec<usize> = (0..output[0]).map(|line| start(line, 0) as usize).collect();
+        let dy_lines: Vec<usize> = (0..output[0]).map(|line| dy.at(line as isize, 0) as usize).collect();
+        let dy_all = (0..output[0] * output[1]).map(|place| ((place / output[1]) as isize, (place % output[1]) as isize));
+        let dy_all: Vec<usize> = dy_all.map(|(line, column)| dy.at(line, column) as usize).collect();
         Self {
-            lines: (of_tile(x_lines, x.length()), of_tile(dy_lines, dy.length())),
-            dy_positions: of_tile(dy_all, dy.length()),
-            lines_of_image: output[0],
+            lines: [Table::new(&x_lines, tile, x.length()), Table::new(&dy_lines, tile, dy.length())],
+            dy_positions: Table::new(&dy_all, tile, dy.length()),
             length: output[1],
             step: stride[1] * x.pitch,
-            forward: forward.tiled(tile, x.length(), output_size),
+            forward,
             backward,
             x,
             dy,
