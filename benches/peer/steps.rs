@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use pleach::error::Result;
 use pleach::network::{Draws, Executor, Mode as Pass, Model};
-use pleach::tensor::{self, Backend, Cpu, NoneTape};
+use pleach::tensor::{self, Backend, Cpu, Gradients, NoneTape};
 use pleach::train::optimizer::State;
 use pleach::train::parameters::Optimizer;
 
@@ -46,6 +46,8 @@ struct Work {
     labels: Vec<u32>,
     samples: Vec<u32>,
     steps: u64,
+    /// The memory of gradients, from step to step.
+    idle: Option<Gradients<f32, Cpu>>,
 }
 
 impl Work {
@@ -64,6 +66,7 @@ impl Work {
             labels: (0..batch).map(|i| i % networks::CLASSES as u32).collect(),
             samples: (0..batch).collect(),
             steps: 0,
+            idle: None,
         })
     }
 
@@ -81,9 +84,11 @@ impl Work {
 
     fn step(&mut self) -> Result<()> {
         self.steps += 1;
-        let Self { mode, pool, network, optimizer, pixels, labels, samples, steps } = self;
+        let Self { mode, pool, network, optimizer, pixels, labels, samples, steps, idle } = self;
         pool.install(|| match mode {
-            Mode::Training => train(network, optimizer, pixels, labels, Draws { seed: 0, epoch: *steps, samples }),
+            Mode::Training => {
+                train(network, optimizer, pixels, labels, Draws { seed: 0, epoch: *steps, samples }, idle)
+            }
             Mode::Inference => infer(network, pixels, labels.len()),
         })
     }
@@ -96,17 +101,27 @@ fn train(
     pixels: &[f32],
     labels: &[u32],
     draws: Draws,
+    idle: &mut Option<Gradients<f32, Cpu>>,
 ) -> Result<()> {
     let device = &network.device().clone();
     let pixels = device.upload(pixels)?;
-    let mut tape = tensor::tape(device, network.alloc_gradients()?)?;
+    let gradients = match idle.take() {
+        Some(mut gradients) => {
+            network.zero_gradients(&mut gradients)?;
+            gradients
+        }
+        None => network.alloc_gradients()?,
+    };
+    let mut tape = tensor::tape(device, gradients)?;
     let forward = network.forward(pixels, labels.len(), Pass::Train(Some(draws)), &[], &mut tape)?;
     let loss = Cpu::cross_entropy(&forward.logits, labels, 0.0, &mut tape)?;
     let loss = device.weighted_sum(&[(1.0, loss)], tape)?;
     assert!(loss.as_vec()[0].is_finite(), "a loss that is not finite");
     let mut gradients = tensor::backward(loss)?;
     optimizer.step(&SGD, SGD.lr(), network.parameters_mut(), &mut gradients)?;
-    network.update_statistics(&forward)
+    network.update_statistics(&forward)?;
+    *idle = Some(gradients);
+    Ok(())
 }
 
 fn infer(network: &Executor<Cpu>, pixels: &[f32], batch: usize) -> Result<()> {

@@ -24,7 +24,7 @@ pub mod shapes;
 mod sparse;
 pub mod weights;
 
-pub use executor::{Draws, Executor, Forward, Mode, Parameter, add_leaves};
+pub use executor::{Draws, Executor, Forward, Mode, Parameter, add_leaves, zero_leaves};
 pub use graph::{Graph, Layer, Op};
 pub use model::{HostTensor, Model};
 pub use parameters::{ParameterSpec, Role};

@@ -11,7 +11,7 @@ use super::sparsity::Sparsity;
 use super::{Progress, Stop, evaluation};
 use crate::data;
 use crate::error::{Error, Kind, Result};
-use crate::network::{Draws, Executor, Forward, Mode, add_leaves};
+use crate::network::{Draws, Executor, Forward, Mode, add_leaves, zero_leaves};
 use crate::tensor::{self, Backend, Flat, Gradients, NoneTape};
 
 /// How often the gradient's norm is looked at when nothing clips it. The loss is looked at every step.
@@ -104,6 +104,8 @@ pub fn pass<B: Backend>(
     let mut activity: Vec<Vec<f32>> = vec![Vec::new(); penalised.len()];
     let (mut loss_sum, mut right, mut seen) = (0.0f64, 0usize, 0usize);
     let mut last_finite_loss = None;
+    // The memory of gradients, from step to step.
+    let mut idle: Option<Gradients<f32, B>> = None;
     let begun = Instant::now();
     let mut told = begun;
     let augment = (!training.augment.is_empty()).then_some((&training.augment[..], task.seed, epoch));
@@ -125,8 +127,18 @@ pub fn pass<B: Backend>(
         };
         let others = peer.as_ref().map(|peer| peer.forward(pixels.clone(), epoch, indices)).transpose()?;
         let draws = Draws { seed: task.seed, epoch, samples: indices };
-        let mut gradients = network.alloc_gradients()?;
-        add_leaves(&mut gradients, connectors.parameters())?;
+        let gradients = match idle.take() {
+            Some(mut gradients) => {
+                network.zero_gradients(&mut gradients)?;
+                zero_leaves(&mut gradients, connectors.parameters(), device)?;
+                gradients
+            }
+            None => {
+                let mut gradients = network.alloc_gradients()?;
+                add_leaves(&mut gradients, connectors.parameters())?;
+                gradients
+            }
+        };
         let mut tape = tensor::tape(device, gradients)?;
         let forward = network.forward(pixels, batch.size, Mode::Train(Some(draws)), &keep, &mut tape)?;
         observe(&forward, network, &penalised, &mut activity);
@@ -181,6 +193,7 @@ pub fn pass<B: Backend>(
         }
         sparsity.after_step(count, network)?;
         network.update_statistics(&forward)?;
+        idle = Some(gradients);
 
         let logits = B::download(&forward.logits);
         let rows = logits.chunks(classes).enumerate();

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::Executor;
 use super::forward::{Forward, Mode};
 use super::lower::{Lowered, lower};
-use super::Executor;
 use crate::error::Result;
 use crate::network::graph::Op;
 use crate::tensor::engine::{Operation, Run};

@@ -140,7 +140,10 @@ impl<B: Backend> Executor<B> {
             return Err(Error::new(Kind::Internal, message));
         }
         if let Some(index) = keep.iter().find(|index| **index >= self.plan.nodes.len()) {
-            return Err(Error::new(Kind::Internal, format!("layer {index} of {} was to be kept", self.plan.nodes.len())));
+            return Err(Error::new(
+                Kind::Internal,
+                format!("layer {index} of {} was to be kept", self.plan.nodes.len()),
+            ));
         }
         Ok(())
     }

@@ -23,7 +23,8 @@ pub(super) struct Lowered {
 pub(super) fn lower(graph: &Graph, plan: &Plan, keep: &[usize], training: bool) -> Result<Lowered> {
     let count = plan.nodes.len();
     let head = heads(graph, plan, keep);
-    let mut lowering = Lowering { graph, plan, values: vec![0; count], steps: Vec::new(), sizes: vec![plan.image.size()] };
+    let mut lowering =
+        Lowering { graph, plan, values: vec![0; count], steps: Vec::new(), sizes: vec![plan.image.size()] };
     let (mut normalizations, mut random) = (Vec::new(), Vec::new());
     for layer in 0..count {
         if head[layer] != layer {
@@ -186,7 +187,9 @@ impl Lowering<'_> {
             Op::StochasticDepth { .. } => Operation::Scale { run: shape.size() },
             // The others are computed above.
             Op::Add => Operation::Add(after),
-            Op::BatchNorm { .. } | Op::Relu | Op::Relu6 | Op::Silu | Op::HardSwish | Op::Sigmoid => Operation::Apply(after),
+            Op::BatchNorm { .. } | Op::Relu | Op::Relu6 | Op::Silu | Op::HardSwish | Op::Sigmoid => {
+                Operation::Apply(after)
+            }
         }
     }
 }

@@ -124,11 +124,7 @@ impl<B: Backend> Executor<B> {
 
     /// Sets the gradients of all trainable parameters to zero, in place.
     pub fn zero_gradients(&self, gradients: &mut Gradients<f32, B>) -> Result<()> {
-        for parameter in self.trainable() {
-            let values = gradients.get_or_alloc_mut(&parameter.tensor).map_err(B::error)?;
-            self.device.try_fill_with_zeros(values).map_err(B::error)?;
-        }
-        Ok(())
+        zero_leaves(gradients, &self.parameters, &self.device)
     }
 
     /// Sets the gradients of masked weights to zero.
@@ -176,6 +172,19 @@ pub fn add_leaves<B: Backend>(gradients: &mut Gradients<f32, B>, parameters: &[P
         leaves.add(&parameter.tensor);
     }
     gradients.retain_leafs(&leaves.ids);
+    Ok(())
+}
+
+/// Sets the gradients of the trainable ones of `parameters` to zero, in place.
+pub fn zero_leaves<B: Backend>(
+    gradients: &mut Gradients<f32, B>,
+    parameters: &[Parameter<B>],
+    device: &B,
+) -> Result<()> {
+    for parameter in parameters.iter().filter(|parameter| parameter.role.trainable()) {
+        let values = gradients.get_or_alloc_mut(&parameter.tensor).map_err(B::error)?;
+        device.try_fill_with_zeros(values).map_err(B::error)?;
+    }
     Ok(())
 }
 

@@ -1,8 +1,10 @@
 //! - this file: whole networks
 //! - `operations`: a small graph with every operation that the networks here lack
 //! - `draws`: dropout and stochastic depth
+//! - `engines`: the engine against the operations one by one
 
 mod draws;
+mod engines;
 mod operations;
 
 use super::*;

@@ -107,13 +107,7 @@ macro_rules! vectorized {
 }
 
 /// `y = f(scale x + shift + other)`; scale and shift are tables.
-pub(crate) fn affine(
-    x: &[f32],
-    [scale, shift]: [&[f32]; 2],
-    other: Option<&[f32]>,
-    function: Function,
-    y: &mut [f32],
-) {
+pub(crate) fn affine(x: &[f32], [scale, shift]: [&[f32]; 2], other: Option<&[f32]>, function: Function, y: &mut [f32]) {
     match other {
         None => for_function!(function, affine_alone(x, scale, shift, y)),
         Some(other) => for_function!(function, affine_with(x, scale, shift, other, y)),

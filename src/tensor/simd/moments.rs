@@ -57,7 +57,10 @@ impl WithSimd for Moments<'_> {
                 sums[0] = simd.add_f32s(sums[0], a);
                 products[0] = simd.mul_add_f32s(a, b, products[0]);
             }
-            let [sum, product] = [sums, products].map(#[inline(always)] |[a, b, c, d]| simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d)));
+            let [sum, product] = [sums, products].map(
+                #[inline(always)]
+                |[a, b, c, d]| simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d)),
+            );
             for (total, sum) in [(&mut self.sums[range.clone()], sum), (&mut self.products[range], product)] {
                 let sum = simd.add_f32s(load(simd, total), sum);
                 store(simd, total, sum);

@@ -38,7 +38,10 @@ impl Outer<'_> {
         let Some(segment) = self.segments.iter().max() else { return };
         let last = self.x_lines.greatest() + *segment as usize + (self.length - 1) * self.x_step + self.run;
         assert!(last <= self.x.len(), "a window outside the input");
-        assert!(self.dy_lines.greatest() + (self.length - 1) * self.dy_step + self.columns <= self.dy.len(), "a line outside the gradient");
+        assert!(
+            self.dy_lines.greatest() + (self.length - 1) * self.dy_step + self.columns <= self.dy.len(),
+            "a line outside the gradient"
+        );
         dispatch(self);
     }
 
@@ -76,7 +79,8 @@ impl Outer<'_> {
             // `dy`.
             unsafe {
                 let (x, dy) = (self.x.as_ptr().add(x), self.dy.as_ptr().add(dy));
-                sum::<S, R, V>(simd, [x, dy], [self.x_step, self.dy_step], self.length, &mut sums);
+                let steps = [self.x_step, self.dy_step];
+                sum::<S, R, V>(simd, [x, dy], steps, self.length, &mut sums);
             }
         }
         for (place, sums) in sums.iter().enumerate() {

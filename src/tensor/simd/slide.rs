@@ -40,7 +40,11 @@ impl Panels {
         };
         let panels = self.values.par_chunks_mut(rows.len() * 2 * lanes).enumerate();
         // Small ones are packed sooner than they are handed around.
-        if rows.len() * columns < 1 << 15 { panels.with_min_len(usize::MAX).for_each(pack) } else { panels.for_each(pack) }
+        if rows.len() * columns < 1 << 15 {
+            panels.with_min_len(usize::MAX).for_each(pack)
+        } else {
+            panels.for_each(pack)
+        }
     }
 }
 
@@ -79,7 +83,11 @@ impl Slide<'_> {
     pub(crate) fn run(self) {
         let columns = self.panels.columns;
         assert_eq!(self.positions.len(), self.targets.len(), "a target for each position");
-        assert_eq!(self.panels.rows, self.segments.len() * self.run, "a row of weights for each value under the window");
+        assert_eq!(
+            self.panels.rows,
+            self.segments.len() * self.run,
+            "a row of weights for each value under the window"
+        );
         let Some(segment) = self.segments.iter().max() else { return };
         let last = self.positions.greatest() + *segment as usize + self.run;
         assert!(last <= self.x.len(), "a window outside the input");
@@ -117,7 +125,9 @@ impl Slide<'_> {
             let mut sums = [[simd.splat_f32s(0.0); V]; P];
             // SAFETY: `run` has checked that the window of every position lies in `x`, and the assertion above that there
             // are weights for every value under it.
-            unsafe { sum::<S, P, V>(simd, self.x.as_ptr(), &starts, self.segments, self.run, weights.as_ptr(), &mut sums) };
+            unsafe {
+                sum::<S, P, V>(simd, self.x.as_ptr(), &starts, self.segments, self.run, weights.as_ptr(), &mut sums)
+            };
             for (place, sums) in sums.iter().enumerate().take(count - first) {
                 let target = targets[first + place] as usize;
                 for (vector, sum) in sums.iter().enumerate() {

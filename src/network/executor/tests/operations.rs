@@ -18,11 +18,11 @@ fn normalization(name: &str, channels: usize, input: &str) -> String {
     )
 }
 
-fn simple(name: &str, op: &str, inputs: &str) -> String {
+pub(super) fn simple(name: &str, op: &str, inputs: &str) -> String {
     format!(r#"{{"name":"{name}","op":{op},"inputs":{inputs}}}"#)
 }
 
-fn graph(layers: &[String]) -> Graph {
+pub(super) fn graph(layers: &[String]) -> Graph {
     Graph::from_json(format!(r#"{{"input":[5,6,4],"layers":[{}]}}"#, layers.join(",")).as_bytes()).unwrap()
 }
 

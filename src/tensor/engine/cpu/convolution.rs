@@ -164,7 +164,14 @@ impl Convolution {
     }
 
     /// Computes the gradients. `weight` is as it was in the run forwards; `sums` has [`Convolution::sums`] numbers.
-    pub(super) fn backward(&mut self, x: &[f32], weight: &[f32], incoming: Incoming, outgoing: Outgoing, sums: &mut Buffer) {
+    pub(super) fn backward(
+        &mut self,
+        x: &[f32],
+        weight: &[f32],
+        incoming: Incoming,
+        outgoing: Outgoing,
+        sums: &mut Buffer,
+    ) {
         if outgoing.dx.is_some() {
             self.pack_backward(weight);
         }
@@ -303,7 +310,12 @@ fn pack_taps(target: &mut Vec<f32>, weight: &[f32], rows: &[u32], kernel: usize,
 
 /// Runs `work` on some images laid out as `layout` says, led through a normalization if asked; without a copy where they
 /// lie like that already.
-fn with_bordered<R>(layout: &Bordered, images: &[f32], through: Option<(Through, &[f32])>, work: impl FnOnce(&[f32]) -> R) -> R {
+fn with_bordered<R>(
+    layout: &Bordered,
+    images: &[f32],
+    through: Option<(Through, &[f32])>,
+    work: impl FnOnce(&[f32]) -> R,
+) -> R {
     if layout.is_plain() && through.is_none() {
         return work(images);
     }

@@ -87,11 +87,13 @@ impl Engine {
     pub fn run<T: Tape<f32, Cpu>>(&self, run: Run<Cpu>, tape: &mut T) -> Result<Outcome<Cpu>> {
         let device = run.pixels.device().clone();
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let fresh = || Workspace::new(&self.program).ok_or_else(|| Error::new(Kind::Internal, "a network without kernels"));
+        let fresh =
+            || Workspace::new(&self.program).ok_or_else(|| Error::new(Kind::Internal, "a network without kernels"));
         let mut workspace = idle.map_or_else(fresh, Ok)?;
         workspace.begin(&run)?;
         let statistics = workspace.forward(run.training && T::OWNS_TAPE, run.training);
-        let outputs = self.program.program.outputs.iter().map(|value| tensor(&device, workspace.value(*value).to_vec()));
+        let outputs =
+            self.program.program.outputs.iter().map(|value| tensor(&device, workspace.value(*value).to_vec()));
         let outputs: Vec<Flat<Cpu>> = outputs.collect::<Result<_>>()?;
         if !(run.training && T::OWNS_TAPE) {
             workspace.end();
@@ -244,7 +246,9 @@ impl Workspace {
                 let inputs = before.map_or(&[][..], |before| &plan.program.steps[before].inputs);
                 for value in step.inputs.iter().chain(inputs) {
                     readers[*value] -= 1;
-                    if readers[*value] == 0 && let Some(buffer) = self.values[*value].take() {
+                    if readers[*value] == 0
+                        && let Some(buffer) = self.values[*value].take()
+                    {
                         self.memory.give(buffer);
                     }
                 }
@@ -309,7 +313,8 @@ impl Workspace {
         };
         let step = &plan.program.steps[before];
         let mut kernel = std::mem::replace(&mut self.kernels[before], Kernel::Other);
-        if let (Kernel::Convolution(convolution), Operation::Convolution { weight, bias, .. }) = (&mut kernel, &step.operation)
+        if let (Kernel::Convolution(convolution), Operation::Convolution { weight, bias, .. }) =
+            (&mut kernel, &step.operation)
         {
             convolution.pack_forward(&self.parameters[*weight]);
             if let Some(bias) = bias {
@@ -359,7 +364,15 @@ impl Workspace {
                             let inputs: Vec<&[f32]> = step.inputs.iter().map(|value| self.value(*value)).collect();
                             let factors = self.factors[number].as_deref();
                             let y = self.value(number + 1);
-                            others::backward(operation, place, (&inputs, y), factors, &mut g, (&mut dx, add), self.batch);
+                            others::backward(
+                                operation,
+                                place,
+                                (&inputs, y),
+                                factors,
+                                &mut g,
+                                (&mut dx, add),
+                                self.batch,
+                            );
                             self.gradients[*value] = Some(dx);
                         }
                         self.memory.give(g);
@@ -420,7 +433,8 @@ impl Workspace {
     fn normalize_back(&mut self, number: usize, normalize: &mut Normalize, parameters: &[usize; 4], mut g: Buffer) {
         let plan = Arc::clone(&self.plan);
         let inputs = &plan.program.steps[number].inputs;
-        let mut other = inputs.get(1).filter(|other| self.needs_gradient(**other)).map(|other| (*other, self.gradient(*other)));
+        let mut other =
+            inputs.get(1).filter(|other| self.needs_gradient(**other)).map(|other| (*other, self.gradient(*other)));
         let [mut dweight, mut dbias] =
             [parameters[0], parameters[1]].map(|number| std::mem::take(&mut self.gradients_of_parameters[number]));
         let mut memory = std::mem::take(&mut self.memory);

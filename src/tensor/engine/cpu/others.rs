@@ -141,10 +141,8 @@ pub(super) fn backward(
     batch: usize,
 ) {
     let (in_image, out_image) = (dx.len() / batch, g.len() / batch);
-    let elementwise = matches!(
-        operation,
-        Operation::Apply(_) | Operation::Add(_) | Operation::Product | Operation::Scale { .. }
-    );
+    let elementwise =
+        matches!(operation, Operation::Apply(_) | Operation::Add(_) | Operation::Product | Operation::Scale { .. });
     if !sum && !elementwise {
         dx.par_chunks_mut(ELEMENTS).for_each(|dx| dx.fill(0.0));
     }
@@ -180,14 +178,16 @@ pub(super) fn backward(
             );
         }
         Operation::Gate { channels } if input == 0 => {
-            dx.par_chunks_mut(in_image).zip(g.par_chunks(out_image)).zip(inputs[1].par_chunks(*channels)).for_each(
-                |((dx, g), gate)| map::times_row(dx, g, gate, true),
-            );
+            dx.par_chunks_mut(in_image)
+                .zip(g.par_chunks(out_image))
+                .zip(inputs[1].par_chunks(*channels))
+                .for_each(|((dx, g), gate)| map::times_row(dx, g, gate, true));
         }
         Operation::Gate { channels } => {
-            dx.par_chunks_mut(*channels).zip(g.par_chunks(out_image)).zip(inputs[0].par_chunks(out_image)).for_each(
-                |((dgate, g), x)| map::sum_products(dgate, g, x),
-            );
+            dx.par_chunks_mut(*channels)
+                .zip(g.par_chunks(out_image))
+                .zip(inputs[0].par_chunks(out_image))
+                .for_each(|((dgate, g), x)| map::sum_products(dgate, g, x));
         }
         Operation::Concatenate { channels } => {
             let all: usize = channels.iter().sum();

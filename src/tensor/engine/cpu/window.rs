@@ -147,8 +147,7 @@ impl Pass {
         }
         let (positions, targets): (Vec<usize>, Vec<usize>) =
             positions.into_iter().map(|(position, target)| ((position + lowest) as usize, target)).unzip();
-        let (positions, targets) =
-            (Table::new(&positions, images, scratch), Table::new(&targets, images, output));
+        let (positions, targets) = (Table::new(&positions, images, scratch), Table::new(&targets, images, output));
         Self { positions, targets, segments, run: length, rows }
     }
 }
@@ -224,7 +223,15 @@ impl Windows {
             }
         }
         let run = if depthwise { 1 } else { in_channels };
-        let forward = Pass::new(positions, forward_taps, run, x.pitch, |tap, channel| channel * taps + tap, tile, [x.length(), output_size]);
+        let forward = Pass::new(
+            positions,
+            forward_taps,
+            run,
+            x.pitch,
+            |tap, channel| channel * taps + tap,
+            tile,
+            [x.length(), output_size],
+        );
 
         let mut backward = Vec::new();
         for phase in 0..stride[0] * stride[1] {
@@ -233,7 +240,9 @@ impl Windows {
             let meeting = |axis: usize| -> Vec<(usize, isize)> {
                 let (s, d) = (stride[axis] as isize, dilation[axis] as isize);
                 let met = (0..kernel[axis]).map(|k| (k, phase[axis] as isize - k as isize * d));
-                met.filter(|(_, distance)| distance.rem_euclid(s) == 0).map(|(k, distance)| (k, distance.div_euclid(s))).collect()
+                met.filter(|(_, distance)| distance.rem_euclid(s) == 0)
+                    .map(|(k, distance)| (k, distance.div_euclid(s)))
+                    .collect()
             };
             let (lines, columns) = (meeting(0), meeting(1));
             let mut meeting_taps = Vec::new();
@@ -265,7 +274,8 @@ impl Windows {
 
         let x_lines: Vec<usize> = (0..output[0]).map(|line| start(line, 0) as usize).collect();
         let dy_lines: Vec<usize> = (0..output[0]).map(|line| dy.at(line as isize, 0) as usize).collect();
-        let dy_all = (0..output[0] * output[1]).map(|place| ((place / output[1]) as isize, (place % output[1]) as isize));
+        let dy_all =
+            (0..output[0] * output[1]).map(|place| ((place / output[1]) as isize, (place % output[1]) as isize));
         let dy_all: Vec<usize> = dy_all.map(|(line, column)| dy.at(line, column) as usize).collect();
         Self {
             lines: [Table::new(&x_lines, tile, x.length()), Table::new(&dy_lines, tile, dy.length())],
