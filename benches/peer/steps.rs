@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use pleach::error::Result;
 use pleach::network::{Draws, Executor, Mode as Pass, Model};
-use pleach::tensor::{self, Backend, Cpu, Gradients, NoneTape};
+use pleach::tensor::{self, Backend, Cpu, Flat, Gradients, NoneTape};
 use pleach::train::optimizer::State;
 use pleach::train::parameters::Optimizer;
 
@@ -46,7 +46,8 @@ struct Work {
     labels: Vec<u32>,
     samples: Vec<u32>,
     steps: u64,
-    /// The memory of gradients, from step to step.
+    /// The memory of images and of gradients, from step to step.
+    input: Option<Flat<Cpu>>,
     idle: Option<Gradients<f32, Cpu>>,
 }
 
@@ -66,6 +67,7 @@ impl Work {
             labels: (0..batch).map(|i| i % networks::CLASSES as u32).collect(),
             samples: (0..batch).collect(),
             steps: 0,
+            input: None,
             idle: None,
         })
     }
@@ -84,7 +86,7 @@ impl Work {
 
     fn step(&mut self) -> Result<()> {
         self.steps += 1;
-        let Self { mode, pool, network, optimizer, pixels, labels, samples, steps, idle } = self;
+        let Self { mode, pool, network, optimizer, pixels, labels, samples, steps, input, idle } = self;
         pool.install(|| match mode {
             Mode::Training => {
                 train(network, optimizer, pixels, labels, Draws { seed: 0, epoch: *steps, samples }, idle)
@@ -101,10 +103,10 @@ fn train(
     pixels: &[f32],
     labels: &[u32],
     draws: Draws,
-    idle: &mut Option<Gradients<f32, Cpu>>,
+    (input, idle): (&mut Option<Flat<Cpu>>, &mut Option<Gradients<f32, Cpu>>),
 ) -> Result<()> {
     let device = &network.device().clone();
-    let pixels = device.upload(pixels)?;
+    let pixels = tensor::refill(device, input, pixels)?;
     let gradients = match idle.take() {
         Some(mut gradients) => {
             network.zero_gradients(&mut gradients)?;

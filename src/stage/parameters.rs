@@ -83,7 +83,7 @@ impl Split {
 
 /// The version of the code that works out a network's logits on images: of evaluate stages, and of teachers' logits that
 /// the store keeps.
-pub const INFERENCE: u32 = 2;
+pub const INFERENCE: u32 = 3;
 
 impl Parameters {
     /// The kind as the manifest writes it.
@@ -103,11 +103,11 @@ impl Parameters {
     /// results of the old code are not taken for the new.
     pub fn implementation(&self) -> u32 {
         match self {
-            Parameters::Train { .. } => 1,
-            Parameters::Distill { .. } => 1,
-            Parameters::Regularize { .. } => 1,
-            Parameters::Prune { .. } => 2,
-            Parameters::FineTune { .. } => 1,
+            Parameters::Train { .. } => 2,
+            Parameters::Distill { .. } => 2,
+            Parameters::Regularize { .. } => 2,
+            Parameters::Prune { .. } => 3,
+            Parameters::FineTune { .. } => 2,
             Parameters::Import { .. } => 1,
             Parameters::Evaluate { .. } => INFERENCE,
         }

@@ -303,6 +303,15 @@ pub fn tape<B: Backend>(device: &B, gradients: Gradients<f32, B>) -> Result<Owne
     Ok(tape)
 }
 
+/// A tensor of `values`, in the memory of `slot` if that has as many; what was in it before is overwritten.
+pub fn refill<B: Backend>(device: &B, slot: &mut Option<Flat<B>>, values: &[f32]) -> Result<Flat<B>> {
+    match slot {
+        Some(tensor) if length(tensor) == values.len() => B::overwrite(tensor, values)?,
+        _ => *slot = Some(device.upload(values)?),
+    }
+    Ok(slot.clone().expect("it was just filled"))
+}
+
 /// Runs the tape backwards from `loss` and returns the gradients of the leaves.
 pub fn backward<B: Backend>(loss: Scalar<B, OwnedTape<f32, B>>) -> Result<Gradients<f32, B>> {
     loss.try_backward().map_err(B::error)

@@ -30,7 +30,7 @@ pub(crate) mod partition;
 mod recording;
 pub(crate) mod simd;
 
-pub use backend::{Backend, backward, global_norm, tape};
+pub use backend::{Backend, backward, global_norm, refill, tape};
 pub use dfdx::tensor::{Cpu, Gradients, NoneTape, OwnedTape, Tape};
 
 /// A run of `f32` on device `B`, without a tape. Its logical dimensions are kept beside it.

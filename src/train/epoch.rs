@@ -104,7 +104,8 @@ pub fn pass<B: Backend>(
     let mut activity: Vec<Vec<f32>> = vec![Vec::new(); penalised.len()];
     let (mut loss_sum, mut right, mut seen) = (0.0f64, 0usize, 0usize);
     let mut last_finite_loss = None;
-    // The memory of gradients, from step to step.
+    // The memory of images and of gradients, from step to step.
+    let mut input: Option<Flat<B>> = None;
     let mut idle: Option<Gradients<f32, B>> = None;
     let begun = Instant::now();
     let mut told = begun;
@@ -115,7 +116,7 @@ pub fn pass<B: Backend>(
             return Err(Stop::Cancelled);
         }
         let lr = rates[step];
-        let pixels = device.upload(&batch.pixels)?;
+        let pixels = tensor::refill(device, &mut input, &batch.pixels)?;
         let answer = match teacher {
             Teacher::None => None,
             Teacher::Logits(known) => Some(Answer { logits: device.upload(&known.of(indices))?, kept: Vec::new() }),
