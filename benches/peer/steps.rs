@@ -89,7 +89,7 @@ impl Work {
         let Self { mode, pool, network, optimizer, pixels, labels, samples, steps, input, idle } = self;
         pool.install(|| match mode {
             Mode::Training => {
-                train(network, optimizer, pixels, labels, Draws { seed: 0, epoch: *steps, samples }, idle)
+                train(network, optimizer, pixels, labels, Draws { seed: 0, epoch: *steps, samples }, (input, idle))
             }
             Mode::Inference => infer(network, pixels, labels.len()),
         })

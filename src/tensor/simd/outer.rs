@@ -126,15 +126,15 @@ unsafe fn sum<S: Simd, const R: usize, const V: usize>(
     let mut total = *sums;
     for _ in 0..length {
         let mut gradient = [simd.splat_f32s(0.0); V];
-        for v in 0..V {
+        for (v, gradient) in gradient.iter_mut().enumerate() {
             // SAFETY: one of the V vectors at this place.
-            gradient[v] = unsafe { dy.cast::<S::f32s>().add(v).read_unaligned() };
+            *gradient = unsafe { dy.cast::<S::f32s>().add(v).read_unaligned() };
         }
-        for r in 0..R {
+        for (r, total) in total.iter_mut().enumerate() {
             // SAFETY: one of the R values at this place.
             let value = simd.splat_f32s(unsafe { *x.add(r) });
             for v in 0..V {
-                total[r][v] = simd.mul_add_f32s(gradient[v], value, total[r][v]);
+                total[v] = simd.mul_add_f32s(gradient[v], value, total[v]);
             }
         }
         // No `add`: after the last place these may point further than one past the end.

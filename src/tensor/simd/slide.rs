@@ -217,9 +217,9 @@ unsafe fn sum<S: Simd, const P: usize, const V: usize>(
         }
         for j in 0..run {
             let mut w = [simd.splat_f32s(0.0); V];
-            for v in 0..V {
+            for (v, w) in w.iter_mut().enumerate() {
                 // SAFETY: weights are read in order, V for each of the `segments.len() · run` rows.
-                w[v] = unsafe { weights.add(v).read_unaligned() };
+                *w = unsafe { weights.add(v).read_unaligned() };
             }
             for p in 0..P {
                 // SAFETY: one of the `run` values of the segment.

@@ -307,7 +307,7 @@ impl Workspace {
         normalize.settle(mean, variance, weight, bias);
         let plan = Arc::clone(&self.plan);
         let inputs = &plan.program.steps[number].inputs;
-        let other = inputs.get(1).map(|other| *other);
+        let other = inputs.get(1).copied();
         let Some(before) = plan.convolution_before[number] else {
             return normalize.apply(self.value(inputs[0]), other.map(|other| self.value(other)), y);
         };

@@ -130,16 +130,16 @@ impl Normalize {
         let this = &*self;
         let work = g.par_chunks_mut(share).zip(x.par_chunks(share)).zip(y.par_chunks(share));
         let work = work.zip(moments.par_chunks_mut(2 * channels));
-        let gather = |(((g, x), y), moments): (((&mut [f32], &[f32]), &[f32]), &mut [f32])| {
+        let gather = |g: &mut [f32], x: &[f32], y: &[f32], moments: &mut [f32]| {
             map::weigh_by_slope(g, y, x, [&this.scale, &this.shift], this.after.into());
             moments.fill(0.0);
             let (sums, products) = moments.split_at_mut(channels);
             Moments { x: g, other: Some(x), center: &this.mean[..channels], sums, products }.run();
         };
         match other {
-            None => work.for_each(gather),
+            None => work.for_each(|(((g, x), y), moments)| gather(g, x, y, moments)),
             Some((other, add)) => work.zip(other.par_chunks_mut(share)).for_each(|((((g, x), y), moments), other)| {
-                gather((((&mut *g, x), y), moments));
+                gather(&mut *g, x, y, moments);
                 map::give(other, g, add);
             }),
         }
