@@ -13,6 +13,9 @@ use crate::run;
 
 /// Runs what is missing and prints the results.
 pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
+    if let Some(name) = std::env::var("PLEACH_SIMD").ok().filter(|name| !name.is_empty()) {
+        crate::tensor::limit_vectors(&name)?;
+    }
     device(&arguments.device)?;
     let cancel = signals::install()?;
     let session = Session::open(&arguments.manifest)?;

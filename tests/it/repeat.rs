@@ -24,6 +24,40 @@ fn results_do_not_depend_on_threads_or_jobs() {
     assert!(all[0].len() == 5 && all.iter().all(|results| *results == all[0]), "{all:#?}");
 }
 
+/// Each of these is compiled apart, and this machine takes only the widest by itself.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn results_do_not_depend_on_the_width_of_vectors() {
+    let results = |vectors: &str| {
+        let convolutions = SMALL
+            .replace(r#"{ arch = "mlp", hidden = [24] }"#, r#"{ arch = "resnet", depth = 8, width = 5 }"#)
+            .replace(r#"{ arch = "mlp", hidden = [12] }"#, r#"{ arch = "densenet", depth = 10, growth = 3 }"#)
+            .replace("limit = 300", "limit = 100");
+        let project = Project::new(&convolutions);
+        let mut command = project.command(&["run", "pleach.toml", "--json"]);
+        command.env("PLEACH_SIMD", vectors);
+        crate::support::Running::start(command).wait().expect(0);
+        project.results()
+    };
+    let widest = results("");
+    assert_eq!(results("scalar"), widest);
+    if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
+        assert_eq!(results("avx2"), widest);
+    }
+}
+
+#[test]
+fn vectors_that_do_not_exist_are_told() {
+    let project = Project::new(SMALL);
+    let mut command = project.command(&["run", "pleach.toml"]);
+    command.env("PLEACH_SIMD", "wide");
+    let told = crate::support::Running::start(command).wait().expect(2).stderr;
+    insta::assert_snapshot!(told, @r"
+    error: there are no `wide` vectors to be limited to
+      help: `PLEACH_SIMD` can be `avx2` or `scalar`, or be left out
+    ");
+}
+
 #[test]
 fn a_second_run_does_nothing() {
     let project = Project::new(SMALL);

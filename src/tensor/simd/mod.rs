@@ -23,10 +23,30 @@ use std::sync::OnceLock;
 
 use pulp::{Arch, Simd, WithSimd};
 
+use crate::error::{Error, Kind, Result};
+
+static ARCH: OnceLock<Arch> = OnceLock::new();
+
 /// Runs `work` compiled for this processor.
 pub(crate) fn dispatch<W: WithSimd>(work: W) -> W::Output {
-    static ARCH: OnceLock<Arch> = OnceLock::new();
     ARCH.get_or_init(Arch::new).dispatch(work)
+}
+
+/// Uses narrower vectors than the processor has, for comparisons: `avx2`, or `scalar` for none. To be called before
+/// anything is computed; results are the same bits.
+///
+/// # Errors
+/// When the name is another, the processor has no such vectors, or something has been computed already.
+pub fn limit_vectors(name: &str) -> Result<()> {
+    let arch = match name {
+        "scalar" => Some(Arch::Scalar),
+        #[cfg(target_arch = "x86_64")]
+        "avx2" => pulp::x86::V3::try_new().map(Arch::V3),
+        _ => None,
+    };
+    let refused = || Error::new(Kind::Usage, format!("there are no `{name}` vectors to be limited to"));
+    let error = || refused().hint("`PLEACH_SIMD` can be `avx2` or `scalar`, or be left out");
+    arch.filter(|arch| ARCH.set(*arch).is_ok()).map(|_| ()).ok_or_else(error)
 }
 
 /// How many `f32` a vector holds.

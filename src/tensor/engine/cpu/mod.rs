@@ -14,6 +14,8 @@ mod window;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rayon::prelude::*;
+
 use convolution::{Convolution, Incoming, Outgoing};
 use memory::{Buffer, Memory};
 use normalize::Normalize;
@@ -23,6 +25,7 @@ use crate::error::{Error, Kind, Result};
 use crate::tensor::backend::length;
 use crate::tensor::geometry::{Convolution as Geometry, Window};
 use crate::tensor::ops::batch_norm::BatchStatistics;
+use crate::tensor::partition::ELEMENTS;
 use crate::tensor::recording::{expect_length, tensor};
 use crate::tensor::simd::map::{self, Function};
 use crate::tensor::simd::slide::Finish;
@@ -111,7 +114,8 @@ impl Engine {
             workspace.backward(incoming);
             for (number, values) in workspace.trained() {
                 let slot: &mut Vec<f32> = gradients.get_or_alloc_mut(&parameters[number])?;
-                map::give(slot, values, true);
+                let shares = slot.par_chunks_mut(ELEMENTS).zip(values.par_chunks(ELEMENTS));
+                shares.for_each(|(slot, values)| map::give(slot, values, true));
             }
             workspace.end();
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
@@ -187,10 +191,12 @@ impl Workspace {
         if run.parameters.len() != self.parameters.len() {
             return Err(Error::new(Kind::Internal, "a network with other parameters"));
         }
-        for (values, parameter) in self.parameters.iter_mut().zip(run.parameters) {
+        let parameters = self.parameters.par_iter_mut().zip(run.parameters);
+        parameters.try_for_each(|(values, parameter)| {
             expect_length("a parameter", parameter, &[values.len()])?;
             parameter.copy_into(values);
-        }
+            Ok::<(), Error>(())
+        })?;
         let mut image = self.memory.take(length(run.pixels));
         run.pixels.copy_into(&mut image);
         self.values[0] = Some(image);
@@ -327,8 +333,7 @@ impl Workspace {
             let finish = Finish::Affine { scale: &normalize.scale, shift: &normalize.shift, other, relu };
             convolution.forward(self.value(step.inputs[0]), y, finish, None);
             if !relu && function != Function::Identity {
-                use rayon::prelude::*;
-                y.par_chunks_mut(crate::tensor::partition::ELEMENTS).for_each(|y| map::apply(y, function));
+                y.par_chunks_mut(ELEMENTS).for_each(|y| map::apply(y, function));
             }
         }
         self.kernels[before] = kernel;

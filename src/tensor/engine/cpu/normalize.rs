@@ -78,13 +78,14 @@ impl Normalize {
         for (x, moments) in x.chunks(share).zip(moments.chunks_exact(2 * channels)) {
             let rows = (x.len() / channels) as f64;
             let total = count + rows;
+            // Once for all channels: divisions are slow.
+            let (of_row, weight, between) = (1.0 / rows, rows / total, count * rows / total);
             for channel in 0..channels {
                 let (sum, product) = (f64::from(moments[channel]), f64::from(moments[channels + channel]));
-                let difference = f64::from(x[channel]) + sum / rows - mean[channel];
-                mean[channel] += difference * rows / total;
+                let difference = f64::from(x[channel]) + sum * of_row - mean[channel];
+                mean[channel] += difference * weight;
                 // Rounding must not make it negative.
-                let of_share = (product - sum * sum / rows).max(0.0);
-                squares[channel] += of_share + difference * difference * count * rows / total;
+                squares[channel] += (product - sum * sum * of_row).max(0.0) + difference * difference * between;
             }
             count = total;
         }
