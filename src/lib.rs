@@ -10,6 +10,7 @@
 //! - [`plan`]: what a run would do, and why
 //! - [`graph`]: the DAG of stages
 //! - [`manifest`]: from the bytes of a file to checked stages
+//! - [`expression`]: arithmetic that a manifest writes out
 //! - [`stage`]: what each kind of stage reads, writes, is keyed by, and does
 //! - [`train`]: the training loop and its parts
 //! - [`prune`]: making networks smaller
@@ -27,6 +28,7 @@
 pub mod cli;
 pub mod data;
 pub mod error;
+pub mod expression;
 pub mod graph;
 pub mod manifest;
 pub mod network;

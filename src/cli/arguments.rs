@@ -70,6 +70,14 @@ pub struct Manifest {
     pub sets: Vec<String>,
 }
 
+/// A part of a matrix.
+#[derive(Debug, Args)]
+pub struct Only {
+    /// Only the part of the matrix with these values, such as `criterion=l1,seed=1`
+    #[arg(long, value_name = "AXIS=VALUE", value_delimiter = ',')]
+    pub only: Vec<String>,
+}
+
 /// `pleach run`.
 #[derive(Debug, Args)]
 pub struct Run {
@@ -78,6 +86,8 @@ pub struct Run {
     /// Only these stages and what they need
     #[arg(value_name = "STAGE")]
     pub stages: Vec<String>,
+    #[command(flatten)]
+    pub only: Only,
     /// Stages at once
     #[arg(long, short, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: u16,
@@ -99,6 +109,9 @@ pub struct Run {
     /// Print events to stdout, one JSON object a line
     #[arg(long)]
     pub json: bool,
+    /// Show how far the run is on a page, on loopback only; on a free port if none is given
+    #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true, default_missing_value = "0")]
+    pub serve: Option<u16>,
 }
 
 /// `pleach plan`.
@@ -109,6 +122,11 @@ pub struct Plan {
     /// Only these stages and what they need
     #[arg(value_name = "STAGE")]
     pub stages: Vec<String>,
+    #[command(flatten)]
+    pub only: Only,
+    /// A line for every stage of a matrix, instead of a counted one for a section
+    #[arg(long)]
+    pub expand: bool,
     /// Plan as if these stages were to run again
     #[arg(long, value_name = "STAGE")]
     pub refresh: Vec<String>,
@@ -146,6 +164,9 @@ pub struct Graph {
     /// How to draw it
     #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
     pub format: GraphFormat,
+    /// A node for every stage of a matrix, instead of a counted one for a section
+    #[arg(long)]
+    pub expand: bool,
 }
 
 /// How a graph is drawn.
@@ -167,6 +188,11 @@ pub struct Report {
     /// How to write it
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub format: ReportFormat,
+    #[command(flatten)]
+    pub only: Only,
+    /// Write it to a file instead of stdout
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// How a report is written.
@@ -174,8 +200,12 @@ pub struct Report {
 pub enum ReportFormat {
     /// Tables
     Text,
-    /// One JSON array
+    /// One JSON object
     Json,
+    /// Comma-separated values
+    Csv,
+    /// A page to look at, in one file
+    Html,
 }
 
 /// `pleach export`.

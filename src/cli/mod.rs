@@ -4,6 +4,7 @@
 //! - `session`: what most commands begin with: manifest, graph, targets, store;
 //! - `output`: stdout and stderr, and how errors look;
 //! - `progress`: a run's events as bars, lines or JSON;
+//! - `serve`: a run as a page on loopback;
 //! - one file a command.
 
 mod arguments;
@@ -21,6 +22,7 @@ mod progress;
 mod report;
 mod run;
 mod schema;
+mod serve;
 mod session;
 mod signals;
 

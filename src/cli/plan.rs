@@ -12,15 +12,16 @@ use crate::report;
 /// Shows what a run would do and why.
 pub fn plan(arguments: &arguments::Plan, global: &Global) -> Result<(), Failure> {
     let session = Session::open(&arguments.manifest)?;
-    let targets = session.targets(&arguments.stages)?;
-    let refresh = arguments.refresh.iter().map(|name| session.stage(name)).collect::<Result<HashSet<usize>>>()?;
+    let targets = session.targets(&arguments.stages, &arguments.only.only)?;
+    let refresh = arguments.refresh.iter().map(|name| session.stages(name)).collect::<Result<Vec<_>>>()?;
+    let refresh: HashSet<usize> = refresh.concat().into_iter().collect();
     let store = store(global)?;
     let digests = plan::data_digests(&session.manifest, &session.graph.needed(&targets))?;
     let plan = plan::plan(&session.manifest, &session.graph, &targets, &store, &digests, &refresh)?;
     if arguments.json {
         output::stdout(&format!("{:#}\n", report::plan::json(&plan, &session.manifest)));
     } else {
-        output::stdout(&report::plan::text(&plan, &session.manifest));
+        output::stdout(&report::plan::text(&plan, &session.manifest, arguments.expand));
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use super::output;
 use crate::report::duration;
 use crate::run::Event;
+use crate::run::status::Status;
 
 /// Shows events.
 pub enum Reporter {
@@ -46,6 +47,8 @@ impl Clock {
 /// A terminal's bars.
 pub struct Bars {
     all: MultiProgress,
+    /// The whole run, below the bars of its stages.
+    run: Option<ProgressBar>,
     running: HashMap<String, ProgressBar>,
     clocks: Clocks,
 }
@@ -56,14 +59,14 @@ impl Reporter {
         if json {
             Reporter::Json
         } else if output::is_terminal() {
-            Reporter::Bars(Bars { all: MultiProgress::new(), running: HashMap::new(), clocks: HashMap::new() })
+            Reporter::Bars(Bars { all: MultiProgress::new(), run: None, running: HashMap::new(), clocks: HashMap::new() })
         } else {
             Reporter::Lines(HashMap::new())
         }
     }
 
-    /// Shows one event.
-    pub fn event(&mut self, event: &Event) {
+    /// Shows one event; `status` has taken note of it.
+    pub fn event(&mut self, event: &Event, status: &Status) {
         match self {
             Reporter::Json => {
                 let json = serde_json::to_string(event).expect("events are plain data");
@@ -75,7 +78,10 @@ impl Reporter {
                     output::stderr(&line);
                 }
             }
-            Reporter::Bars(bars) => bars.event(event),
+            Reporter::Bars(bars) => {
+                bars.event(event);
+                bars.run(event, status);
+            }
         }
     }
 }
@@ -200,7 +206,11 @@ impl Bars {
                 self.remove(stage);
                 let style = ProgressStyle::with_template("{prefix:>14.bold} {bar:20.cyan/dim} {wide_msg}")
                     .expect("a fixed template");
-                let bar = self.all.add(ProgressBar::new(0).with_style(style.progress_chars("━━─")));
+                let bar = ProgressBar::new(0).with_style(style.progress_chars("━━─"));
+                let bar = match &self.run {
+                    Some(run) => self.all.insert_before(run, bar),
+                    None => self.all.add(bar),
+                };
                 bar.set_prefix(stage.clone());
                 bar.set_message(kind.clone());
                 self.running.insert(stage.clone(), bar);
@@ -234,6 +244,31 @@ impl Bars {
             }
             other => self.print(other),
         }
+    }
+
+    /// Shows how far the whole run is: stages, the time that is left, and every section.
+    fn run(&mut self, event: &Event, status: &Status) {
+        if matches!(event, Event::RunFinished { .. }) {
+            if let Some(bar) = self.run.take() {
+                bar.finish_and_clear();
+            }
+            return;
+        }
+        let (done, all) = status.done();
+        let bar = self.run.get_or_insert_with(|| {
+            let style = ProgressStyle::with_template("{prefix:>14.bold} {bar:20.green/dim} {wide_msg}");
+            let style = style.expect("a fixed template").progress_chars("━━─");
+            self.all.add(ProgressBar::new(all as u64).with_style(style).with_prefix("all"))
+        });
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+        let left = status.left().map_or(String::new(), |left| format!(", {} left", duration(left)));
+        let section = |(name, [done, all, running]): (&str, [usize; 3])| {
+            let mark = if running > 0 { "*" } else { "" };
+            format!("{name}{mark} {done}/{all}")
+        };
+        let sections: Vec<String> = status.sections().into_iter().map(section).collect();
+        bar.set_message(format!("{done}/{all}{left}  {}", sections.join("  ")));
     }
 
     /// Takes a bar off the screen. A stage can have one from before: it was stopped, or lost an input and runs again.

@@ -1,26 +1,36 @@
 //! `pleach report`.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use super::arguments::{self, Global, ReportFormat};
 use super::session::{Session, store};
-use super::{Failure, output};
+use super::{Failure, export, output};
 use crate::error::{Error, Kind};
 use crate::plan::{self, State};
-use crate::report::{results, table};
+use crate::report::document::{Source, document};
+use crate::report::{bytes, html, results, sweep, sweep_table, table};
+use crate::stage::Parameters;
 
-/// Prints the results that are in the store.
+/// Prints the results that are in the store, or writes them to a file.
 pub fn report(arguments: &arguments::Report, global: &Global) -> Result<(), Failure> {
     let session = Session::open(&arguments.manifest)?;
     let (manifest, graph) = (&session.manifest, &session.graph);
-    let targets = session.targets(&[])?;
+    let targets = session.targets(&[], &arguments.only.only)?;
     let store = store(global)?;
     let digests = plan::data_digests(manifest, graph.order())?;
     let plan = plan::plan(manifest, graph, &targets, &store, &digests, &HashSet::new())?;
     let mut records = vec![None; manifest.stages.len()];
-    for planned in plan.stages {
-        if let State::Cached(record) = planned.state {
-            records[planned.stage] = Some(*record);
+    // How many evaluations of each section there are, of how many.
+    let mut present: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    for planned in &plan.stages {
+        let stage = &manifest.stages[planned.stage];
+        let is_there = matches!(planned.state, State::Cached(_));
+        if matches!(stage.parameters, Parameters::Evaluate { .. }) {
+            let (there, all) = present.entry(stage.template.clone()).or_default();
+            (*there, *all) = (*there + usize::from(is_there), *all + 1);
+        }
+        if let State::Cached(record) = &planned.state {
+            records[planned.stage] = Some((**record).clone());
         }
     }
     let evaluations = results::evaluations(manifest, &records, &store)?;
@@ -29,17 +39,43 @@ pub fn report(arguments: &arguments::Report, global: &Global) -> Result<(), Fail
         let hint = format!("run `pleach run {}`", arguments.manifest.path.display());
         return Err(error.at(store.root()).hint(hint).into());
     }
-    match arguments.format {
+    let path = arguments.manifest.path.display().to_string();
+    let source = Source { manifest, path: &path, graph, plan: &plan, records: &records, store: &store };
+    let text = match arguments.format {
         ReportFormat::Text => {
-            for evaluation in &evaluations {
-                output::stdout(&format!("{}\n", table::evaluation(evaluation)));
-                output::stdout(&format!("accuracy by class, in per cent\n{}\n", table::per_class(evaluation)));
-            }
+            sweep_table::missing(&present).lines().for_each(output::stderr);
+            texts(&evaluations, manifest)
         }
+        ReportFormat::Csv => sweep_table::csv(&sweep::groups(&evaluations, manifest)),
         ReportFormat::Json => {
-            let json = serde_json::to_string_pretty(&evaluations).expect("results are plain data");
-            output::stdout(&format!("{json}\n"));
+            let document = document(&source, &evaluations, false)?;
+            format!("{}\n", serde_json::to_string_pretty(&document).expect("results are plain data"))
         }
+        ReportFormat::Html => {
+            let document = document(&source, &evaluations, true)?;
+            html::page(&serde_json::to_string(&document).expect("results are plain data"))
+        }
+    };
+    match &arguments.output {
+        Some(path) => {
+            export::write(path, text.as_bytes())?;
+            output::stdout(&format!("{}: the report, {}\n", path.display(), bytes(text.len() as u64)));
+        }
+        None => output::stdout(&text),
     }
     Ok(())
+}
+
+/// The results as tables: of a sweep, groups over seeds; else every evaluation by itself.
+pub fn texts(evaluations: &[results::Evaluation], manifest: &crate::manifest::Manifest) -> String {
+    if sweep::is_swept(evaluations) {
+        let groups = sweep::groups(evaluations, manifest);
+        let compared = sweep::compared(evaluations, &groups, manifest);
+        return format!("{}{}", sweep_table::groups(&groups, evaluations), sweep_table::compared(&compared));
+    }
+    let one = |evaluation| {
+        let (table, classes) = (table::evaluation(evaluation), table::per_class(evaluation));
+        format!("{table}\naccuracy by class, in per cent\n{classes}\n")
+    };
+    evaluations.iter().map(one).collect()
 }

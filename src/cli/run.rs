@@ -1,15 +1,17 @@
 //! `pleach run`.
 
 use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::arguments::{self, Global};
 use super::progress::Reporter;
 use super::session::{Session, store};
-use super::{Failure, output, signals};
+use super::{Failure, output, report, serve, signals};
 use crate::error::{Error, Kind, Result};
 use crate::plan::data_digests;
-use crate::report::{results, table};
+use crate::report::{results, sweep, table};
 use crate::run;
+use crate::run::status::{self, Status};
 
 /// Runs what is missing and prints the results.
 pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
@@ -19,14 +21,19 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
     device(&arguments.device)?;
     let cancel = signals::install()?;
     let session = Session::open(&arguments.manifest)?;
-    let targets = session.targets(&arguments.stages)?;
-    let refresh: HashSet<usize> =
-        arguments.refresh.iter().map(|name| session.stage(name)).collect::<Result<HashSet<usize>>>()?;
+    let targets = session.targets(&arguments.stages, &arguments.only.only)?;
     let store = store(global)?;
     let needed = session.graph.needed(&targets);
-    if let Some(name) = arguments.refresh.iter().find(|name| session.stage(name).is_ok_and(|s| !needed.contains(&s))) {
-        let message = format!("`--refresh {name}`: the stages that were asked for do not need `{name}`");
-        return Err(Error::new(Kind::Usage, message).hint(format!("name `{name}` among the stages to run")).into());
+    let is_needed: HashSet<usize> = needed.iter().copied().collect();
+    let mut refresh = HashSet::new();
+    for name in &arguments.refresh {
+        // Of a section, those that are needed.
+        let stages: Vec<usize> = session.stages(name)?.into_iter().filter(|stage| is_needed.contains(stage)).collect();
+        if stages.is_empty() {
+            let message = format!("`--refresh {name}`: the stages that were asked for do not need `{name}`");
+            return Err(Error::new(Kind::Usage, message).hint(format!("name `{name}` among the stages to run")).into());
+        }
+        refresh.extend(stages);
     }
     let digests = data_digests(&session.manifest, &needed)?;
     let options = run::Options {
@@ -37,6 +44,17 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
         refresh,
     };
     let mut reporter = Reporter::new(arguments.json);
+    let shows_time = arguments.serve.is_some() || matches!(reporter, Reporter::Bars(_));
+    let took = if shows_time { status::history(&session.manifest, &store) } else { Default::default() };
+    let status = Arc::new(Mutex::new(Status::new(&session.manifest, &needed, options.jobs, took)));
+    if let Some(port) = arguments.serve {
+        serve::start(port, &session.manifest.pipeline.name, Arc::clone(&status))?;
+    }
+    let mut told = |event: &run::Event| {
+        let mut status = status.lock().unwrap_or_else(PoisonError::into_inner);
+        status.update(event);
+        reporter.event(event, &status);
+    };
     let (manifest, graph) = (&session.manifest, &session.graph);
     let request = run::Request {
         manifest,
@@ -47,11 +65,26 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
         options: &options,
         cancel: &cancel,
     };
-    let summary = run::run(&request, &mut |event| reporter.event(event))?;
+    let (summary, found) = match manifest.search {
+        None => (run::run(&request, &mut told)?, None),
+        Some(_) => {
+            let (summary, decision) = run::run_searching(&request, &mut told)?;
+            (summary, Some(decision))
+        }
+    };
     drop(reporter);
+    if let Some(decision) = found.filter(|_| !arguments.json) {
+        output::stdout(&crate::report::plan::search(&decision, manifest));
+    }
     let shown = if arguments.json { Ok(Vec::new()) } else { results::evaluations(manifest, &summary.records, &store) };
-    for evaluation in shown.iter().flatten() {
-        output::stdout(&format!("{}\n", table::evaluation(evaluation)));
+    match &shown {
+        Ok(evaluations) if sweep::is_swept(evaluations) => output::stdout(&report::texts(evaluations, manifest)),
+        Ok(evaluations) => {
+            for evaluation in evaluations {
+                output::stdout(&format!("{}\n", table::evaluation(evaluation)));
+            }
+        }
+        Err(_) => {}
     }
     match summary.failure {
         // A stage's failure was told as an event when it happened.

@@ -1,11 +1,15 @@
 //! What most commands begin with.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+use indexmap::IndexSet;
 
 use super::arguments::{self, Global};
 use super::{Failure, output};
 use crate::error::{Error, Kind, Result};
 use crate::graph::StageGraph;
+use crate::manifest::matrix::template_of;
 use crate::manifest::{self, Manifest};
 use crate::store::{Options, Store};
 
@@ -26,23 +30,88 @@ impl Session {
         Ok(Self { manifest, graph })
     }
 
-    /// The indices of `names`, or of all stages when there are none.
-    pub fn targets(&self, names: &[String]) -> Result<Vec<usize>> {
-        if names.is_empty() {
-            return Ok((0..self.manifest.stages.len()).collect());
+    /// The indices of the stages that `names` mean, or of all when there are none, as far as they lie in the part of the
+    /// matrix that `only` (each `AXIS=VALUE`) leaves. A stage that an axis does not reach lies in every part of it.
+    pub fn targets(&self, names: &[String], only: &[String]) -> Result<Vec<usize>> {
+        let part = self.part(only)?;
+        let stages = &self.manifest.stages;
+        let all = if names.is_empty() {
+            (0..stages.len()).collect()
+        } else {
+            names.iter().map(|name| self.stages(name)).collect::<Result<Vec<_>>>()?.concat()
+        };
+        let is_in = |stage: &usize| {
+            let reaching = stages[*stage].coordinates.iter();
+            reaching.clone().all(|(axis, value)| part.get(axis).is_none_or(|values| values.contains(value)))
+        };
+        let picked: Vec<usize> = all.into_iter().filter(is_in).collect();
+        if picked.is_empty() {
+            return Err(Error::new(Kind::Usage, "no stage lies in this part of the matrix")
+                .hint("`pleach plan MANIFEST --expand` lists the stages with their values"));
         }
-        names.iter().map(|name| self.stage(name)).collect()
+        Ok(picked)
+    }
+
+    /// The values of axes that `only` names.
+    fn part(&self, only: &[String]) -> Result<BTreeMap<usize, Vec<usize>>> {
+        let axes = &self.manifest.axes;
+        let mut part: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for pair in only {
+            let usage = |message: String| Error::new(Kind::Usage, message);
+            let (axis, label) = pair.split_once('=').ok_or_else(|| {
+                usage(format!("`--only {pair}` has no value")).hint("write `--only AXIS=VALUE`, such as `seed=1`")
+            })?;
+            let place = axes.iter().position(|other| other.name == axis.trim()).ok_or_else(|| {
+                let names = axes.iter().map(|axis| axis.name.as_str());
+                hinted(usage(format!("the manifest has no axis `{}`", axis.trim())), axis.trim(), names)
+            })?;
+            let labels = &axes[place].labels;
+            let value = labels.iter().position(|other| other == label.trim()).ok_or_else(|| {
+                let error = usage(format!("`{}` is no value of the axis `{}`", label.trim(), axis.trim()));
+                hinted(error, label.trim(), labels.iter().map(String::as_str))
+            })?;
+            part.entry(place).or_default().push(value);
+        }
+        Ok(part)
+    }
+
+    /// The indices of the stages that `name` means: one, or all instances of a section.
+    pub fn stages(&self, name: &str) -> Result<Vec<usize>> {
+        let stages = &self.manifest.stages;
+        if let Some(stage) = stages.get_index_of(name) {
+            return Ok(vec![stage]);
+        }
+        let of_section: Vec<usize> = (0..stages.len()).filter(|stage| stages[*stage].template == name).collect();
+        if !of_section.is_empty() {
+            return Ok(of_section);
+        }
+        let error = Error::new(Kind::Usage, format!("the manifest has no stage `{name}`"));
+        let of_same = stages.iter().filter(|(_, stage)| stage.template == template_of(name));
+        let instances: Vec<&str> = of_same.map(|(name, _)| name.as_str()).collect();
+        let templates: IndexSet<&str> = stages.values().map(|stage| stage.template.as_str()).collect();
+        Err(match &instances[..] {
+            [] => hinted(error, name, templates.iter().copied()),
+            instances => hinted(error, name, instances.iter().copied()),
+        })
     }
 
     /// The index of one stage.
     pub fn stage(&self, name: &str) -> Result<usize> {
-        self.manifest.stages.get_index_of(name).ok_or_else(|| {
-            let error = Error::new(Kind::Usage, format!("the manifest has no stage `{name}`"));
-            match manifest::nearest::hint(name, self.manifest.stages.keys().map(String::as_str)) {
-                Some(hint) => error.hint(hint),
-                None => error,
+        match self.stages(name)?[..] {
+            [stage] => Ok(stage),
+            ref all => {
+                let first = self.manifest.stages.get_index(all[0]).expect("in range").0;
+                let message = format!("`{name}` is {} stages", all.len());
+                Err(Error::new(Kind::Usage, message).hint(format!("name one, such as `{first}`")))
             }
-        })
+        }
+    }
+}
+
+fn hinted<'a>(error: Error, name: &str, names: impl IntoIterator<Item = &'a str> + Clone) -> Error {
+    match manifest::nearest::hint(name, names) {
+        Some(hint) => error.hint(hint),
+        None => error,
     }
 }
 

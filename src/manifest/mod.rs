@@ -6,7 +6,9 @@
 //! - `value` parses TOML into a tree in which every key and value knows its place, and merges `--set`;
 //! - `reader` takes typed values out of a table, and notes unknown and missing keys; `scalar` takes single values, and
 //!   notes wrong types and values out of range; `spans` remembers where they stood and which were wrong;
-//! - `decode` (one file a section) turns tables into the types that stages are made of;
+//! - `matrix` reads `[matrix]` and puts values in place of `${matrix.x}`;
+//! - `decode` (one file a section) turns tables into the types that stages are made of; `decode::instances` makes one
+//!   manifest with axes into many stages;
 //! - `validate` checks what needs the whole manifest: names, cycles, layers, shapes, sizes;
 //! - `order` puts inputs first, or finds the circles;
 //! - `diagnostic` is how all of them report: many at once, each with its place and a hint; `nearest` finds the name that
@@ -19,6 +21,7 @@
 mod decode;
 mod describe;
 pub mod diagnostic;
+pub mod matrix;
 pub mod nearest;
 pub mod order;
 mod reader;
@@ -38,6 +41,7 @@ use crate::data::{Constants, Decoding, Origin, Outline, Source};
 use crate::network::arch::Architecture;
 use crate::stage::Parameters;
 use diagnostic::{Diagnostics, Invalid};
+pub use decode::report::variable;
 pub use source::{Place, Sources, Span};
 pub use spans::Spans;
 
@@ -52,8 +56,14 @@ pub struct Manifest {
     pub data: IndexMap<String, Data>,
     /// `[networks.*]`, by name.
     pub networks: IndexMap<String, NamedNetwork>,
-    /// `[stages.*]`, by name, in the order of the file.
+    /// The axes of `[matrix]`, in the order of the file.
+    pub axes: Vec<Axis>,
+    /// The instances of `[stages.*]`, by name, in the order of the file.
     pub stages: IndexMap<String, Stage>,
+    /// `[report]`.
+    pub report: Report,
+    /// `[search]`.
+    pub search: Option<Search>,
     /// What is allowed but probably not meant.
     pub warnings: Vec<diagnostic::Diagnostic>,
 }
@@ -67,6 +77,84 @@ pub struct Pipeline {
     pub description: String,
     /// The seed of every stage and split that gives none.
     pub seed: u64,
+}
+
+/// An axis of `[matrix]`.
+#[derive(Debug, Clone)]
+pub struct Axis {
+    /// Its name.
+    pub name: String,
+    /// Its values as instances are named.
+    pub labels: Vec<String>,
+    /// The same as numbers and words; the label of a value that is a table.
+    pub values: Vec<serde_json::Value>,
+}
+
+/// `[report]`: how results are shown.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// The axes that tell groups of results apart; all but `seed` when absent.
+    pub group_by: Option<Vec<usize>>,
+    /// The axis that a chart has a panel for each value of.
+    pub panel: Option<usize>,
+    /// The methods to be held against each other.
+    pub compare: Option<Comparison>,
+    /// Measures of the user's own with their expressions, in the order of the file.
+    pub metrics: Vec<(String, String)>,
+}
+
+/// `[search]`: an axis of which not every value is run.
+#[derive(Debug, Clone)]
+pub struct Search {
+    /// The axis: values from the mildest on, or rungs.
+    pub axis: usize,
+    /// The section of evaluate stages that it looks at.
+    pub evaluate: String,
+    /// Where it is named.
+    pub evaluate_span: Span,
+    /// The section of the model that counts.
+    pub model: Option<String>,
+    /// Where it is named.
+    pub model_span: Span,
+    /// How it decides.
+    pub strategy: Strategy,
+}
+
+/// How a search decides.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Strategy {
+    /// The last value whose accuracy is at most `drop` below the reference's.
+    Bisect {
+        /// A share of right answers.
+        drop: f64,
+    },
+    /// The best candidates of each rung go on to the next.
+    Halving {
+        /// The axes whose values compete.
+        over: Vec<usize>,
+        /// The share that goes on.
+        keep: f64,
+    },
+}
+
+impl Search {
+    /// The axes that it decides on.
+    pub fn axes(&self) -> Vec<usize> {
+        let over: &[usize] = match &self.strategy {
+            Strategy::Halving { over, .. } => over,
+            Strategy::Bisect { .. } => &[],
+        };
+        over.iter().copied().chain([self.axis]).collect()
+    }
+}
+
+/// The values of one axis held against each other.
+#[derive(Debug, Clone, Copy)]
+pub struct Comparison {
+    /// The axis.
+    pub axis: usize,
+    /// The value that the others are held against.
+    pub against: Option<usize>,
 }
 
 /// `[data.NAME]`: where a set comes from and how it is split.
@@ -149,15 +237,19 @@ struct Unreadable {
 /// `[stages.NAME]`: its parameters after defaults, and the names it refers to.
 #[derive(Debug, Clone)]
 pub struct Stage {
+    /// The name of its section.
+    pub template: String,
+    /// The axes that reach it, each with the place of its value.
+    pub coordinates: Vec<matrix::Coordinate>,
     /// Everything that decides the result and is not an input.
     pub parameters: Parameters,
     /// The seed, its own or the pipeline's.
     pub seed: u64,
-    /// The name of the data set, for stages that read one.
+    /// The instance of `[data.NAME]`, for stages that read one.
     pub data: Option<String>,
     /// The file with the weights, for a stage that imports them. Relative paths are resolved against the manifest.
     pub file: Option<PathBuf>,
-    /// The `[networks.NAME]` that its network came from; a label.
+    /// The instance of `[networks.NAME]` that its network came from; a label.
     pub network: Option<String>,
     /// Other stages it needs, by role (`teacher`, `from`, `models.0`).
     pub inputs: IndexMap<String, Reference>,
@@ -196,6 +288,7 @@ pub fn parse(path: &Path, bytes: &[u8], sets: &[String]) -> Result<Manifest, Inv
     let decoded = tree.map(|tree| decode::manifest(tree, path, &mut diagnostics));
     let Some((mut manifest, unreadable)) = decoded else { return Err(Invalid::Wrong { diagnostics, sources }) };
     validate::validate(&manifest, &unreadable, &mut diagnostics);
+    decode::search::check(&mut manifest, &unreadable, &mut diagnostics);
     if diagnostics.has_errors() {
         return Err(Invalid::Wrong { diagnostics, sources });
     }

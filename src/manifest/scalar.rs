@@ -140,12 +140,12 @@ pub fn choice<T: Copy>(
     found
 }
 
-/// Notes that `value` is of the wrong type, or is a variable, which no value can be yet.
+/// Notes that `value` is of the wrong type, or is a variable where none can be.
 pub fn wrong(diagnostics: &mut Diagnostics, what: &str, value: &Value, wanted: &str) {
     match &value.content {
         Content::String(text) if text.contains("${") => diagnostics
-            .error(value.span, format!("{what} holds a variable, and there are none"))
-            .hint("`${…}` stands for an axis of `[matrix]`, which this version does not have yet"),
+            .error(value.span, format!("{what} cannot hold a variable"))
+            .hint("`${…}` can stand in `[stages]`, `[networks]` and `[data]`"),
         content => {
             diagnostics.error(value.span, format!("{what} is {}", content.name())).label(format!("expected {wanted}"))
         }

@@ -6,6 +6,7 @@ use super::DataDigests;
 use crate::data::Outline;
 use crate::error::Result;
 use crate::manifest::Manifest;
+use crate::manifest::matrix::template_of;
 use crate::stage::key::{self, Fields};
 use crate::stage::{DataInput, Description, ImportInput, NetworkInput, import};
 use crate::store::{Digest, Record};
@@ -86,6 +87,7 @@ pub fn data_digests(manifest: &Manifest, stages: &[usize]) -> Result<DataDigests
         if let Some(path) = &definition.file {
             if !digests.files.contains_key(path) {
                 let digest = import::digest(path).map_err(|error| {
+                    let stage = template_of(stage);
                     error.hint(format!(
                         "say where the weights are with `path` of `[stages.{stage}]`, or with `--set stages.{stage}.path=…`"
                     ))
@@ -98,6 +100,7 @@ pub fn data_digests(manifest: &Manifest, stages: &[usize]) -> Result<DataDigests
         if !digests.sets.contains_key(name) {
             let data = &manifest.data[name];
             let hash = data.origin().digest().map_err(|error| {
+                let name = template_of(name);
                 error.hint(format!(
                     "say where they are with `path` of `[data.{name}]`, or with `--set data.{name}.path=…`"
                 ))

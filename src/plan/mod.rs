@@ -4,12 +4,14 @@
 //! - `describe`: a stage of the manifest and the results it takes, made into a description with its key;
 //! - `earlier`: results in the store that a stage can be compared with;
 //! - `reason`: old → new values, with the place of the new one;
+//! - `search`: which of a searched axis' stages are wanted;
 //! - `explain`: everything one stage's key is made of.
 
 mod describe;
 mod earlier;
 pub mod explain;
 mod reason;
+pub mod search;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -26,8 +28,10 @@ pub use reason::{Change, Origin, Reason};
 /// What would happen to the stages that a run was asked for, inputs first.
 #[derive(Debug)]
 pub struct Plan {
-    /// One entry a stage.
+    /// One entry a stage. Stages that a search has ruled out have none.
     pub stages: Vec<Planned>,
+    /// What the manifest's search has come to.
+    pub search: Option<search::Decision>,
 }
 
 /// One stage of a plan.
@@ -48,6 +52,8 @@ pub enum State {
     Run(Reason),
     /// It depends on what these stages turn out to make.
     Maybe(Vec<usize>),
+    /// The search may want it.
+    Open,
 }
 
 impl Plan {
@@ -57,7 +63,7 @@ impl Plan {
         (
             count(|s| matches!(s, State::Cached(_))),
             count(|s| matches!(s, State::Run(_))),
-            count(|s| matches!(s, State::Maybe(_))),
+            count(|s| matches!(s, State::Maybe(_) | State::Open)),
         )
     }
 }
@@ -111,5 +117,25 @@ pub fn plan(
         }
         stages.push(Planned { stage, state });
     }
-    Ok(Plan { stages })
+    let search = manifest.search.is_some().then(|| searched(manifest, graph, store, &mut stages));
+    Ok(Plan { stages, search })
+}
+
+/// Leaves out what the search does not want.
+fn searched(manifest: &Manifest, graph: &StageGraph, store: &Store, stages: &mut Vec<Planned>) -> search::Decision {
+    let mut seen = vec![None; manifest.stages.len()];
+    for Planned { stage, state } in stages.iter() {
+        if let State::Cached(record) = state {
+            seen[*stage] = search::seen(manifest, *stage, record, store);
+        }
+    }
+    let decision = search::decide(manifest, graph, &|stage| seen[stage]);
+    stages.retain_mut(|planned| {
+        let open = decision.open.contains(&planned.stage);
+        if open && !matches!(planned.state, State::Cached(_)) {
+            planned.state = State::Open;
+        }
+        open || decision.wanted.contains(&planned.stage)
+    });
+    decision
 }

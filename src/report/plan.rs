@@ -1,44 +1,137 @@
 //! A plan as text and as JSON.
 
+use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 use crate::manifest::Manifest;
-use crate::plan::{Change, Origin, Plan, Reason, State};
+use crate::manifest::matrix::Coordinate;
+use crate::plan::search::Decision;
+use crate::plan::{Change, Origin, Plan, Planned, Reason, State};
 
 /// How many differences of a stage are shown; the rest are counted.
 const SHOWN: usize = 8;
 
-/// A plan as text: one line a stage, and under it what changed.
-pub fn text(plan: &Plan, manifest: &Manifest) -> String {
+/// A plan as text: one line a stage, and under it what changed. The stages of a matrix are one counted line a section,
+/// unless `expand` is set.
+pub fn text(plan: &Plan, manifest: &Manifest, expand: bool) -> String {
     let name = |stage: usize| manifest.stages.get_index(stage).expect("in range").0.as_str();
-    let width = plan.stages.iter().map(|s| name(s.stage).chars().count()).max().unwrap_or(0);
-    let mut out = String::new();
+    let mut lines: IndexMap<&str, Vec<&Planned>> = IndexMap::new();
     for planned in &plan.stages {
-        let (word, why) = match &planned.state {
-            State::Cached(record) => ("cached", record.key.short()),
-            State::Maybe(after) => {
-                let names: Vec<String> = after.iter().map(|stage| format!("`{}`", name(*stage))).collect();
-                ("maybe", format!("depends on what {} will make", names.join(", ")))
-            }
-            State::Run(Reason::New) => ("run", "nothing like it is in the store".to_owned()),
-            State::Run(Reason::Gone) => ("run", "its result is not in the store any more".to_owned()),
-            State::Run(Reason::Refresh) => ("run", "asked for with --refresh".to_owned()),
-            State::Run(Reason::Changed(changes)) => ("run", summary(changes)),
+        let stage = &manifest.stages[planned.stage];
+        let line = if expand { name(planned.stage) } else { stage.template.as_str() };
+        lines.entry(line).or_default().push(planned);
+    }
+    let label = |line: &str, stages: &[&Planned]| match stages {
+        [one] if manifest.stages[one.stage].coordinates.is_empty() => line.to_owned(),
+        [one] => name(one.stage).to_owned(),
+        many => format!("{line} x {}", many.len()),
+    };
+    let labels: Vec<String> = lines.iter().map(|(line, stages)| label(line, stages)).collect();
+    let width = labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
+    let mut out = String::new();
+    for (label, stages) in labels.iter().zip(lines.values()) {
+        let (told, details) = match stages[..] {
+            [one] => one_stage(one, &name),
+            _ => counted(stages),
         };
-        out.push_str(&format!("{:width$}  {word:6}  {why}\n", name(planned.stage)));
-        if let State::Run(Reason::Changed(changes)) = &planned.state {
-            for change in changes.iter().take(SHOWN) {
-                out.push_str(&format!("{:width$}            {}\n", "", line(change)));
-            }
-            if changes.len() > SHOWN {
-                out.push_str(&format!("{:width$}            … and {} more\n", "", changes.len() - SHOWN));
-            }
+        out.push_str(&format!("{label:width$}  {told}\n"));
+        for detail in details.iter().take(SHOWN) {
+            out.push_str(&format!("{:width$}            {detail}\n", ""));
+        }
+        if details.len() > SHOWN {
+            out.push_str(&format!("{:width$}            … and {} more\n", "", details.len() - SHOWN));
         }
     }
+    out.push_str(&plan.search.as_ref().map_or(String::new(), |search| self::search(search, manifest)));
     let (cached, run, maybe) = plan.counts();
     out.push_str(&format!("{cached} cached, {run} to run, {maybe} maybe\n"));
     out
 }
+
+/// What a search has come to: a line for each choice of the axes that it does not search.
+pub fn search(decision: &Decision, manifest: &Manifest) -> String {
+    let words = |coordinates: &[Coordinate]| {
+        let word = |(axis, value): &Coordinate| {
+            let axis = &manifest.axes[*axis];
+            format!("{}={}", axis.name, axis.labels[*value])
+        };
+        coordinates.iter().map(word).collect::<Vec<_>>().join(", ")
+    };
+    let mut out = String::new();
+    for setting in &decision.settings {
+        let of = match &setting.coordinates[..] {
+            [] => String::new(),
+            coordinates => format!(" of {}", words(coordinates)),
+        };
+        let told = match &setting.found {
+            None => "goes on".to_owned(),
+            Some(found) if found.coordinates.is_empty() => "every value loses too much accuracy".to_owned(),
+            Some(found) => {
+                let percent = |share: f64| format!("{:.2} %", 100.0 * share);
+                let against = |reference: f64| format!(" against {}", percent(reference));
+                let seen = found.seen.map_or(String::new(), |seen| {
+                    format!(": {}{}", percent(seen.model), seen.reference.map_or(String::new(), against))
+                });
+                format!("found {}{seen}", words(&found.coordinates))
+            }
+        };
+        out.push_str(&format!("search{of}: {} of {} tried; {told}\n", setting.tried, setting.of));
+    }
+    out
+}
+
+/// What would happen to a stage, and what changed.
+fn one_stage<'a>(planned: &Planned, name: &dyn Fn(usize) -> &'a str) -> (String, Vec<String>) {
+    let (word, why) = match &planned.state {
+        State::Cached(record) => ("cached", record.key.short()),
+        State::Maybe(after) => {
+            let names: Vec<String> = after.iter().map(|stage| format!("`{}`", name(*stage))).collect();
+            ("maybe", format!("depends on what {} will make", names.join(", ")))
+        }
+        State::Open => ("maybe", "depends on what the search finds".to_owned()),
+        State::Run(Reason::New) => ("run", NEW.to_owned()),
+        State::Run(Reason::Gone) => ("run", GONE.to_owned()),
+        State::Run(Reason::Refresh) => ("run", REFRESH.to_owned()),
+        State::Run(Reason::Changed(changes)) => ("run", summary(changes)),
+    };
+    let details = match &planned.state {
+        State::Run(Reason::Changed(changes)) => changes.iter().map(line).collect(),
+        _ => Vec::new(),
+    };
+    (format!("{word:6}  {why}"), details)
+}
+
+/// What would happen to the stages of one section, and for each different reason how many have it.
+fn counted(stages: &[&Planned]) -> (String, Vec<String>) {
+    let count = |which: fn(&State) -> bool| stages.iter().filter(|planned| which(&planned.state)).count();
+    let counts = [
+        (count(|state| matches!(state, State::Cached(_))), "cached"),
+        (count(|state| matches!(state, State::Run(_))), "run"),
+        (count(|state| matches!(state, State::Maybe(_) | State::Open)), "maybe"),
+    ];
+    let told: Vec<String> =
+        counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    let mut reasons: IndexMap<String, usize> = IndexMap::new();
+    for planned in stages {
+        let State::Run(reason) = &planned.state else { continue };
+        let reason = match reason {
+            Reason::New => NEW.to_owned(),
+            Reason::Gone => GONE.to_owned(),
+            Reason::Refresh => REFRESH.to_owned(),
+            Reason::Changed(changes) => match &changes[..] {
+                [one] => line(one),
+                [first, others @ ..] => format!("{}, and {} more", line(first), others.len()),
+                [] => GONE.to_owned(),
+            },
+        };
+        *reasons.entry(reason).or_default() += 1;
+    }
+    (told.join(", "), reasons.into_iter().map(|(reason, count)| format!("{count} x  {reason}")).collect())
+}
+
+const NEW: &str = "nothing like it is in the store";
+const GONE: &str = "its result is not in the store any more";
+const REFRESH: &str = "asked for with --refresh";
 
 fn summary(changes: &[Change]) -> String {
     match changes {
@@ -84,6 +177,7 @@ pub fn json(plan: &Plan, manifest: &Manifest) -> Value {
                 let after: Vec<String> = after.iter().map(|stage| name(*stage)).collect();
                 json!({ "stage": name(planned.stage), "state": "maybe", "after": after })
             }
+            State::Open => json!({ "stage": name(planned.stage), "state": "maybe", "after": ["the search"] }),
             State::Run(reason) => {
                 let (word, changes) = match reason {
                     Reason::New => ("new", &[][..]),

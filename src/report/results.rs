@@ -1,11 +1,16 @@
 //! The measurements of a pipeline, gathered from the records of its evaluate stages.
 
+use std::collections::HashMap;
+
+use indexmap::IndexMap;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::error::{Error, Kind, Result};
-use crate::manifest::Manifest;
+use crate::expression::{Calculator, Names};
+use crate::manifest::{Manifest, Stage, variable};
 use crate::stage::Parameters;
-use crate::stage::evaluate::{Metrics, ModelMetrics, Timing};
+use crate::stage::evaluate::{Metrics, ModelMetrics, Timing, measures};
 use crate::store::{Record, Store};
 
 /// One evaluate stage.
@@ -14,6 +19,8 @@ use crate::store::{Record, Store};
 pub struct Evaluation {
     /// The stage's name.
     pub stage: String,
+    /// The name of its section.
+    pub template: String,
     /// The data set's name.
     pub data: String,
     /// The part of it that was looked at.
@@ -32,6 +39,11 @@ pub struct Evaluation {
 pub struct Row {
     /// The name of the stage that made it.
     pub model: String,
+    /// The name of that stage's section.
+    pub template: String,
+    /// The axes that reach it, with their values.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub axes: IndexMap<String, Value>,
     /// What it is worth and costs.
     #[serde(flatten)]
     pub metrics: ModelMetrics,
@@ -41,6 +53,28 @@ pub struct Row {
     /// What the clock said.
     #[serde(flatten)]
     pub timing: Timing,
+    /// The measures that the manifest defines, as far as they have a value.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub own: IndexMap<String, f64>,
+}
+
+impl Row {
+    /// Every measure by its name.
+    pub fn values(&self) -> IndexMap<&str, f64> {
+        let mut values: IndexMap<&str, f64> = measures(&self.metrics, &self.timing).collect();
+        values.extend(self.efficiency.map(|efficiency| ("efficiency", efficiency)));
+        values.extend(self.own.iter().map(|(name, value)| (name.as_str(), *value)));
+        values
+    }
+}
+
+/// The axes that reach a stage, with their values.
+pub fn axes_of(manifest: &Manifest, stage: &Stage) -> IndexMap<String, Value> {
+    let value = |(axis, value): &(usize, usize)| {
+        let axis = &manifest.axes[*axis];
+        (axis.name.clone(), axis.values[*value].clone())
+    };
+    stage.coordinates.iter().map(value).collect()
 }
 
 /// Gathers the evaluations that have a record, in the order of the manifest.
@@ -48,6 +82,7 @@ pub struct Row {
 /// # Errors
 /// When a result cannot be read.
 pub fn evaluations(manifest: &Manifest, records: &[Option<Record>], store: &Store) -> Result<Vec<Evaluation>> {
+    let calculator = Calculator::default();
     let mut all = Vec::new();
     for (index, (name, stage)) in manifest.stages.iter().enumerate() {
         let (Parameters::Evaluate { split, reference }, Some(record)) = (&stage.parameters, &records[index]) else {
@@ -59,22 +94,63 @@ pub fn evaluations(manifest: &Manifest, records: &[Option<Record>], store: &Stor
         let metrics: Metrics = serde_json::from_slice(&bytes).map_err(|_| broken("cannot be read"))?;
         let timings: Vec<Timing> = serde_json::from_value(record.provenance["measured"].clone())
             .map_err(|_| broken("has no timings that can be read"))?;
-        let names = stage.inputs.values().map(|reference| reference.stage.clone());
-        let against = reference.and_then(|index| metrics.models.get(index as usize)).cloned();
-        let efficiency = |metrics: &ModelMetrics| metrics.efficiency(against.as_ref()?);
-        let models = names
-            .zip(metrics.models)
-            .zip(timings)
-            .map(|((model, metrics), timing)| Row { efficiency: efficiency(&metrics), model, metrics, timing })
-            .collect();
+        let names = stage.inputs.values().map(|reference| &reference.stage);
+        let row = |((model, metrics), timing): ((&String, ModelMetrics), Timing)| {
+            let stage = &manifest.stages[model];
+            let (template, axes) = (stage.template.clone(), axes_of(manifest, stage));
+            Row { model: model.clone(), template, axes, metrics, efficiency: None, timing, own: IndexMap::new() }
+        };
+        let mut models: Vec<Row> = names.zip(metrics.models).zip(timings).map(row).collect();
+        let reference = reference.map(|reference| reference as usize);
+        measure(&mut models, reference, manifest, &calculator);
         all.push(Evaluation {
             stage: name.clone(),
+            template: stage.template.clone(),
             data: stage.data.clone().unwrap_or_default(),
             split: split.name(),
             images: metrics.images,
-            reference: reference.map(|r| r as usize),
+            reference,
             models,
         });
     }
     Ok(all)
+}
+
+/// Adds what is worked out of measures: the efficiency, and what the manifest defines.
+fn measure(models: &mut [Row], reference: Option<usize>, manifest: &Manifest, calculator: &Calculator) {
+    let against = reference.and_then(|index| models.get(index)).map(|row| row.metrics.clone());
+    for row in models.iter_mut() {
+        row.efficiency = against.as_ref().and_then(|against| row.metrics.efficiency(against));
+    }
+    let named = |row: &Row| -> Vec<(String, f64)> {
+        row.values().into_iter().map(|(name, value)| (variable(name), value)).collect()
+    };
+    for (name, expression) in &manifest.report.metrics {
+        // Measures are worked out for the reference too, before those that build on them.
+        let of_reference = reference.and_then(|index| models.get(index)).map(named);
+        for row in models.iter_mut() {
+            let names = Names { own: named(row), reference: of_reference.clone() };
+            let value = calculator.evaluate(expression, &names).ok().filter(|value| value.is_finite());
+            row.own.extend(value.map(|value| (name.clone(), value)));
+        }
+    }
+}
+
+/// A row with its evaluation and the reference's row.
+pub type Placed<'a> = (&'a Evaluation, &'a Row, Option<&'a Row>);
+
+/// The rows of all evaluations, each network once a section that evaluates it.
+pub fn rows(evaluations: &[Evaluation]) -> Vec<Placed<'_>> {
+    let mut seen = HashMap::new();
+    let mut rows = Vec::new();
+    for evaluation in evaluations {
+        let reference = evaluation.reference.and_then(|index| evaluation.models.get(index));
+        for row in &evaluation.models {
+            // One that is not reached by all axes is measured by several evaluations.
+            if seen.insert((evaluation.template.as_str(), row.model.as_str()), ()).is_none() {
+                rows.push((evaluation, row, reference));
+            }
+        }
+    }
+    rows
 }

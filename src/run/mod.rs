@@ -1,9 +1,11 @@
 //! Carrying out a plan.
 //!
 //! - `scheduler`: the one owner of state; decides what runs next;
+//! - `search`: rounds of runs, each with what a search wants next;
 //! - `shares`: who runs beside whom, with how many threads;
 //! - `memory`: how much of it there is;
 //! - `worker`: carries out one stage under the lock of its key, and commits the result;
+//! - `status`: how far a run is;
 //! - `event`: what happens, as reporters and the journal are told;
 //! - `cancel`: how a signal reaches a training step.
 
@@ -11,7 +13,9 @@ mod cancel;
 mod event;
 mod memory;
 mod scheduler;
+mod search;
 mod shares;
+pub mod status;
 mod worker;
 
 use std::collections::HashSet;
@@ -20,6 +24,7 @@ pub use cancel::Cancel;
 pub use event::Event;
 pub use memory::available as available_memory;
 pub use scheduler::run;
+pub use search::run as run_searching;
 
 use crate::error::{Error, Kind};
 use crate::graph::StageGraph;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::outputs::Outputs;
-use super::{Context, Description, Failure, Split, inputs};
+use super::{Context, Description, Failure, Split, inputs, key, measurement};
 use crate::data;
 use crate::error::{Error, Kind};
 use crate::network::{Executor, Mode};
@@ -51,7 +51,47 @@ pub struct ModelMetrics {
     pub masked: Option<u64>,
 }
 
+/// The names of everything that is measured of a network.
+pub const MEASURES: [&str; 12] = [
+    "accuracy",
+    "top1",
+    "top5",
+    "loss",
+    "parameters",
+    "nonzeros",
+    "macs",
+    "bytes",
+    "dense-bytes",
+    "masked",
+    "latency-ms",
+    "throughput",
+];
+
+/// The values of [`MEASURES`], as far as they are known; `accuracy` is another name of `top1`.
+pub fn measures(metrics: &ModelMetrics, timing: &Timing) -> impl Iterator<Item = (&'static str, f64)> {
+    let values = [
+        Some(metrics.top1),
+        Some(metrics.top1),
+        Some(metrics.top5),
+        Some(metrics.loss),
+        Some(metrics.parameters as f64),
+        Some(metrics.nonzeros as f64),
+        Some(metrics.macs as f64),
+        Some(metrics.bytes as f64),
+        metrics.dense_bytes.map(|bytes| bytes as f64),
+        metrics.masked.map(|masked| masked as f64),
+        Some(timing.latency_ms),
+        Some(timing.throughput),
+    ];
+    MEASURES.into_iter().zip(values).filter_map(|(name, value)| Some((name, value?)))
+}
+
 impl ModelMetrics {
+    /// Whether the network answers no better than chance would, within half as much again.
+    pub fn has_collapsed(&self) -> bool {
+        self.top1 * self.per_class.len() as f64 <= 1.5
+    }
+
     /// `(A / A_R) (1 − N / N_R)`: the share of the reference's accuracy that is kept, times the share of its parameters
     /// that is gone. A is top-1; N are the parameters that are not zero where weights are masked, and all parameters of
     /// other networks, whose zeros are chance. `None` when the reference is never right, or masks are not known.
@@ -103,8 +143,9 @@ pub fn evaluate(description: &Description, split: Split, context: &Context) -> R
     let device = Cpu::default();
     let mut metrics = Metrics { images: indices.len() as u64, models: Vec::new() };
     let mut timings = Vec::new();
-    for role in (0..).map(|i| format!("models.{i}")).take_while(|role| description.inputs.contains_key(role)) {
-        let model = inputs::network(description, &role, context)?;
+    let fields = key::fields(description);
+    let measure = |role: &str| -> Result<(ModelMetrics, Timing), Failure> {
+        let model = inputs::network(description, role, context)?;
         let network = Executor::new(&model, &device)?;
         let stop = || context.check_cancelled().is_err();
         let logits = evaluation::logits(&network, images, &indices, &data.normalization, &device, &stop)?;
@@ -115,7 +156,7 @@ pub fn evaluate(description: &Description, split: Split, context: &Context) -> R
             let error = Error::new(Kind::Diverged, message).hint("its weights are finite, but too large to be of use");
             return Err(Failure::Error(error));
         }
-        metrics.models.push(ModelMetrics {
+        let metrics = ModelMetrics {
             top1: evaluation::top(&logits, &labels, 1),
             top5: evaluation::top(&logits, &labels, 5),
             loss,
@@ -123,14 +164,20 @@ pub fn evaluate(description: &Description, split: Split, context: &Context) -> R
             parameters: model.graph.parameter_count(),
             nonzeros: model.nonzero_count(),
             macs: model.graph.macs(),
-            bytes: inputs::stored_bytes(description, &role, context)?,
+            bytes: inputs::stored_bytes(description, role, context)?,
             dense_bytes: Some((model.description()?.len() + model.safetensors()?.len()) as u64),
             masked: Some(model.masks.values().flatten().filter(|kept| !**kept).count() as u64),
-        });
+        };
         let one = data::batch(images, &indices[..1.min(indices.len())], &data.normalization, None);
         let many =
             data::batch(images, &indices[..data::EVALUATION_BATCH.min(indices.len())], &data.normalization, None);
-        timings.push(time(&network, &one, &many, context)?);
+        Ok((metrics, time(&network, &one, &many, context)?))
+    };
+    for role in (0..).map(|i| format!("models.{i}")).take_while(|role| description.inputs.contains_key(role)) {
+        let key = key::measurement(&fields, &role);
+        let (of_model, timing) = measurement::known(&key, context, || measure(&role))?;
+        metrics.models.push(of_model);
+        timings.push(timing);
     }
     let mut outputs = Outputs::default().json("metrics", &metrics);
     outputs.measured = json!(timings);

@@ -105,6 +105,19 @@ pub fn teacher_logits(fields: &Fields) -> Digest {
     digest("pleach 2026 teacher logits", counts.chain(&version))
 }
 
+/// The key of what a network is worth that an evaluation takes as `role`: of its content, the images, their split and
+/// normalisation, and the code. Nothing else about the stage is in it, so that every evaluation of one network finds it.
+pub fn measurement(fields: &Fields, role: &str) -> Digest {
+    let input = format!("inputs.{role}.");
+    let decides = |(name, value): &(String, String)| {
+        let of_model = name.strip_prefix(&input).map(|part| format!("model.{part}"));
+        let other = matches!(name.as_str(), "key-version" | "implementation" | "split") || name.starts_with("data.");
+        of_model.or_else(|| other.then(|| name.clone())).map(|name| (name, value.clone()))
+    };
+    let counts: Fields = fields.iter().filter_map(decides).collect();
+    digest("pleach 2026 measurement", counts.iter())
+}
+
 fn digest<'a>(context: &str, fields: impl Iterator<Item = &'a (String, String)>) -> Digest {
     let mut sorted: Vec<&(String, String)> = fields.collect();
     sorted.sort();

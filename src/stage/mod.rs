@@ -7,7 +7,7 @@
 //! - `inputs`: networks and data, read and verified;
 //! - `outputs`: what a stage hands over to be committed;
 //! - `training`: the work of the four kinds that train;
-//! - `import`, `prune`, `evaluate`: the work of the others.
+//! - `import`, `prune`, `evaluate`: the work of the others; `measurement` keeps what one network of an evaluation is worth.
 
 pub mod demand;
 pub mod description;
@@ -15,6 +15,7 @@ pub mod evaluate;
 pub mod import;
 pub mod inputs;
 pub mod key;
+mod measurement;
 pub mod outputs;
 mod parameters;
 mod prune;

@@ -3,12 +3,15 @@
 
 mod augment;
 mod data;
+mod instances;
 mod layers;
 mod losses;
 mod method;
 mod network;
 mod path;
 mod penalties;
+pub mod report;
+pub mod search;
 mod stage;
 mod training;
 
@@ -19,6 +22,7 @@ use indexmap::IndexMap;
 
 use super::describe::{Described, describe};
 use super::diagnostic::Diagnostics;
+use super::matrix::{self, axes::Matrix};
 use super::reader::{Reader, Shape};
 use super::scalar::{printable, wrong};
 use super::source::Span;
@@ -29,10 +33,7 @@ use super::{Manifest, Pipeline, Seed, Sources, Unreadable, nearest};
 const MAXIMUM_STAGES: usize = 10_000;
 
 /// Every section.
-const SECTIONS: [&str; 4] = ["pipeline", "data", "networks", "stages"];
-
-/// Sections that are not there yet.
-const LATER: [&str; 3] = ["matrix", "report", "search"];
+const SECTIONS: [&str; 7] = ["pipeline", "data", "networks", "stages", "matrix", "search", "report"];
 
 /// Reads the whole manifest. What is wrong goes to `diagnostics`, with stand-ins in the result.
 pub fn manifest(root: Value, path: &Path, diagnostics: &mut Diagnostics) -> (Manifest, Unreadable) {
@@ -46,15 +47,50 @@ pub fn manifest(root: Value, path: &Path, diagnostics: &mut Diagnostics) -> (Man
         .unwrap_or(Pipeline { name: stem, ..Pipeline::default() });
     let seed = Seed { value: pipeline.seed, span: reader.spans.get("pipeline.seed") };
     let folder = path.parent().unwrap_or(Path::new(""));
+    let matrix = match reader.value("matrix").map(|value| (table["matrix"].0, value)) {
+        None => Matrix::single(),
+        Some((span, value)) => matrix::axes::read(span, value, reader.diagnostics).unwrap_or_else(Matrix::unknown),
+    };
     let mut unreadable = Unreadable::default();
-    let data = named(&mut reader, "data", "digits", &mut unreadable.data, |name, span, value, diagnostics| {
-        data::data(name, span, value, folder, seed, diagnostics)
-    });
-    let networks = named(&mut reader, "networks", "wide", &mut unreadable.networks, network::named);
-    let known = network::Known { read: &networks, unreadable: &unreadable.networks };
-    let stages = named(&mut reader, "stages", "teacher", &mut unreadable.stages, |name, span, value, diagnostics| {
-        stage::stage(name, span, value, folder, seed, &known, diagnostics)
-    });
+    let data_tables = named(&mut reader, "data", "digits", &mut unreadable.data);
+    let network_tables = named(&mut reader, "networks", "wide", &mut unreadable.networks);
+    let stage_tables = named(&mut reader, "stages", "teacher", &mut unreadable.stages);
+    let data = instances::of_sections(
+        data_tables,
+        &matrix,
+        &mut unreadable.data,
+        reader.diagnostics,
+        |name, span, value, diagnostics| data::data(name, span, value, folder, seed, diagnostics),
+    );
+    let networks = instances::of_sections(
+        network_tables,
+        &matrix,
+        &mut unreadable.networks,
+        reader.diagnostics,
+        |name, span, value, diagnostics| network::named(name, span, value, diagnostics),
+    );
+    let names: Vec<&str> = network_tables.keys().map(String::as_str).collect();
+    let stages = instances::of_stages(
+        stage_tables,
+        &matrix,
+        &instances::Sections { data: data_tables, networks: network_tables },
+        seed,
+        &mut unreadable.stages,
+        reader.diagnostics,
+        |name, span, reading, diagnostics| {
+            let known = network::Known {
+                names: &names,
+                unreadable: &unreadable.networks,
+                read: &networks,
+                instance: reading.network.as_deref(),
+            };
+            stage::stage(name, span, reading.value, folder, reading.seed, &known, diagnostics)
+        },
+    );
+    let shape = Shape { what: "`[search]`", example: "{ kind = \"bisect\", axis = \"sparsity\" }" };
+    let search = reader.table("search", shape, |r| search::search(r, &matrix)).flatten();
+    let shape = Shape { what: "`[report]`", example: "{ panel = \"arch\" }" };
+    let report = reader.table("report", shape, |r| report::report(r, &matrix)).unwrap_or_default();
     let no_stages = match table.get("stages") {
         None => Some(root.span),
         Some((span, Value { content: Content::Table(table), .. })) if table.is_empty() => Some(*span),
@@ -67,7 +103,10 @@ pub fn manifest(root: Value, path: &Path, diagnostics: &mut Diagnostics) -> (Man
             .hint("add one: `[stages.teacher]` with `kind = \"train\"`; `pleach init` writes an example");
     }
     reader.finish();
-    (Manifest { sources: Sources::default(), pipeline, data, networks, stages, warnings: Vec::new() }, unreadable)
+    let axes = matrix.axes.iter().map(Into::into).collect();
+    let manifest =
+        Manifest { sources: Sources::default(), pipeline, data, networks, axes, stages, report, search, warnings: Vec::new() };
+    (manifest, unreadable)
 }
 
 /// What the sections can hold.
@@ -80,6 +119,10 @@ pub struct Sections {
     pub networks: Vec<Described>,
     /// `[stages.NAME]`.
     pub stages: Vec<Described>,
+    /// `[search]`.
+    pub search: Vec<Described>,
+    /// `[report]`.
+    pub report: Vec<Described>,
 }
 
 /// Asks the code that reads each section.
@@ -89,6 +132,8 @@ pub fn described() -> Sections {
         data: data::described(),
         networks: describe(network::network),
         stages: stage::described(),
+        search: describe(|reader| search::search(reader, &Matrix::unknown())),
+        report: describe(|reader| report::report(reader, &Matrix::unknown())),
     }
 }
 
@@ -98,12 +143,6 @@ fn sections(table: &mut Table, diagnostics: &mut Diagnostics) {
     let unknown: Vec<String> = table.keys().filter(|key| !SECTIONS.contains(&key.as_str())).cloned().collect();
     for name in unknown {
         let (span, value) = table.shift_remove(&name).expect("just seen");
-        if LATER.contains(&name.as_str()) {
-            diagnostics
-                .error(span, format!("this version of pleach has no `[{name}]` yet"))
-                .hint("write the stages out, or leave the section out");
-            continue;
-        }
         diagnostics.unknown(span, format!("unknown section `{}`", printable(&name)), &name, SECTIONS);
         let is_absent = |section: &&str| !table.contains_key(*section);
         if let Some(meant) = nearest::nearest(&name, SECTIONS.into_iter().filter(is_absent)) {
@@ -126,39 +165,29 @@ fn pipeline(reader: &mut Reader, stem: &str) -> Pipeline {
     }
 }
 
-/// Reads `[section.NAME]` for every name: checks the names, then leaves the rest to `read`.
-fn named<T>(
-    reader: &mut Reader,
+/// The tables `[section.NAME]`, their names checked; none when there are too many.
+fn named<'a>(
+    reader: &mut Reader<'a>,
     section: &'static str,
     example: &str,
     unreadable: &mut BTreeSet<String>,
-    mut read: impl FnMut(&str, Span, &Value, &mut Diagnostics) -> Option<T>,
-) -> IndexMap<String, T> {
-    let mut all = IndexMap::new();
-    let Some(value) = reader.value(section) else { return all };
+) -> &'a Table {
+    static NONE: std::sync::OnceLock<Table> = std::sync::OnceLock::new();
+    let none = NONE.get_or_init(Table::new);
+    let Some(value) = reader.value(section) else { return none };
     let Content::Table(table) = &value.content else {
         wrong(reader.diagnostics, &format!("`{section}`"), value, &format!("tables, such as `[{section}.{example}]`"));
-        return all;
+        return none;
     };
     if table.len() > MAXIMUM_STAGES {
         let span = table[MAXIMUM_STAGES].0;
         let message = format!("`{section}` has {} entries, more than {MAXIMUM_STAGES}", table.len());
         reader.diagnostics.error(span, message).hint("split the manifest");
         unreadable.extend(table.keys().cloned());
-        return all;
+        return none;
     }
     check_names(section, table, reader.diagnostics);
-    for (name, (span, value)) in table {
-        match read(name, *span, value, reader.diagnostics) {
-            Some(item) => {
-                all.insert(name.clone(), item);
-            }
-            None => {
-                unreadable.insert(name.clone());
-            }
-        }
-    }
-    all
+    table
 }
 
 /// Names are labels of results and parts of file names.

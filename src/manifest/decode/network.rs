@@ -23,12 +23,16 @@ const MAXIMUM_CHANNELS: u64 = 4096;
 /// The most hidden layers that can be written out.
 const MAXIMUM_LAYERS: usize = 1000;
 
-/// The networks that stages can name.
+/// The networks that a stage can name.
 pub struct Known<'a> {
-    /// Those that could be read.
-    pub read: &'a IndexMap<String, NamedNetwork>,
-    /// The others.
+    /// The names.
+    pub names: &'a [&'a str],
+    /// Names of which some instance could not be read.
     pub unreadable: &'a BTreeSet<String>,
+    /// The instances of all others.
+    pub read: &'a IndexMap<String, NamedNetwork>,
+    /// The instance of the one that the stage names.
+    pub instance: Option<&'a str>,
 }
 
 /// Reads one named network.

@@ -127,16 +127,27 @@ fn read(reader: &mut Reader, kind: Kind, name_span: Span, folder: &Path, seed: S
     if !reader.has("data") && !matches!(parameters, Parameters::Prune { .. }) {
         reader.missing("data", "\"digits\"");
     }
-    Stage { parameters, seed, data, file, network: network_name, inputs, name_span, spans: Spans::default() }
+    Stage {
+        template: String::new(),
+        coordinates: Vec::new(),
+        parameters,
+        seed,
+        data,
+        file,
+        network: network_name,
+        inputs,
+        name_span,
+        spans: Spans::default(),
+    }
 }
 
 /// What a stage of each kind can hold.
 pub fn described() -> Vec<Described> {
-    let (read_networks, unreadable) = Default::default();
-    let networks = Known { read: &read_networks, unreadable: &unreadable };
+    let (read, unreadable) = Default::default();
+    let networks = Known { names: &[], unreadable: &unreadable, read: &read, instance: None };
     let seed = Seed { value: 0, span: None };
     let of = |(word, kind): &(&'static str, Kind)| {
-        let found = describe(|reader| read(reader, *kind, Span::default(), Path::new(""), seed, &networks));
+        let found = describe(|reader| self::read(reader, *kind, Span::default(), Path::new(""), seed, &networks));
         let found = found.into_iter().next().expect("a stage has one kind");
         Described { kind: Some(("kind", word)), ..found }
     };
@@ -185,10 +196,11 @@ fn fresh_network(reader: &mut Reader, networks: &Known, inputs: &mut IndexMap<St
     let Some(value) = reader.value("network") else { return Fresh::default() };
     let (source, name) = if let Content::String(_) = value.content {
         let Some((name, span)) = string(reader.diagnostics, "`network`", value) else { return Fresh::default() };
-        let Some(named) = networks.read.get(&name) else {
+        let Some((name, named)) = networks.instance.and_then(|instance| networks.read.get_key_value(instance)) else {
             if !networks.unreadable.contains(&name) {
                 let message = format!("there is no network `{}`", printable(&name));
-                let error = reader.diagnostics.unknown(span, message, &name, networks.read.keys().map(String::as_str));
+                let names = networks.names.iter().copied().filter(|name| !networks.unreadable.contains(*name));
+                let error = reader.diagnostics.unknown(span, message, &name, names);
                 if error.hints.is_empty() {
                     error.hint(format!("add `[networks.{}]`, or give the network here", printable(&name)));
                 }
@@ -197,7 +209,7 @@ fn fresh_network(reader: &mut Reader, networks: &Known, inputs: &mut IndexMap<St
         };
         // The values stand in the network's own section.
         reader.spans.extend(named.spans.clone());
-        (Some(named.network.clone()), Some(name))
+        (Some(named.network.clone()), Some(name.clone()))
     } else {
         let shape = Shape { what: "a network", example: "{ arch = \"mlp\", hidden = [256] }" };
         if !matches!(value.content, Content::Table(_)) {

@@ -52,7 +52,48 @@ pub fn of(path: &str) -> Option<Value> {
         "schedule/step.milestones" => {
             json!({ "type": "array", "items": { "type": "integer", "minimum": 1, "maximum": 1_000_000 } })
         }
+        "report.metrics" => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
         _ => return None,
+    })
+}
+
+/// What can stand in place of a value: an axis of the matrix, or a choice by its value.
+pub fn variable() -> Value {
+    json!({
+        "description": "An axis of `[matrix]`, `${matrix.NAME}`, or a choice by its value, `{ by = \"${matrix.NAME}\", VALUE = …, else = … }`.",
+        "anyOf": [
+            { "type": "string", "pattern": "\\$\\{" },
+            {
+                "type": "object",
+                "properties": { "by": { "type": "string", "pattern": "\\$\\{" } },
+                "required": ["by"],
+                "additionalProperties": {},
+            },
+        ],
+    })
+}
+
+/// `[matrix]`: axes with free names, and three keys that are none.
+pub fn matrix() -> Value {
+    let value = json!({ "anyOf": [{ "type": "string" }, { "type": "number" }, { "type": "boolean" }] });
+    let combination = json!({ "type": "object", "additionalProperties": value });
+    let combinations = json!({ "type": "array", "items": combination });
+    let zip = json!({ "type": "array", "items": { "type": "array", "items": { "type": "string" }, "minItems": 2 } });
+    let described = |mut schema: Value, words: &str| {
+        schema["description"] = words.into();
+        schema
+    };
+    json!({
+        "type": "object",
+        "properties": {
+            "exclude": described(combinations.clone(), "Combinations to leave out."),
+            "include": described(combinations, "Combinations to add; axes that one leaves open take all their values."),
+            "zip": described(zip, "Axes that move together."),
+        },
+        "additionalProperties": {
+            "description": "An axis: its values, or a table of named values.",
+            "anyOf": [{ "type": "array", "items": value, "minItems": 1 }, { "type": "object", "additionalProperties": {} }],
+        },
     })
 }
 

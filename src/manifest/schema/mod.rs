@@ -22,11 +22,14 @@ use crate::prune::Criterion;
 pub fn schema() -> Value {
     let sections = decode::described();
     let mut definitions = Definitions::default();
+    definitions.0.insert("variable".to_owned(), elements::variable());
     let pipeline = definitions.table("pipeline", &sections.pipeline);
     let data = definitions.table("data", &sections.data);
     let network = definitions.network(&sections.networks);
     definitions.0.insert("network".to_owned(), network);
     let stages = definitions.table("stage", &sections.stages);
+    let search = definitions.table("search", &sections.search);
+    let report = definitions.table("report", &sections.report);
     let named = |schema: Value, description: &str| json!({ "description": description, "type": "object", "additionalProperties": schema });
     let mut stages = named(stages, words::of("stages"));
     stages["minProperties"] = json!(1);
@@ -39,6 +42,9 @@ pub fn schema() -> Value {
             "data": named(data, words::of("data")),
             "networks": named(reference("network"), words::of("networks")),
             "stages": stages,
+            "matrix": with_description(elements::matrix(), words::of("matrix")),
+            "search": with_description(search, words::of("search")),
+            "report": with_description(report, words::of("report")),
         },
         "required": ["stages"],
         "additionalProperties": false,
@@ -78,6 +84,7 @@ impl Definitions {
                 Some(element) => element,
                 None => self.field(&path, key, field),
             };
+            let property = if FIXED.contains(&name) { property } else { or_variable(property) };
             properties.insert((*key).to_owned(), with_description(property, words::of(&path)));
         }
         needed.dedup();
@@ -110,7 +117,7 @@ impl Definitions {
             Field::Strings => json!({ "type": "array", "items": { "type": "string" } }),
             Field::Numbers(limits) => json!({ "type": "object", "additionalProperties": number(limits) }),
             Field::Table(kinds) => self.shared(key, kinds),
-            Field::Tables(kinds) => json!({ "type": "array", "items": self.shared(key, kinds) }),
+            Field::Tables(kinds) => json!({ "type": "array", "items": or_variable(self.shared(key, kinds)) }),
             Field::Kinds(kinds) => {
                 let word = |(_, word): (_, &'static str)| json!({ "const": word, "description": words::of(&format!("{key}/{word}")) });
                 let words: Vec<Value> = kinds.iter().filter_map(|described| described.kind.map(word)).collect();
@@ -152,6 +159,19 @@ impl Definitions {
         }));
         json!({ "type": "object", "oneOf": each })
     }
+}
+
+/// Sections in which nothing can be a variable.
+const FIXED: [&str; 3] = ["pipeline", "search", "report"];
+
+/// A value, or a variable in its place. What editors show about the value stays outside.
+fn or_variable(mut schema: Value) -> Value {
+    let default = schema.as_object_mut().and_then(|schema| schema.remove("default"));
+    let mut either = json!({ "anyOf": [schema, reference("variable")] });
+    if let Some(default) = default {
+        either["default"] = default;
+    }
+    either
 }
 
 fn number(limits: &Limits) -> Value {

@@ -15,6 +15,7 @@ mod training;
 mod weights;
 
 use super::diagnostic::Diagnostics;
+use super::matrix::template_of;
 use super::scalar;
 use super::source::Span;
 use super::{Data, Manifest, Stage, Unreadable};
@@ -31,12 +32,12 @@ pub fn validate(manifest: &Manifest, unreadable: &Unreadable, diagnostics: &mut 
     let order = names::order(manifest, diagnostics);
     networks::check(manifest, &order, diagnostics);
     for (name, data) in &manifest.data {
-        training::data(name, data, diagnostics);
+        training::data(template_of(name), data, diagnostics);
     }
-    for (name, stage) in &manifest.stages {
+    for stage in manifest.stages.values() {
         let data = data_of(manifest, stage);
         if let Some(training) = stage.parameters.training() {
-            training::check(name, stage, training, data, diagnostics);
+            training::check(&stage.template, stage, training, data, diagnostics);
         }
         let (Parameters::Evaluate { split, .. }, Some(data)) = (&stage.parameters, data) else { continue };
         if *split == Split::Validation {
@@ -45,7 +46,7 @@ pub fn validate(manifest: &Manifest, unreadable: &Unreadable, diagnostics: &mut 
         if *split == Split::Test && data.outline.is_some_and(|outline| outline.test == 0) {
             let name = stage.data.as_deref().unwrap_or_default();
             diagnostics
-                .error(stage.span("data"), format!("`{}` has no test images", scalar::printable(name)))
+                .error(stage.span("data"), format!("`{}` has no test images", scalar::printable(template_of(name))))
                 .hint("raise `test` of the data set, put images into its folder `test`, or evaluate another `split`");
         }
     }

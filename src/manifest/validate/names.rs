@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use crate::manifest::diagnostic::Diagnostics;
+use crate::manifest::matrix::template_of;
 use crate::manifest::order;
 use crate::manifest::scalar::printable;
 use crate::manifest::{Manifest, Reference, Stage, Unreadable};
@@ -17,7 +18,9 @@ pub fn data(manifest: &Manifest, unreadable: &Unreadable, stage: &Stage, diagnos
         return;
     }
     let message = format!("there is no data set `{}`", printable(name));
-    let names = manifest.data.keys().map(String::as_str);
+    let mut names: Vec<&str> = manifest.data.keys().map(|name| template_of(name)).collect();
+    names.dedup();
+    let names = names.iter().copied();
     let error = diagnostics.unknown(stage.span("data"), message, name, names);
     if error.hints.is_empty() {
         error.hint(format!("add `[data.{}]` with `source = \"digits\"`", printable(name)));
@@ -36,14 +39,16 @@ pub fn reference(
     match manifest.stages.get(name) {
         None if unreadable.stages.contains(name) => {}
         None => {
-            let producers = manifest.stages.iter().filter(|(_, stage)| stage.parameters.makes_network());
+            let producers = manifest.stages.values().filter(|stage| stage.parameters.makes_network());
+            let mut names: Vec<&str> = producers.map(|stage| stage.template.as_str()).collect();
+            names.dedup();
             let message = format!("there is no stage `{}`", printable(name));
-            diagnostics.unknown(reference.span, message, name, producers.map(|(name, _)| name.as_str()));
+            diagnostics.unknown(reference.span, message, name, names.iter().copied());
         }
         Some(stage) if !stage.parameters.makes_network() => {
             let role = role.split('.').next().unwrap_or(role);
             diagnostics
-                .error(reference.span, format!("stage `{}` makes no network", printable(name)))
+                .error(reference.span, format!("stage `{}` makes no network", printable(template_of(name))))
                 .label(format!("`{role}` needs one"))
                 .hint("an evaluate stage only measures; name the stage whose network it looks at");
         }
@@ -53,12 +58,17 @@ pub fn reference(
 
 /// Sections that nothing uses are allowed, but seldom meant.
 pub fn unused(manifest: &Manifest, diagnostics: &mut Diagnostics) {
-    let data: HashSet<&String> = manifest.stages.values().filter_map(|stage| stage.data.as_ref()).collect();
-    for (name, section) in manifest.data.iter().filter(|(name, _)| !data.contains(name)) {
+    // A combination that is excluded may leave an instance without use.
+    let data = manifest.stages.values().filter_map(|stage| stage.data.as_deref());
+    let data: HashSet<&str> = data.map(template_of).collect();
+    let sections = manifest.data.iter().map(|(name, section)| (template_of(name), section));
+    for (name, section) in sections.filter(|(name, _)| !data.contains(name)) {
         diagnostics.warning(section.name_span, format!("no stage uses the data set `{name}`"));
     }
-    let networks: HashSet<&String> = manifest.stages.values().filter_map(|stage| stage.network.as_ref()).collect();
-    for (name, section) in manifest.networks.iter().filter(|(name, _)| !networks.contains(name)) {
+    let networks = manifest.stages.values().filter_map(|stage| stage.network.as_deref());
+    let networks: HashSet<&str> = networks.map(template_of).collect();
+    let sections = manifest.networks.iter().map(|(name, section)| (template_of(name), section));
+    for (name, section) in sections.filter(|(name, _)| !networks.contains(name)) {
         diagnostics.warning(section.name_span, format!("no stage uses the network `{name}`"));
     }
 }
@@ -88,16 +98,16 @@ pub fn order<'a>(manifest: &'a Manifest, diagnostics: &mut Diagnostics) -> Vec<&
 
 fn circle(manifest: &Manifest, names: &[&str], diagnostics: &mut Diagnostics) {
     let (first, last) = (names[0], names[names.len() - 1]);
-    let mut path: Vec<String> = names.iter().take(SHOWN).map(|name| printable(name)).collect();
+    let mut path: Vec<String> = names.iter().take(SHOWN).map(|name| printable(template_of(name))).collect();
     if names.len() > SHOWN {
         path.push("…".to_owned());
     }
-    path.push(printable(first));
+    path.push(printable(template_of(first)));
     let stage = &manifest.stages[first];
     let span = stage.inputs.values().find(|r| r.stage == last).map_or(stage.name_span, |r| r.span);
     match names {
         [_] => diagnostics
-            .error(span, format!("stage `{}` needs itself", printable(first)))
+            .error(span, format!("stage `{}` needs itself", printable(template_of(first))))
             .hint("name another stage here"),
         _ => diagnostics
             .error(span, format!("{} stages need each other in a circle", names.len()))

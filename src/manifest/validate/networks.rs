@@ -7,6 +7,7 @@ use std::rc::Rc;
 use super::{channels, data_of, losses, weights};
 use crate::data::Outline;
 use crate::manifest::diagnostic::Diagnostics;
+use crate::manifest::matrix::template_of;
 use crate::manifest::scalar::printable;
 use crate::manifest::source::Span;
 use crate::manifest::{Data, Manifest, NetworkSource, Stage};
@@ -260,10 +261,10 @@ fn fits(
                 all_fit = false;
                 let name = |data: &Data| {
                     let named = manifest.data.iter().find(|(_, d)| std::ptr::eq(*d, data));
-                    named.map_or("", |(name, _)| name.as_str()).to_owned()
+                    named.map_or("", |(name, _)| template_of(name)).to_owned()
                 };
                 diagnostics
-                    .error(reference.span, format!("`{}` was trained on other images", reference.stage))
+                    .error(reference.span, format!("`{}` was trained on other images", template_of(&reference.stage)))
                     .label(format!("on `{}`, and this stage reads `{}`", name(other), name(data)))
                     .hint(
                         "images are normalised by the training split, so what meets in a stage must have the same \
@@ -279,9 +280,9 @@ fn fits(
             _ => "the model",
         };
         diagnostics
-            .error(reference.span, format!("`{}` does not fit the data of this stage", reference.stage))
+            .error(reference.span, format!("`{}` does not fit the data of this stage", template_of(&reference.stage)))
             .label(format!("{role} takes {}", words(network.graph.input, network.classes)))
-            .hint(format!("`{}` has {}", stage.data.as_deref().unwrap_or_default(), words(shape, classes)));
+            .hint(format!("`{}` has {}", template_of(stage.data.as_deref().unwrap_or_default()), words(shape, classes)));
     }
     all_fit
 }

@@ -1,0 +1,123 @@
+//! Arithmetic that a manifest writes out, such as `accuracy / reference.accuracy * (1 - parameters / reference.parameters)`:
+//! numbers, names, `+ - * / % **`, comparisons, and functions such as `sqrt`, `ln`, `min`. Read by the crate `rhai`, of which
+//! everything is left out that loops, defines or reaches out.
+
+use rhai::packages::{ArithmeticPackage, BasicMathPackage, LogicPackage, Package};
+use rhai::{Dynamic, Engine, EvalAltResult, Map, ParseErrorType, Position, Scope};
+
+/// What an expression can name. Values that were not measured are left out: what depends on them has no value.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    /// `accuracy`.
+    pub own: Vec<(String, f64)>,
+    /// `reference.accuracy`.
+    pub reference: Option<Vec<(String, f64)>>,
+}
+
+/// The prefix of the reference's values.
+const REFERENCE: &str = "reference";
+
+/// What is wrong with an expression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    /// What it is.
+    pub message: String,
+    /// The name that is not known, if that is it.
+    pub unknown: Option<String>,
+    /// At which character, from 0; `None` for the whole.
+    pub at: Option<usize>,
+}
+
+/// Reads and works out expressions.
+pub struct Calculator(Engine);
+
+impl Default for Calculator {
+    fn default() -> Self {
+        let mut engine = Engine::new_raw();
+        ArithmeticPackage::new().register_into_engine(&mut engine);
+        LogicPackage::new().register_into_engine(&mut engine);
+        BasicMathPackage::new().register_into_engine(&mut engine);
+        engine.set_fail_on_invalid_map_property(true);
+        engine.set_max_expr_depths(64);
+        engine.set_max_operations(10_000);
+        Self(engine)
+    }
+}
+
+impl Calculator {
+    /// The value of `expression`.
+    ///
+    /// # Errors
+    /// When it cannot be read, names what is not there, or is no number.
+    pub fn evaluate(&self, expression: &str, names: &Names) -> Result<f64, Wrong> {
+        let mut scope = Scope::new();
+        for (name, value) in &names.own {
+            scope.push_constant(name.as_str(), *value);
+        }
+        if let Some(values) = &names.reference {
+            let map: Map = values.iter().map(|(name, value)| (name.as_str().into(), Dynamic::from(*value))).collect();
+            scope.push_constant(REFERENCE, map);
+        }
+        let value = self.0.eval_expression_with_scope::<Dynamic>(&mut scope, expression).map_err(|error| wrong(*error))?;
+        let whole = value.as_int().map(|number| number as f64);
+        value.as_float().or(whole).map_err(|found| Wrong {
+            message: format!("the expression is a {found} and no number"),
+            unknown: None,
+            at: None,
+        })
+    }
+}
+
+fn wrong(error: EvalAltResult) -> Wrong {
+    let place = |position: Position| position.position().map(|column| column.saturating_sub(1));
+    let at = place(error.position());
+    let (message, unknown) = match error {
+        EvalAltResult::ErrorVariableNotFound(name, _) | EvalAltResult::ErrorPropertyNotFound(name, _) => {
+            (format!("there is no `{name}`"), Some(name))
+        }
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => (format!("there is no function `{signature}`"), None),
+        EvalAltResult::ErrorParsing(ParseErrorType::UnexpectedEOF, _) => ("the expression ends too early".to_owned(), None),
+        EvalAltResult::ErrorParsing(kind, _) => (format!("the expression cannot be read: {kind}"), None),
+        mut other => {
+            other.clear_position();
+            (format!("the expression cannot be worked out: {other}"), None)
+        }
+    };
+    Wrong { message, unknown, at }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evaluate(expression: &str) -> Result<f64, Wrong> {
+        let own = vec![("accuracy".to_owned(), 0.9), ("parameters".to_owned(), 30.0)];
+        let reference = vec![("accuracy".to_owned(), 0.8), ("parameters".to_owned(), 120.0)];
+        Calculator::default().evaluate(expression, &Names { own, reference: Some(reference) })
+    }
+
+    #[test]
+    fn arithmetic_with_whole_numbers_and_fractions() {
+        assert_eq!(evaluate("1 + 2 * 3"), Ok(7.0));
+        assert_eq!(evaluate("accuracy - reference.accuracy").map(|x| (x * 1e6).round()), Ok(100_000.0));
+        assert_eq!(evaluate("1 - parameters / reference.parameters"), Ok(0.75));
+        assert_eq!(evaluate("sqrt(parameters + 6)"), Ok(6.0));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        let told = |expression: &str| evaluate(expression).map_err(|wrong| (wrong.message, wrong.at)).unwrap_err();
+        insta::assert_debug_snapshot!(
+            ["1 + acuracy", "reference.acuracy", "1 +", "(1", "accuracy > 1", "foo(1)", "let x = 1", "while true {}", "1 / 0", "'a'"]
+                .map(told),
+            @r#""#
+        );
+    }
+
+    #[test]
+    fn a_reference_that_is_not_there_is_unknown() {
+        let names = Names { own: Vec::new(), reference: None };
+        let wrong = Calculator::default().evaluate("reference.accuracy", &names).unwrap_err();
+        assert_eq!(wrong.unknown.as_deref(), Some("reference"));
+    }
+}

@@ -1,0 +1,242 @@
+//! What a search has to run next, and what it has found: a pure function of the results that are there, so that a search
+//! goes on where it was, and a plan can say how far it is.
+//!
+//! Every value of the searched axis has its stages in the graph; the search decides which of them are wanted. Results
+//! with different seeds are averaged, and every choice of the other axes is a search of its own.
+//!
+//! - `bisect` takes the values in their order, the mildest first, for ever less accurate ones, and looks for the last that
+//!   keeps the reference's accuracy within a given drop: about log2(n) of n values are run.
+//! - `halving` (Jamieson & Talwalkar 2016, "Non-stochastic Best Arm Identification and Hyperparameter Optimization") takes
+//!   the values as rungs, such as numbers of epochs: all candidates run on the first, the best of them on the next, and so on.
+//!   Epochs that a longer run has in common with a shorter one are not run again.
+
+use std::collections::HashSet;
+
+use indexmap::IndexMap;
+
+use crate::graph::StageGraph;
+use crate::manifest::matrix::{Coordinate, SEED, template_of};
+use crate::manifest::{Manifest, Search, Strategy};
+use crate::stage::Parameters;
+use crate::stage::evaluate::Metrics;
+use crate::store::{Record, Store};
+
+/// The accuracies that an evaluation found: of the searched model, and of the reference.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Seen {
+    /// Of the model.
+    pub model: f64,
+    /// Of the reference, if the evaluation has one.
+    pub reference: Option<f64>,
+}
+
+/// What the record of an evaluation says to the search; `None` of other stages, and when it cannot be read.
+pub fn seen(manifest: &Manifest, stage: usize, record: &Record, store: &Store) -> Option<Seen> {
+    let search = manifest.search.as_ref()?;
+    let stage = &manifest.stages[stage];
+    let Parameters::Evaluate { reference, .. } = &stage.parameters else { return None };
+    if stage.template != search.evaluate {
+        return None;
+    }
+    let model = search.model.as_deref()?;
+    let place = stage.inputs.values().position(|reference| template_of(&reference.stage) == model)?;
+    let bytes = store.get(&record.outputs.get("metrics")?.digest).ok()??;
+    let metrics: Metrics = serde_json::from_slice(&bytes).ok()?;
+    let reference = reference.and_then(|reference| metrics.models.get(reference as usize));
+    Some(Seen { model: metrics.models.get(place)?.top1, reference: reference.map(|reference| reference.top1) })
+}
+
+/// What a search came to, as far as it is known.
+#[derive(Debug, Default)]
+pub struct Decision {
+    /// Stages that a run has to have, with what they need.
+    pub wanted: HashSet<usize>,
+    /// Stages that may be wanted later.
+    pub open: HashSet<usize>,
+    /// One a choice of the other axes, in the order of the manifest.
+    pub settings: Vec<Setting>,
+}
+
+/// The search in one setting.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setting {
+    /// The other axes, each with its value.
+    pub coordinates: Vec<Coordinate>,
+    /// Values that were tried, or candidates on rungs, and how many there are.
+    pub tried: usize,
+    /// See `tried`.
+    pub of: usize,
+    /// What is found; `None` while it is not known.
+    pub found: Option<Found>,
+}
+
+/// What a search found in one setting.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// The axes that were searched with their values; none when even the mildest value loses too much.
+    pub coordinates: Vec<Coordinate>,
+    /// Mean accuracies at these.
+    pub seen: Option<Seen>,
+}
+
+/// Stages of the searched evaluation in one setting: by candidate, then by value of the axis, those of all seeds.
+type Members = IndexMap<Vec<Coordinate>, IndexMap<usize, Vec<usize>>>;
+
+/// What is wanted of a manifest with a search, given the results of evaluations; of one without, everything.
+pub fn decide(manifest: &Manifest, graph: &StageGraph, seen: &dyn Fn(usize) -> Option<Seen>) -> Decision {
+    let mut decision = Decision::default();
+    let Some(search) = &manifest.search else {
+        decision.wanted = (0..manifest.stages.len()).collect();
+        return decision;
+    };
+    let searched = search.axes();
+    let is_searched = |stage: usize| manifest.stages[stage].coordinates.iter().any(|(axis, _)| searched.contains(axis));
+    let (mut next, mut open) = (Vec::new(), Vec::new());
+    for (coordinates, members) in settings(manifest, search) {
+        let mut state = State { seen, next: Vec::new(), open: Vec::new(), tried: 0 };
+        let found = match &search.strategy {
+            Strategy::Bisect { drop } => bisect(search.axis, *drop, &members, &mut state),
+            Strategy::Halving { keep, .. } => halving(search.axis, *keep, &members, &mut state),
+        };
+        let of = members.values().map(IndexMap::len).sum();
+        next.extend(state.next);
+        open.extend(state.open);
+        decision.settings.push(Setting { coordinates, tried: state.tried, of, found });
+    }
+    // What no search decides on is always wanted; what follows from a choice, once it is made.
+    let follows = |stage: &usize| decision.settings.iter().any(|setting| setting.leads_to(&manifest.stages[*stage].coordinates));
+    let all = 0..manifest.stages.len();
+    let searching = |stage: &usize| manifest.stages[*stage].template == search.evaluate;
+    let mut targets: Vec<usize> = all.clone().filter(|stage| !is_searched(*stage)).collect();
+    targets.extend(next);
+    targets.extend(all.clone().filter(|stage| is_searched(*stage) && follows(stage)));
+    decision.wanted = graph.needed(&targets).into_iter().collect();
+    open.extend(all.filter(|stage| is_searched(*stage) && !searching(stage) && unsettled(manifest, &decision, *stage)));
+    decision.open = graph.needed(&open).into_iter().filter(|stage| !decision.wanted.contains(stage)).collect();
+    decision
+}
+
+/// Whether a stage behind the search belongs to a setting that is not decided.
+fn unsettled(manifest: &Manifest, decision: &Decision, stage: usize) -> bool {
+    // Stages that lead to the evaluation are open by its own account; these are only those that nothing searched needs.
+    let coordinates = &manifest.stages[stage].coordinates;
+    !manifest.stages[stage].parameters.makes_network()
+        && decision.settings.iter().any(|setting| setting.found.is_none() && agree(&setting.coordinates, coordinates))
+}
+
+impl Setting {
+    /// Whether a stage with these coordinates follows from what was found.
+    fn leads_to(&self, coordinates: &[Coordinate]) -> bool {
+        let Some(found) = &self.found else { return false };
+        !found.coordinates.is_empty() && agree(&self.coordinates, coordinates) && agree(&found.coordinates, coordinates)
+    }
+}
+
+/// Whether no axis has different values in both.
+fn agree(a: &[Coordinate], b: &[Coordinate]) -> bool {
+    a.iter().all(|(axis, value)| b.iter().all(|(other, of_other)| other != axis || of_other == value))
+}
+
+/// The evaluations of each setting.
+fn settings(manifest: &Manifest, search: &Search) -> IndexMap<Vec<Coordinate>, Members> {
+    let over: &[usize] = match &search.strategy {
+        Strategy::Halving { over, .. } => over,
+        Strategy::Bisect { .. } => &[],
+    };
+    let mut settings: IndexMap<Vec<Coordinate>, Members> = IndexMap::new();
+    for (index, stage) in manifest.stages.values().enumerate().filter(|(_, stage)| stage.template == search.evaluate) {
+        let Some((_, value)) = stage.coordinates.iter().find(|(axis, _)| *axis == search.axis) else { continue };
+        let others = || stage.coordinates.iter().filter(|(axis, _)| *axis != search.axis).copied();
+        let candidate: Vec<Coordinate> = others().filter(|(axis, _)| over.contains(axis)).collect();
+        let is_setting = |(axis, _): &Coordinate| !over.contains(axis) && manifest.axes[*axis].name != SEED;
+        let members = settings.entry(others().filter(is_setting).collect()).or_default();
+        members.entry(candidate).or_default().entry(*value).or_default().push(index);
+    }
+    settings
+}
+
+/// A search under way.
+struct State<'a> {
+    seen: &'a dyn Fn(usize) -> Option<Seen>,
+    next: Vec<usize>,
+    open: Vec<usize>,
+    tried: usize,
+}
+
+impl State<'_> {
+    /// The mean over the seeds of one value; `None`, with what is missing noted as next, when one is missing.
+    fn mean(&mut self, stages: &[usize]) -> Option<Seen> {
+        self.tried += 1;
+        let seen: Vec<Seen> = stages.iter().filter_map(|stage| (self.seen)(*stage)).collect();
+        // Those that are there are still wanted: their results are to be shown.
+        self.next.extend(stages);
+        if seen.len() < stages.len() {
+            return None;
+        }
+        let count = seen.len() as f64;
+        let reference: Option<Vec<f64>> = seen.iter().map(|seen| seen.reference).collect();
+        Some(Seen {
+            model: seen.iter().map(|seen| seen.model).sum::<f64>() / count,
+            reference: reference.map(|all| all.iter().sum::<f64>() / count),
+        })
+    }
+}
+
+fn bisect(axis: usize, drop: f64, members: &Members, state: &mut State) -> Option<Found> {
+    let values = members.values().next()?;
+    // The last that is known to hold, and the first that is known not to; beyond the ends nothing is assumed to be tried.
+    let (mut holds, mut fails) = (None, values.len());
+    let mut best = None;
+    loop {
+        let low = holds.map_or(0, |place: usize| place + 1);
+        if low >= fails {
+            let found = holds.map(|place| *values.get_index(place).expect("in range").0);
+            let coordinates = found.map(|value| (axis, value)).into_iter().collect();
+            return Some(Found { coordinates, seen: best });
+        }
+        let middle = low + (fails - low) / 2;
+        let (_, stages) = values.get_index(middle).expect("in range");
+        let Some(seen) = state.mean(stages) else {
+            let others = (low..fails).filter(|place| *place != middle);
+            state.open.extend(others.flat_map(|place| values.get_index(place).expect("in range").1));
+            return None;
+        };
+        // A difference that only rounding makes is none.
+        if seen.reference.is_some_and(|reference| seen.model >= reference - drop - 1e-9) {
+            (holds, best) = (Some(middle), Some(seen));
+        } else {
+            fails = middle;
+        }
+    }
+}
+
+fn halving(axis: usize, keep: f64, members: &Members, state: &mut State) -> Option<Found> {
+    let rungs: Vec<usize> = members.values().next()?.keys().copied().collect();
+    let mut candidates: Vec<&Vec<Coordinate>> = members.keys().collect();
+    for (number, rung) in rungs.iter().enumerate() {
+        let seen: Vec<Option<Seen>> =
+            candidates.iter().map(|candidate| state.mean(members[*candidate].get(rung)?)).collect();
+        let Some(seen) = seen.into_iter().collect::<Option<Vec<Seen>>>() else {
+            let later = candidates.iter().flat_map(|candidate| &members[*candidate]);
+            let later = later.filter(|(value, _)| rungs[number + 1..].contains(value));
+            state.open.extend(later.flat_map(|(_, stages)| stages));
+            return None;
+        };
+        let mut ranked: Vec<(&Vec<Coordinate>, Seen)> = candidates.into_iter().zip(seen).collect();
+        // Of equals the first stays.
+        ranked.sort_by(|a, b| b.1.model.total_cmp(&a.1.model));
+        if number + 1 == rungs.len() {
+            let (best, seen) = ranked[0];
+            let mut coordinates = best.clone();
+            coordinates.push((axis, *rung));
+            coordinates.sort_unstable();
+            return Some(Found { coordinates, seen: Some(seen) });
+        }
+        let kept = ((ranked.len() as f64 * keep).ceil() as usize).max(1);
+        candidates = ranked.into_iter().take(kept).map(|(candidate, _)| candidate).collect();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;

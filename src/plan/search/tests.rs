@@ -1,0 +1,145 @@
+//! Searches over accuracies that are made up, against trying everything.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::*;
+use crate::manifest::parse;
+
+const STAGES: &str = r#"
+[data.digits]
+source = "digits"
+validation = 0.15
+
+[stages.teacher]
+kind = "train"
+data = "digits"
+network = { arch = "mlp", hidden = [8] }
+epochs = 1
+
+[stages.pruned]
+kind = "prune"
+from = "teacher"
+method = { kind = "weights", criterion = "${matrix.criterion}", sparsity = "${matrix.sparsity}" }
+
+[stages.tuned]
+kind = "fine-tune"
+from = "pruned"
+data = "digits"
+epochs = "${matrix.epochs}"
+
+[stages.choice]
+kind = "evaluate"
+split = "validation"
+data = "digits"
+models = ["teacher", "tuned"]
+reference = "teacher"
+
+[stages.score]
+kind = "evaluate"
+data = "digits"
+models = ["teacher", "tuned"]
+reference = "teacher"
+"#;
+
+fn manifest(rest: &str) -> Manifest {
+    match parse(Path::new("pleach.toml"), format!("{STAGES}\n{rest}").as_bytes(), &[]) {
+        Ok(manifest) => manifest,
+        Err(invalid) => panic!("{invalid:?}"),
+    }
+}
+
+/// Runs a search to its end over made-up accuracies; what was decided, and how many evaluations it took.
+fn search(manifest: &Manifest, accuracy: &dyn Fn(&HashMap<&str, String>) -> f64) -> (Decision, usize) {
+    let graph = StageGraph::new(manifest);
+    let mut known: HashMap<usize, Seen> = HashMap::new();
+    let mut choices = 0;
+    for _ in 0..100 {
+        let decision = decide(manifest, &graph, &|stage| known.get(&stage).copied());
+        let new: Vec<usize> = decision.wanted.iter().copied().filter(|stage| !known.contains_key(stage)).collect();
+        if new.is_empty() {
+            assert!(decision.settings.iter().all(|setting| setting.found.is_some()));
+            assert!(decision.open.is_empty());
+            return (decision, choices);
+        }
+        for stage in new {
+            let of = &manifest.stages[stage];
+            choices += usize::from(of.template == "choice");
+            let label = |(axis, value): &Coordinate| {
+                let axis = &manifest.axes[*axis];
+                (axis.name.as_str(), axis.labels[*value].clone())
+            };
+            let model = accuracy(&of.coordinates.iter().map(label).collect());
+            known.insert(stage, Seen { model, reference: Some(0.9) });
+        }
+    }
+    panic!("the search does not end");
+}
+
+fn found(manifest: &Manifest, decision: &Decision) -> Vec<Vec<String>> {
+    let label = |(axis, value): &Coordinate| manifest.axes[*axis].labels[*value].clone();
+    let of = |setting: &Setting| setting.found.as_ref().unwrap().coordinates.iter().map(label).collect();
+    decision.settings.iter().map(of).collect()
+}
+
+#[test]
+fn bisection_finds_what_trying_everything_finds() {
+    let values: Vec<String> = (1..=15).map(|n| format!("{}", f64::from(n) / 16.0)).collect();
+    let matrix = format!(
+        "[matrix]\nepochs = [1]\nseed = [1, 2]\ncriterion = [\"magnitude\", \"random\"]\nsparsity = [{}]\n\
+         [search]\nkind = \"bisect\"\naxis = \"sparsity\"\nevaluate = \"choice\"\ndrop = 0.02\n",
+        values.join(", ")
+    );
+    let manifest = manifest(&matrix);
+    for last in 0..=15 {
+        // Up to `last`, random pruning one value less.
+        let holds = |axes: &HashMap<&str, String>| {
+            let sparsity: f64 = axes["sparsity"].parse().unwrap();
+            let place = (sparsity * 16.0) as i32 + i32::from(axes["criterion"] == "random");
+            if place <= last { 0.88 } else { 0.5 }
+        };
+        let (decision, choices) = search(&manifest, &holds);
+        let expect = |place: i32| values.get((place - 1) as usize).filter(|_| place > 0).cloned().into_iter().collect::<Vec<_>>();
+        assert_eq!(found(&manifest, &decision), [expect(last), expect(last - 1)], "{last}");
+        // Two criteria, two seeds, and at most four of fifteen values.
+        assert!(choices <= 2 * 2 * 4, "{choices}");
+        // The test images are looked at for what was found alone.
+        let looked = decision.wanted.iter().filter(|stage| manifest.stages[**stage].template == "score").count();
+        assert_eq!(looked, 2 * (usize::from(last > 0) + usize::from(last > 1)), "{last}");
+    }
+}
+
+#[test]
+fn halving_keeps_the_best_of_every_rung() {
+    let matrix = "[matrix]\nsparsity = [0.5]\nepochs = [1, 2, 4]\ncriterion = [\"magnitude\", \"random\", \"lamp\", \"synflow\"]\n\
+         [search]\nkind = \"halving\"\naxis = \"epochs\"\nover = [\"criterion\"]\nevaluate = \"choice\"\n";
+    let manifest = manifest(matrix);
+    let better = |axes: &HashMap<&str, String>| {
+        let place = ["random", "magnitude", "synflow", "lamp"].iter().position(|name| *name == axes["criterion"]);
+        0.5 + 0.1 * place.unwrap() as f64
+    };
+    let (decision, choices) = search(&manifest, &better);
+    assert_eq!(found(&manifest, &decision), [["4".to_owned(), "lamp".to_owned()]]);
+    assert_eq!(choices, 4 + 2 + 1);
+}
+
+#[test]
+fn nothing_is_left_open_that_cannot_be_wanted_any_more() {
+    let matrix = "[matrix]\nepochs = [1]\ncriterion = [\"magnitude\"]\nsparsity = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]\n\
+         [search]\nkind = \"bisect\"\naxis = \"sparsity\"\nevaluate = \"choice\"\ndrop = 0.02\n";
+    let manifest = manifest(matrix);
+    let graph = StageGraph::new(&manifest);
+    let names = |stages: &HashSet<usize>| {
+        let mut names: Vec<&str> =
+            stages.iter().map(|stage| manifest.stages.get_index(*stage).unwrap().0.as_str()).collect();
+        names.sort_unstable();
+        names.into_iter().filter(|name| name.starts_with("tuned")).collect::<Vec<_>>().join(" ")
+    };
+    let first = decide(&manifest, &graph, &|_| None);
+    insta::assert_snapshot!(names(&first.wanted), @"");
+    insta::assert_snapshot!(names(&first.open), @"");
+    let fails = |stage: usize| first.wanted.contains(&stage).then_some(Seen { model: 0.1, reference: Some(0.9) });
+    let second = decide(&manifest, &graph, &fails);
+    insta::assert_snapshot!(names(&second.wanted), @"");
+    insta::assert_snapshot!(names(&second.open), @"");
+}

@@ -1,0 +1,335 @@
+//! Everything that a report shows as one document: what `--format json` prints and the page reads.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::results::{Evaluation, Row, axes_of, rows};
+use super::sweep::{self, Compared, Group};
+use crate::error::Result;
+use crate::graph::StageGraph;
+use crate::manifest::{Manifest, matrix};
+use crate::network::{Graph, Model, Op};
+use crate::plan::{Plan, State};
+use crate::stage::Parameters;
+use crate::store::{Digest, Record, Store};
+use crate::train::{Entry, History};
+
+/// A report.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Document {
+    /// Name, description and file.
+    pub pipeline: Value,
+    /// The version of pleach.
+    pub pleach: &'static str,
+    /// The axes with their values.
+    pub axes: Vec<Value>,
+    /// What is measured, with title, unit and direction.
+    pub metrics: Vec<Value>,
+    /// The axis that a chart has a panel for each value of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub panel: Option<String>,
+    /// The axes that tell series of a chart apart.
+    pub series: Vec<String>,
+    /// One an evaluated network.
+    pub rows: Vec<Value>,
+    /// Rows that differ only in what is averaged over.
+    pub groups: Vec<Group>,
+    /// Methods held against each other.
+    pub compared: Vec<Compared>,
+    /// The epochs of the stages that train.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub training: Vec<Value>,
+    /// What pruning left of each layer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pruning: Vec<Value>,
+    /// Sections and what they take from each other, with counts and times.
+    pub graph: Value,
+    /// What the store made unnecessary.
+    pub saved: Value,
+}
+
+/// What a document is made from.
+pub struct Source<'a> {
+    /// The manifest.
+    pub manifest: &'a Manifest,
+    /// Its file, as it was named.
+    pub path: &'a str,
+    /// Its stages.
+    pub graph: &'a StageGraph,
+    /// What a run would do.
+    pub plan: &'a Plan,
+    /// The results that are there, by stage.
+    pub records: &'a [Option<Record>],
+    /// Where they are.
+    pub store: &'a Store,
+}
+
+/// Puts everything together. With `details`, the epochs and the layers too, which takes reading every network.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn document(source: &Source, evaluations: &[Evaluation], details: bool) -> Result<Document> {
+    let Source { manifest, .. } = *source;
+    let groups = sweep::groups(evaluations, manifest);
+    let compared = sweep::compared(evaluations, &groups, manifest);
+    let axis = |axis: &crate::manifest::Axis| json!({ "name": axis.name, "values": axis.values });
+    let panel = manifest.report.panel.map(|place| manifest.axes[place].name.clone());
+    let is_series = |name: &String| name != matrix::SEED && Some(name) != panel.as_ref();
+    let words = |axis: &&crate::manifest::Axis| axis.values.iter().any(Value::is_string) || manifest.axes.len() < 3;
+    let (mut training, mut pruning) = (Vec::new(), Vec::new());
+    if details {
+        training = histories(source)?;
+        pruning = prunings(source)?;
+    }
+    Ok(Document {
+        pipeline: json!({
+            "name": manifest.pipeline.name,
+            "description": manifest.pipeline.description,
+            "manifest": source.path,
+        }),
+        pleach: env!("CARGO_PKG_VERSION"),
+        axes: manifest.axes.iter().map(axis).collect(),
+        metrics: metrics(evaluations),
+        series: manifest.axes.iter().filter(words).map(|axis| axis.name.clone()).filter(is_series).collect(),
+        panel,
+        rows: rows(evaluations).iter().map(|(evaluation, row, _)| row_of(source, evaluation, row)).collect(),
+        groups,
+        compared,
+        training,
+        pruning,
+        graph: graph(source),
+        saved: saved(source),
+    })
+}
+
+fn metrics(evaluations: &[Evaluation]) -> Vec<Value> {
+    let known = [
+        ("top1", "top-1", "%", true),
+        ("top5", "top-5", "%", true),
+        ("loss", "loss", "", false),
+        ("parameters", "parameters", "", false),
+        ("nonzeros", "non-zero parameters", "", false),
+        ("macs", "MACs", "", false),
+        ("bytes", "size on disk", "B", false),
+        ("dense-bytes", "size with every weight", "B", false),
+        ("latency-ms", "latency", "ms", false),
+        ("throughput", "throughput", "images/s", true),
+        ("efficiency", "efficiency", "", true),
+    ];
+    let metric = |name: &str, title: &str, unit: &str, higher: bool| json!({ "name": name, "title": title, "unit": unit, "higher-is-better": higher });
+    let mut all: Vec<Value> =
+        known.iter().map(|(name, title, unit, higher)| metric(name, title, unit, *higher)).collect();
+    let mut own: Vec<&String> = evaluations.iter().flat_map(|e| &e.models).flat_map(|row| row.own.keys()).collect();
+    own.sort();
+    own.dedup();
+    own.retain(|name| known.iter().all(|(other, ..)| other != name));
+    all.extend(own.into_iter().map(|name| metric(name, name, "", true)));
+    all
+}
+
+fn row_of(source: &Source, evaluation: &Evaluation, row: &Row) -> Value {
+    let stage = source.manifest.stages.get_index_of(&row.model);
+    let record = stage.and_then(|stage| source.records[stage].as_ref());
+    let decides = |field: &str| {
+        !matches!(field, "key-version" | "implementation")
+            && !field.starts_with("inputs.")
+            && !field.ends_with("digest")
+    };
+    let settings: Vec<[&str; 2]> = record.map_or(Vec::new(), |record| {
+        let fields = record.fields.iter().filter(|(field, _)| decides(field));
+        fields.map(|(field, value)| [field.as_str(), value.as_str()]).collect()
+    });
+    let reference = evaluation.reference.and_then(|index| evaluation.models.get(index));
+    let values: IndexMap<&str, f64> = row.values().into_iter().filter(|(name, _)| *name != "accuracy").collect();
+    json!({
+        "evaluation": evaluation.template,
+        "stage": evaluation.stage,
+        "model": row.model,
+        "name": row.template,
+        "data": evaluation.data,
+        "split": evaluation.split,
+        "images": evaluation.images,
+        "axes": row.axes,
+        "reference": reference.is_some_and(|reference| reference.template == row.template),
+        "collapsed": row.metrics.has_collapsed(),
+        "values": values,
+        "per-class": row.metrics.per_class,
+        "settings": settings,
+        "command": format!(
+            "pleach export {} {} -o {}.safetensors", quoted(source.path), quoted(&row.model), row.template
+        ),
+    })
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
+
+/// Every stage that has a result, with its record.
+fn stages<'a>(source: &Source<'a>) -> impl Iterator<Item = (&'a String, &'a crate::manifest::Stage, &'a Record)> {
+    let all = source.manifest.stages.iter().zip(source.records);
+    all.filter_map(|((name, stage), record)| Some((name, stage, record.as_ref()?)))
+}
+
+/// What a stage made under `output`, if it is there.
+fn content(source: &Source, record: &Record, output: &str) -> Result<Option<Vec<u8>>> {
+    match record.outputs.get(output) {
+        Some(output) => source.store.get(&output.digest),
+        None => Ok(None),
+    }
+}
+
+fn histories(source: &Source) -> Result<Vec<Value>> {
+    let mut all = Vec::new();
+    for (name, stage, record) in stages(source) {
+        let history = content(source, record, "history")?;
+        let Some(history) = history.and_then(|bytes| serde_json::from_slice::<History>(&bytes).ok()) else { continue };
+        let epoch = |entry: &Entry| {
+            json!({
+                "epoch": entry.epoch,
+                "loss": entry.loss,
+                "accuracy": entry.accuracy,
+                "validation-accuracy": entry.validation_accuracy,
+                "lr": entry.lr,
+                "inactive-units": entry.inactive_units,
+            })
+        };
+        let epochs: Vec<Value> = history.epochs.iter().map(epoch).collect();
+        let axes = axes_of(source.manifest, stage);
+        all.push(json!({ "stage": name, "name": stage.template, "axes": axes, "epochs": epochs }));
+    }
+    Ok(all)
+}
+
+/// The layers of the stages that made a network smaller, before and after.
+fn prunings(source: &Source) -> Result<Vec<Value>> {
+    let mut known: BTreeMap<Digest, Vec<Layer>> = BTreeMap::new();
+    let mut all = Vec::new();
+    for (name, stage, record) in stages(source) {
+        let from = stage.inputs.get("from").filter(|_| matches!(stage.parameters, Parameters::Prune { .. }));
+        let Some(from) = from.and_then(|from| source.manifest.stages.get_index_of(&from.stage)) else { continue };
+        let Some(before) = &source.records[from] else { continue };
+        let (Some(before), Some(after)) = (layers(source, before, &mut known)?, layers(source, record, &mut known)?) else {
+            continue;
+        };
+        let pairs = before.iter().zip(&after).map(|(before, after)| {
+            json!({
+                "layer": before.name,
+                "channels": [before.channels, after.channels],
+                "weights": [before.weights, after.weights],
+            })
+        });
+        let axes = axes_of(source.manifest, stage);
+        all.push(json!({ "stage": name, "name": stage.template, "axes": axes, "layers": pairs.collect::<Vec<_>>() }));
+    }
+    Ok(all)
+}
+
+#[derive(Debug, Clone)]
+struct Layer {
+    name: String,
+    channels: usize,
+    /// Those that are not zero.
+    weights: usize,
+}
+
+fn layers(source: &Source, record: &Record, known: &mut BTreeMap<Digest, Vec<Layer>>) -> Result<Option<Vec<Layer>>> {
+    let Some(weights) = record.outputs.get("weights") else { return Ok(None) };
+    if let Some(layers) = known.get(&weights.digest) {
+        return Ok(Some(layers.clone()));
+    }
+    let parts = (content(source, record, "network")?, content(source, record, "weights")?);
+    let (Some(network), Some(weights_bytes)) = parts else { return Ok(None) };
+    let model = Model::from_parts(&network, &weights_bytes, content(source, record, "masks")?.as_deref())?;
+    let layers = layers_of(&model.graph, &model);
+    known.insert(weights.digest, layers.clone());
+    Ok(Some(layers))
+}
+
+fn layers_of(graph: &Graph, model: &Model) -> Vec<Layer> {
+    let width = |op: &Op| match op {
+        Op::Convolution { out_channels, .. } => Some(*out_channels),
+        Op::Linear { out_features, .. } => Some(*out_features),
+        _ => None,
+    };
+    let layer = |layer: &crate::network::Layer| {
+        let channels = width(&layer.op)?;
+        let weight = model.tensors.get(&format!("{}.weight", layer.name))?;
+        let weights = weight.data.iter().filter(|weight| **weight != 0.0).count();
+        Some(Layer { name: layer.name.clone(), channels, weights })
+    };
+    graph.layers.iter().filter_map(layer).collect()
+}
+
+/// The seconds that a result took to make.
+fn seconds(record: &Record) -> f64 {
+    record.provenance["seconds"].as_f64().unwrap_or(0.0)
+}
+
+fn graph(source: &Source) -> Value {
+    #[derive(Default)]
+    struct Node {
+        kind: &'static str,
+        axes: Vec<String>,
+        counts: [usize; 3],
+        seconds: f64,
+    }
+    let stages = &source.manifest.stages;
+    let mut nodes: IndexMap<&str, Node> = IndexMap::new();
+    for planned in &source.plan.stages {
+        let stage = &stages[planned.stage];
+        let node = nodes.entry(&stage.template).or_default();
+        node.kind = stage.parameters.kind();
+        for axis in axes_of(source.manifest, stage).into_keys() {
+            if !node.axes.contains(&axis) {
+                node.axes.push(axis);
+            }
+        }
+        let place = match &planned.state {
+            State::Cached(record) => {
+                node.seconds += seconds(record);
+                0
+            }
+            State::Run(_) => 1,
+            State::Maybe(_) | State::Open => 2,
+        };
+        node.counts[place] += 1;
+    }
+    let mut edges: Vec<(&str, &str, &str)> = Vec::new();
+    for (from, to, role) in source.graph.edges() {
+        let role = if role.starts_with("models.") { "" } else { role };
+        let edge = (stages[from].template.as_str(), stages[to].template.as_str(), role);
+        edges.push(edge);
+    }
+    edges.sort_unstable();
+    edges.dedup();
+    let node = |(name, node): (&str, Node)| {
+        let [cached, run, maybe] = node.counts;
+        json!({
+            "name": name,
+            "kind": node.kind,
+            "instances": cached + run + maybe,
+            "cached": cached,
+            "run": run,
+            "maybe": maybe,
+            "seconds": node.seconds,
+            "axes": node.axes,
+        })
+    };
+    json!({ "nodes": nodes.into_iter().map(node).collect::<Vec<Value>>(), "edges": edges })
+}
+
+/// What the results that are there would take to make again. A stage that an axis does not reach serves many others: that,
+/// too, is counted once.
+fn saved(source: &Source) -> Value {
+    let all = || source.records.iter().flatten();
+    let mut once: BTreeMap<Digest, f64> = BTreeMap::new();
+    once.extend(all().map(|record| (record.key, seconds(record))));
+    json!({ "stages": once.len(), "seconds": once.values().sum::<f64>() })
+}

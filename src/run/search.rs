@@ -1,0 +1,63 @@
+//! A run whose manifest has a search: rounds of ordinary runs, each with the stages that the search wants next. What a round
+//! found is in the store, so nothing of it is lost when a run ends early, and nothing runs twice.
+
+use std::collections::HashSet;
+
+use super::{Event, Options, Request, Summary, scheduler};
+use crate::error::Result;
+use crate::plan::search::{Decision, decide, seen};
+use crate::store::Record;
+
+/// Runs until the search wants nothing more.
+///
+/// # Errors
+/// When a round cannot begin. A stage's failure is in the summary.
+pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<(Summary, Decision)> {
+    let Request { manifest, graph, store, targets, .. } = *request;
+    let asked: HashSet<usize> = graph.needed(targets).into_iter().collect();
+    let evaluate = manifest.search.as_ref().map(|search| search.evaluate.as_str());
+    let mut records: Vec<Option<Record>> = vec![None; manifest.stages.len()];
+    let mut options: Options = request.options.clone();
+    let mut total: Option<Summary> = None;
+    let mut before: Vec<usize> = Vec::new();
+    loop {
+        let results: Vec<_> =
+            records.iter().enumerate().map(|(stage, record)| seen(manifest, stage, record.as_ref()?, store)).collect();
+        let decision = decide(manifest, graph, &|stage| results[stage]);
+        // What is not asked for stays away, but not what the search has to see.
+        let is_due = |stage: &usize| {
+            asked.contains(stage) || Some(manifest.stages[*stage].template.as_str()) == evaluate
+        };
+        let mut round: Vec<usize> = decision.wanted.iter().copied().filter(is_due).collect();
+        round.sort_unstable();
+        if let Some(summary) = total.take_if(|summary| summary.failure.is_some() || round == before) {
+            return Ok((Summary { records, ..summary }, decision));
+        }
+        let again: HashSet<usize> = before.into_iter().collect();
+        let told = |stage: &String| manifest.stages.get_index_of(stage).is_some_and(|stage| again.contains(&stage));
+        let request = Request { targets: &round, options: &options, ..*request };
+        let summary = scheduler::run(&request, &mut |event| match event {
+            // It was told in an earlier round.
+            Event::StageCached { stage, .. } if told(stage) => {}
+            other => report(other),
+        })?;
+        for (record, found) in records.iter_mut().zip(&summary.records) {
+            if found.is_some() {
+                record.clone_from(found);
+            }
+        }
+        total = Some(match total {
+            None => summary,
+            Some(all) => Summary {
+                ran: all.ran + summary.ran,
+                failed: all.failed + summary.failed,
+                skipped: all.skipped + summary.skipped,
+                seconds: all.seconds + summary.seconds,
+                ..summary
+            },
+        });
+        // Once is enough.
+        options.refresh.clear();
+        before = round;
+    }
+}
