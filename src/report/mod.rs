@@ -7,6 +7,7 @@
 
 pub mod explain;
 pub mod graph;
+pub mod html;
 mod number;
 pub mod plan;
 pub mod results;
