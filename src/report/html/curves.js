@@ -57,7 +57,8 @@ function drawCurves(instances, kind, width, readout) {
   const bySeries = new Map();
   for (const instance of instances) {
     const colour = colourClass(seriesElsewhere(instance));
-    bySeries.set(colour, [...(bySeries.get(colour) || []), instance]);
+    if (!bySeries.has(colour)) bySeries.set(colour, []);
+    bySeries.get(colour).push(instance);
   }
   const solid = instances.some((instance) => instance.epochs.some((epoch) => isNumber(epoch[kind.solid])));
   const metric = { unit: kind.unit || "" };

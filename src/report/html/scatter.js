@@ -98,7 +98,7 @@ function xScaleFor(points, metric, size) {
   const count = Math.max(3, Math.floor(size.width / 80));
   const scale = choices.xScale === "log" ? logScale(low / by / 1.25, (high / by) * 1.25, count)
     : linearScale(Math.min(0, low / by), (high / by) * 1.06, count);
-  return { ...scale, at: (value) => scale.at(value / by), ticks: scale.ticks.map((tick) => tick * by) };
+  return { at: (value) => scale.at(value / by), ticks: scale.ticks.map((tick) => tick * by), low: scale.low * by, high: scale.high * by };
 }
 
 function yScaleFor(points, metric) {
@@ -115,7 +115,7 @@ function yScaleFor(points, metric) {
   if (!gap) return linearScale(...within(padded(low, high, 0.08)));
   const [cut, top] = within(padded(gap.above, high, 0.1));
   const [bottom, below] = within(padded(low, gap.below, 0.25));
-  return brokenScale(Math.min(bottom, low - 0.01), Math.min(Math.max(below, gap.below + 0.02), cut), cut, top);
+  return brokenScale(Math.max(0, Math.min(bottom, low - 0.01)), Math.min(Math.max(below, gap.below + 0.02), cut), cut, top);
 }
 
 /** A tick's text: as few digits as it needs. */

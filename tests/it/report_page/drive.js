@@ -57,7 +57,7 @@ const column = (id) => {
   const index = all("#table thead button").findIndex((button) => button.dataset.column === id);
   return all("#table tbody tr").map((line) => {
     const [, number, unit] = line.children[index].firstChild.textContent.match(/^([\d.,]+)\s*(k|M)?/);
-    return Number(number.replace(",", "")) * { k: 1e3, M: 1e6 }[unit || "k"] / (unit ? 1 : 1e3);
+    return Number(number.replace(",", "")) * ({ k: 1e3, M: 1e6 }[unit] || 1);
   });
 };
 const sortBy = (id) => {
