@@ -10,6 +10,7 @@
 //! - `repeat`: the same bits for any number of threads and jobs; names and order change nothing
 //! - `pruning`: channels and weights that go, and the networks that are left
 //! - `python`: exported networks, in PyTorch
+//! - `report_page`: the HTML report, in a browser
 //! - `resume`: what a longer, changed or repeated run takes over from earlier epochs
 //! - `kill`: a run that is killed at any moment goes on
 //! - `concurrent`: several runs on one store, and a collection beside them
@@ -49,6 +50,7 @@ mod pipelines;
 mod pruning;
 mod python;
 mod repeat;
+mod report_page;
 mod resume;
 mod schema;
 mod server;

@@ -1,0 +1,149 @@
+// The document, and the networks, groups and series in it. Any key may be absent.
+
+const report = JSON.parse(document.getElementById("report").textContent);
+
+const list = (value) => (Array.isArray(value) ? value : []);
+const entries = (value) => Object.entries(value || {});
+
+/** Values of axes as text: names as they are, everything else as in JSON. */
+const shown = (value) => (typeof value === "string" ? value : JSON.stringify(value));
+
+/** What tells one axis's value from another. */
+const identity = (value) => JSON.stringify(value);
+
+/** `name[axis=value,…]`, as the other commands write an instance. */
+function instanceName(name, axes) {
+  const inside = entries(axes).map(([axis, value]) => `${axis}=${shown(value)}`).join(",");
+  return inside ? `${name}[${inside}]` : String(name);
+}
+
+const withoutSeed = (axes) => Object.fromEntries(entries(axes).filter(([axis]) => axis !== "seed"));
+
+/** Rows that differ only in their seed have the same key, and so does their group. */
+function groupKey(evaluation, name, axes) {
+  const sorted = entries(withoutSeed(axes)).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([evaluation, name, sorted]);
+}
+
+/** Sizes and costs, in the order in which they are offered; all other metrics say how good a network is. */
+const COSTS = ["parameters", "nonzeros", "macs", "bytes", "dense-bytes", "latency-ms", "throughput"];
+
+/** Titles and units of the metrics that every evaluation has, where the document does not say. */
+const KNOWN_METRICS = {
+  "top1": { title: "top-1", unit: "%", "higher-is-better": true },
+  "top5": { title: "top-5", unit: "%", "higher-is-better": true },
+  "loss": { title: "loss" },
+  "nonzeros": { title: "non-zero parameters" },
+  "macs": { title: "MACs" },
+  "bytes": { title: "stored bytes", unit: "B" },
+  "dense-bytes": { title: "dense bytes", unit: "B" },
+  "latency-ms": { title: "latency", unit: "ms" },
+  "throughput": { title: "throughput", unit: "images/s", "higher-is-better": true },
+  "efficiency": { title: "efficiency", "higher-is-better": true },
+};
+
+const rows = list(report.rows).map((row) => ({ ...row, axes: row.axes || {}, values: row.values || {} }));
+
+/** Groups as the document has them, or each row alone where it has none. */
+const groups = (list(report.groups).length ? list(report.groups) : rows.map((row) => ({
+  evaluation: row.evaluation, name: row.name, axes: row.axes, reference: row.reference, alone: row,
+  values: Object.fromEntries(entries(row.values).map(([name, value]) => [name, { mean: value }])),
+}))).map((group) => ({ ...group, axes: group.axes || {}, values: group.values || {}, rows: [] }));
+
+{
+  const byKey = new Map(groups.map((group) => [group.alone || groupKey(group.evaluation, group.name, group.axes), group]));
+  for (const row of rows) {
+    row.group = byKey.get(row) || byKey.get(groupKey(row.evaluation, row.name, row.axes)) || null;
+    if (row.group) row.group.rows.push(row);
+  }
+}
+
+const metrics = (() => {
+  const measured = new Set();
+  for (const row of rows) for (const [name, value] of entries(row.values)) if (isNumber(value)) measured.add(name);
+  for (const group of groups) for (const [name, value] of entries(group.values)) if (isNumber(value?.mean)) measured.add(name);
+  const told = list(report.metrics);
+  const names = [...new Set([...told.map((metric) => metric.name), ...measured])].filter((name) => measured.has(name));
+  return names.map((name) => {
+    const known = { title: name, unit: "", "higher-is-better": false, ...KNOWN_METRICS[name] };
+    return { ...known, ...told.find((metric) => metric.name === name) };
+  });
+})();
+
+const metricNamed = (name) => metrics.find((metric) => metric.name === name) || null;
+const costs = COSTS.map(metricNamed).filter(Boolean);
+const qualities = metrics.filter((metric) => !COSTS.includes(metric.name));
+const higherIsBetter = (metric) => metric["higher-is-better"] === true;
+
+/** Evaluations in the order of the document, each with its split. */
+const evaluations = [...new Set([...groups, ...rows].map((item) => item.evaluation))].map((name) => {
+  const first = rows.find((row) => row.evaluation === name);
+  return { name, split: first?.split, images: first?.images };
+});
+
+/** Axes with their values; those that only rows mention come last. */
+const axes = (() => {
+  const found = new Map(list(report.axes).map((axis) => [axis.name, [...list(axis.values)]]));
+  for (const item of [...rows, ...list(report.training), ...list(report.pruning)]) {
+    for (const [axis, value] of entries(item.axes)) {
+      if (!found.has(axis)) found.set(axis, []);
+      const values = found.get(axis);
+      if (!values.some((other) => identity(other) === identity(value))) values.push(value);
+    }
+  }
+  return [...found].map(([name, values]) => ({ name, values }));
+})();
+
+const seriesAxes = list(report.series);
+const panelAxis = report.panel || null;
+
+/** What a network's series is called: its stage, and its values of the axes that make series. */
+function seriesOf(item) {
+  const parts = seriesAxes.filter((axis) => axis in (item.axes || {})).map((axis) => shown(item.axes[axis]));
+  return [item.name, ...parts].join(" · ");
+}
+
+/** Series in order of appearance, references first; each has a place among the colours and shapes. */
+const series = new Map();
+for (const reference of [true, false]) {
+  for (const group of groups) {
+    if (Boolean(group.reference) !== reference) continue;
+    const label = seriesOf(group);
+    const colours = [...series.values()].filter((other) => !other.reference).length;
+    if (!series.has(label)) series.set(label, { label, reference, index: reference ? -1 : colours });
+    group.series = series.get(label);
+  }
+}
+
+const panelOf = (item) => (panelAxis && panelAxis in item.axes ? shown(item.axes[panelAxis]) : "");
+
+const chances = new Map(rows.filter((row) => list(row["per-class"]).length > 1)
+  .map((row) => [row.evaluation, 1 / row["per-class"].length]));
+
+/** The share of right answers that guessing gets, where the number of classes is known. */
+const chanceOf = (evaluation) => chances.get(evaluation) ?? null;
+
+/** Collapsed: less than a twentieth of the way from guessing to knowing. */
+function isCollapsed(evaluation, top1) {
+  const chance = chanceOf(evaluation);
+  return chance !== null && isNumber(top1) && top1 < chance + 0.05 * (1 - chance);
+}
+
+for (const row of rows) row.collapsed = isCollapsed(row.evaluation, row.values.top1);
+for (const group of groups) group.collapsed = isCollapsed(group.evaluation, group.values.top1?.mean);
+
+/** The reference that a group is held against: the one that shares most axes and contradicts none. */
+const references = groups.filter((group) => group.reference);
+for (const group of groups) {
+  const fits = (other) => other.evaluation === group.evaluation
+    && entries(other.axes).every(([axis, value]) => !(axis in group.axes) || identity(group.axes[axis]) === identity(value));
+  const shared = (other) => Object.keys(other.axes).filter((axis) => axis in group.axes).length;
+  const candidates = references.filter(fits).sort((a, b) => shared(b) - shared(a));
+  group.against = group.reference ? group : candidates[0] || null;
+}
+
+/** A group's mean of a metric as a share of its reference's; null without one. */
+function shareOfReference(group, metric) {
+  const [own, other] = [group.values[metric]?.mean, group.against?.values[metric]?.mean];
+  return group.against !== group && isNumber(own) && other > 0 ? own / other : null;
+}

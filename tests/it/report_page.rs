@@ -1,0 +1,156 @@
+//! The HTML report in a real browser: what happens when somebody points, clicks, types and uses the keyboard.
+//!
+//! Chromium prints the page's elements after a script has sent events to it (`--dump-dom`), so no driver is needed. Skipped,
+//! visibly, where no Chromium is on the PATH; the environment variable `PLEACH_BROWSER` says which browser to start.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use pleach::report::html;
+use serde_json::{Value, json};
+
+use crate::support::{repository, skipped};
+
+/// What browsers that take Chromium's options are called.
+const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/// The browser to start: the one that was asked for, or the first on the PATH.
+fn browser() -> Option<PathBuf> {
+    if let Some(asked) = std::env::var_os("PLEACH_BROWSER") {
+        return Some(asked.into());
+    }
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).flat_map(|folder| BROWSERS.map(|name| folder.join(name))).find(|file| file.is_file())
+}
+
+/// A report with every feature: panels, references, a collapsed network, missing values, two evaluations, and a name that
+/// would be markup if it were not shown as text.
+fn fixture() -> String {
+    let path = repository().join("tests/fixtures/report/report.json");
+    std::fs::read_to_string(path).expect("the fixture")
+}
+
+/// A page that holds the other one in a frame as wide as a phone: Chromium's own windows do not get that narrow.
+const PHONE: &str = r#"<!doctype html><script>
+addEventListener("message", (event) => { document.body.innerHTML = `<pre id="found">${event.data}</pre>`; });
+</script><body><iframe src="page.html" style="width: 360px; height: 740px; border: 0"></iframe></body>"#;
+
+/// Opens the page of `document`, on a phone or a desktop, runs `tests/it/report_page/<script>`, and returns what it found.
+fn findings(browser: &Path, document: &str, script: &str, phone: bool) -> Value {
+    let read = |name: &str| {
+        let path = repository().join("tests/it/report_page").join(name);
+        std::fs::read_to_string(path).expect("the script")
+    };
+    let page = html::page(document);
+    let (head, body) = page.split_once("<head>").expect("a head");
+    let (body, end) = body.rsplit_once("</body>").expect("a body");
+    let (tell, script) = (read("tell.js"), read(script));
+    let page = format!("{head}<head><script>\n{tell}</script>{body}<script>\n{script}</script></body>{end}");
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("page.html"), page).expect("written");
+    std::fs::write(folder.path().join("phone.html"), PHONE).expect("written");
+    let file = folder.path().join(if phone { "phone.html" } else { "page.html" });
+    let output = Command::new(browser)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"])
+        .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
+        .args(["--window-size=1280,900", "--virtual-time-budget=5000", "--dump-dom"])
+        .arg(format!("file://{}", file.display()))
+        .output()
+        .expect("the browser starts");
+    let dumped = String::from_utf8_lossy(&output.stdout);
+    let found = dumped.split_once("<pre id=\"found\">").and_then(|(_, rest)| rest.split_once("</pre>"));
+    let Some((found, _)) = found else {
+        panic!("the script did not end\n{}", String::from_utf8_lossy(&output.stderr));
+    };
+    // Hexadecimal, as the dump writes some characters in its own way.
+    let digits = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16).expect("hexadecimal");
+    let bytes: Vec<u8> = found.as_bytes().chunks(2).map(digits).collect();
+    serde_json::from_slice(&bytes).expect("JSON")
+}
+
+#[test]
+fn the_page_answers_to_pointer_and_keyboard() {
+    let Some(browser) = browser() else {
+        return skipped("there is no Chromium on the PATH; set PLEACH_BROWSER to one");
+    };
+    let found = findings(&browser, &fixture(), "drive.js", false);
+    assert_eq!(found["errors"], json!([]), "{found:#}");
+    let text = |place: &str| found.pointer(place).unwrap_or_else(|| panic!("{place} in {found:#}")).clone();
+
+    assert_eq!(text("/sections"), json!(["findings", "networks", "table", "training", "layers", "stages"]));
+    assert_eq!(text("/panels"), json!(["resnet", "mobilenet-v2"]));
+
+    // A point shows its card: the instance, its values, its settings and the command that exports it.
+    let card = text("/hover/card");
+    let card = card.as_str().expect("text");
+    for part in ["tuned[arch=resnet,criterion=l1,sparsity=0.5]", "top-1", "method.criterion", "pleach export"] {
+        assert!(card.contains(part), "{part} is not in {card}");
+    }
+    assert_eq!(text("/hover/gone"), json!(true), "the card goes with the pointer");
+    assert_eq!(text("/click"), json!({"pinned": true, "stays": true, "copies": true, "closed": true}));
+
+    // Arrow keys go from network to network by size; Enter keeps the card open; Escape closes it.
+    let keys = text("/keys");
+    assert_eq!(keys["cards"].as_array().expect("cards").len(), 3);
+    assert_ne!(keys["cards"][0], keys["cards"][1]);
+    assert_eq!(keys["cards"][0], keys["cards"][2], "right and left again");
+    assert!(keys["said"].as_str().expect("text").contains("top-1"), "{keys}");
+    assert_eq!((&keys["pinned"], &keys["closed"]), (&json!(true), &json!(true)));
+
+    // A collapsed network is in the picture, ringed and named.
+    assert_eq!(text("/collapsed"), json!({"rings": 2, "inside": true, "words": true}));
+
+    // A column's head sorts, and sorts the other way round at the second click.
+    let rising = text("/sort/rising");
+    let mut sorted: Vec<f64> = serde_json::from_value(rising.clone()).expect("numbers");
+    assert!(sorted.len() > 5);
+    sorted.sort_by(f64::total_cmp);
+    assert_eq!(rising, json!(sorted));
+    sorted.reverse();
+    assert_eq!(text("/sort/falling"), json!(sorted));
+    assert_eq!(text("/sort/aria"), json!(["ascending", "descending"]));
+    assert_eq!(text("/table-keys"), json!({"moved": true, "opened": true}));
+
+    // Typing and chips leave those that match, in the table and in the chart.
+    assert_eq!(text("/filter"), json!({"all": 12, "typed": 2, "marks": 2, "chip": 6, "both": 1, "cleared": 12}));
+    assert_eq!(text("/seeds"), json!(24), "every seed has a line of its own");
+
+    // Names are text.
+    assert_eq!(text("/hostile"), json!({"shown": true, "images": 0, "scripts": 4}));
+    assert_eq!(text("/evaluations"), json!({"chosen": "score", "panels": 1}));
+    assert_eq!(text("/layers"), json!({"lines": 4, "bars": 4, "changed": true}));
+    assert_eq!(text("/stages"), json!({"nodes": 7, "edges": 12}));
+    assert!(text("/training").as_str().expect("text").contains("epoch 4"));
+    assert_eq!(text("/theme"), json!(["light", "dark"]));
+}
+
+#[test]
+fn a_phone_scrolls_the_page_in_one_direction_only() {
+    let Some(browser) = browser() else {
+        return skipped("there is no Chromium on the PATH; set PLEACH_BROWSER to one");
+    };
+    let found = findings(&browser, &fixture(), "phone.js", true);
+    assert_eq!(found["errors"], json!([]), "{found:#}");
+    assert_eq!(found["width"], json!(360));
+    assert_eq!(found["scrolls"], json!(360), "{found:#}");
+    assert_eq!(found["table-scrolls"], json!(true), "{found:#}");
+}
+
+#[test]
+fn a_page_without_results_says_so() {
+    let Some(browser) = browser() else {
+        return skipped("there is no Chromium on the PATH; set PLEACH_BROWSER to one");
+    };
+    let empty = findings(&browser, "{}", "read.js", false);
+    assert_eq!((&empty["errors"], &empty["sections"]), (&json!([]), &json!([])), "{empty:#}");
+    assert!(empty["text"].as_str().expect("text").contains("No evaluated network yet"), "{empty:#}");
+
+    // Rows alone, with values missing, are enough for a chart and a table.
+    let rows = json!({"rows": [
+        {"evaluation": "score", "model": "a", "name": "a", "values": {"top1": 0.5, "parameters": 10}},
+        {"evaluation": "score", "model": "b", "name": "b", "values": {"top1": null, "parameters": 20}},
+    ]});
+    let found = findings(&browser, &rows.to_string(), "read.js", false);
+    assert_eq!((&found["errors"], &found["sections"]), (&json!([]), &json!(["networks", "table"])), "{found:#}");
+    assert!(found["text"].as_str().expect("text").contains("1 network without a value"), "{found:#}");
+}

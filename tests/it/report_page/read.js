@@ -1,0 +1,5 @@
+// What is on the page.
+tell({
+  sections: [...document.querySelectorAll("main > section")].map((section) => section.id),
+  text: document.body.innerText,
+});
