@@ -110,7 +110,66 @@ mod tests {
         insta::assert_debug_snapshot!(
             ["1 + acuracy", "reference.acuracy", "1 +", "(1", "accuracy > 1", "foo(1)", "let x = 1", "while true {}", "1 / 0", "'a'"]
                 .map(told),
-            @r#""#
+            @r#"
+        [
+            (
+                "there is no `acuracy`",
+                Some(
+                    4,
+                ),
+            ),
+            (
+                "there is no `acuracy`",
+                Some(
+                    10,
+                ),
+            ),
+            (
+                "the expression ends too early",
+                Some(
+                    3,
+                ),
+            ),
+            (
+                "the expression cannot be read: Expecting ')' for a matching ( in this expression",
+                Some(
+                    2,
+                ),
+            ),
+            (
+                "the expression is a bool and no number",
+                None,
+            ),
+            (
+                "there is no function `foo (i64)`",
+                Some(
+                    0,
+                ),
+            ),
+            (
+                "the expression cannot be read: Unexpected 'let'",
+                Some(
+                    0,
+                ),
+            ),
+            (
+                "the expression cannot be read: Unexpected 'while'",
+                Some(
+                    0,
+                ),
+            ),
+            (
+                "the expression cannot be worked out: Division by zero: 1 / 0",
+                Some(
+                    2,
+                ),
+            ),
+            (
+                "the expression is a char and no number",
+                None,
+            ),
+        ]
+        "#
         );
     }
 

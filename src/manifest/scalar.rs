@@ -33,6 +33,8 @@ impl Limits {
     pub const ANY: Self = Self { low: f64::MIN, high: f64::MAX, low_included: true, high_included: true, example: 0.0 };
     /// From 0 to 1, both included.
     pub const SHARE: Self = Self { low: 0.0, high: 1.0, low_included: true, high_included: true, example: 0.5 };
+    /// A loss of accuracy that is allowed.
+    pub const DROP: Self = Self { low: 0.0, high: 1.0, low_included: true, high_included: true, example: 0.01 };
     /// Between 0 and 1, neither included.
     pub const BETWEEN: Self = Self { low: 0.0, high: 1.0, low_included: false, high_included: false, example: 0.5 };
     /// From 0 to below 1.

@@ -91,9 +91,11 @@ pub fn decide(manifest: &Manifest, graph: &StageGraph, seen: &dyn Fn(usize) -> O
     };
     let searched = search.axes();
     let is_searched = |stage: usize| manifest.stages[stage].coordinates.iter().any(|(axis, _)| searched.contains(axis));
+    // What may still be found, with its setting.
+    let mut possible: Vec<Vec<Coordinate>> = Vec::new();
     let (mut next, mut open) = (Vec::new(), Vec::new());
     for (coordinates, members) in settings(manifest, search) {
-        let mut state = State { seen, next: Vec::new(), open: Vec::new(), tried: 0 };
+        let mut state = State { seen, next: Vec::new(), open: Vec::new(), possible: Vec::new(), tried: 0 };
         let found = match &search.strategy {
             Strategy::Bisect { drop } => bisect(search.axis, *drop, &members, &mut state),
             Strategy::Halving { keep, .. } => halving(search.axis, *keep, &members, &mut state),
@@ -101,27 +103,24 @@ pub fn decide(manifest: &Manifest, graph: &StageGraph, seen: &dyn Fn(usize) -> O
         let of = members.values().map(IndexMap::len).sum();
         next.extend(state.next);
         open.extend(state.open);
+        possible.extend(state.possible.into_iter().map(|found| [coordinates.clone(), found].concat()));
         decision.settings.push(Setting { coordinates, tried: state.tried, of, found });
     }
     // What no search decides on is always wanted; what follows from a choice, once it is made.
     let follows = |stage: &usize| decision.settings.iter().any(|setting| setting.leads_to(&manifest.stages[*stage].coordinates));
     let all = 0..manifest.stages.len();
-    let searching = |stage: &usize| manifest.stages[*stage].template == search.evaluate;
     let mut targets: Vec<usize> = all.clone().filter(|stage| !is_searched(*stage)).collect();
     targets.extend(next);
     targets.extend(all.clone().filter(|stage| is_searched(*stage) && follows(stage)));
     decision.wanted = graph.needed(&targets).into_iter().collect();
-    open.extend(all.filter(|stage| is_searched(*stage) && !searching(stage) && unsettled(manifest, &decision, *stage)));
+    // Stages that lead to the searched evaluation are open by its own account; the others are what may follow.
+    let may_follow = |stage: &usize| {
+        let stage = &manifest.stages[*stage];
+        stage.template != search.evaluate && possible.iter().any(|found| agree(found, &stage.coordinates))
+    };
+    open.extend(all.filter(|stage| is_searched(*stage) && may_follow(stage)));
     decision.open = graph.needed(&open).into_iter().filter(|stage| !decision.wanted.contains(stage)).collect();
     decision
-}
-
-/// Whether a stage behind the search belongs to a setting that is not decided.
-fn unsettled(manifest: &Manifest, decision: &Decision, stage: usize) -> bool {
-    // Stages that lead to the evaluation are open by its own account; these are only those that nothing searched needs.
-    let coordinates = &manifest.stages[stage].coordinates;
-    !manifest.stages[stage].parameters.makes_network()
-        && decision.settings.iter().any(|setting| setting.found.is_none() && agree(&setting.coordinates, coordinates))
 }
 
 impl Setting {
@@ -158,8 +157,12 @@ fn settings(manifest: &Manifest, search: &Search) -> IndexMap<Vec<Coordinate>, M
 /// A search under way.
 struct State<'a> {
     seen: &'a dyn Fn(usize) -> Option<Seen>,
+    /// Evaluations that are wanted.
     next: Vec<usize>,
+    /// Evaluations that may be wanted later.
     open: Vec<usize>,
+    /// What may be found.
+    possible: Vec<Vec<Coordinate>>,
     tried: usize,
 }
 
@@ -199,6 +202,8 @@ fn bisect(axis: usize, drop: f64, members: &Members, state: &mut State) -> Optio
         let Some(seen) = state.mean(stages) else {
             let others = (low..fails).filter(|place| *place != middle);
             state.open.extend(others.flat_map(|place| values.get_index(place).expect("in range").1));
+            let may_hold = holds.into_iter().chain(low..fails);
+            state.possible = may_hold.map(|place| vec![(axis, *values.get_index(place).expect("in range").0)]).collect();
             return None;
         };
         // A difference that only rounding makes is none.
@@ -220,6 +225,8 @@ fn halving(axis: usize, keep: f64, members: &Members, state: &mut State) -> Opti
             let later = candidates.iter().flat_map(|candidate| &members[*candidate]);
             let later = later.filter(|(value, _)| rungs[number + 1..].contains(value));
             state.open.extend(later.flat_map(|(_, stages)| stages));
+            let last = rungs[rungs.len() - 1];
+            state.possible = candidates.iter().map(|candidate| [&candidate[..], &[(axis, last)]].concat()).collect();
             return None;
         };
         let mut ranked: Vec<(&Vec<Coordinate>, Seen)> = candidates.into_iter().zip(seen).collect();

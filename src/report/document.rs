@@ -144,7 +144,11 @@ fn row_of(source: &Source, evaluation: &Evaluation, row: &Row) -> Value {
         fields.map(|(field, value)| [field.as_str(), value.as_str()]).collect()
     });
     let reference = evaluation.reference.and_then(|index| evaluation.models.get(index));
-    let values: IndexMap<&str, f64> = row.values().into_iter().filter(|(name, _)| *name != "accuracy").collect();
+    // What is counted is a whole number.
+    let whole = |value: f64| (value.fract() == 0.0 && value.abs() > 1.0).then(|| Value::from(value as i64));
+    let values = row.values().into_iter().filter(|(name, _)| *name != "accuracy");
+    let values: IndexMap<&str, Value> =
+        values.map(|(name, value)| (name, whole(value).unwrap_or_else(|| value.into()))).collect();
     json!({
         "evaluation": evaluation.template,
         "stage": evaluation.stage,

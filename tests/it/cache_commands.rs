@@ -31,7 +31,7 @@ fn status_and_list_say_what_there_is() {
 fn verify_finds_and_puts_aside() {
     let project = finished();
     let ran = project.succeed(&["cache", "verify"]);
-    assert!(ran.stderr.is_empty() && ran.stdout.contains("13 records read"), "{}", ran.stdout);
+    assert!(ran.stderr.is_empty() && ran.stdout.contains("16 records read"), "{}", ran.stdout);
     let weights = project.object("student", "weights");
     let mut bytes = std::fs::read(&weights).unwrap();
     *bytes.last_mut().unwrap() ^= 0x10;

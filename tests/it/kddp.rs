@@ -22,15 +22,16 @@ fn the_pruned_student_computes_the_same_on_the_training_set_bit_for_bit() {
         "stages.teacher.epochs=2",
         "stages.student.epochs=10",
         "stages.quiet.epochs=10",
-        "stages.quiet.penalties.0.strength=1.0",
+        "matrix.strength=[1.0]",
+        "matrix.seed=[7]",
     ];
     let mut arguments = vec!["run".to_owned(), path.to_str().unwrap().to_owned(), "pruned".to_owned()];
     arguments.extend(sets.iter().map(|set| format!("--set={set}")));
     project.succeed(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
 
     let store = Store::open(&project.cache(), &Options::default()).unwrap();
-    let quiet = model(&store, &record(&store, &path, &sets, "quiet"));
-    let pruned = model(&store, &record(&store, &path, &sets, "pruned"));
+    let quiet = model(&store, &record(&store, &path, &sets, "quiet[strength=1,seed=7]"));
+    let pruned = model(&store, &record(&store, &path, &sets, "pruned[strength=1,seed=7]"));
     assert!(pruned.graph.parameter_count() < quiet.graph.parameter_count(), "nothing was pruned");
     assert!(logits(&quiet) == logits(&pruned), "the pruned student computes something else");
 }

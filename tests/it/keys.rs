@@ -499,7 +499,7 @@ fn labels_and_the_shape_of_the_file_change_nothing() {
 #[test]
 fn only_what_is_below_a_change_is_open() {
     let (manifest, plan) = planned(MANIFEST, &["stages.student.losses.0.temperature=2"]);
-    let told = pleach::report::plan::text(&plan, &manifest);
+    let told = pleach::report::plan::text(&plan, &manifest, true);
     let told = without_hashes(&told);
     insta::assert_snapshot!(told);
 }

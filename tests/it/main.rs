@@ -6,6 +6,7 @@
 //! - `data`: `pleach data`, and a user's own images
 //! - `server`: an HTTP server on loopback
 //! - `manifests`: what is said about manifests that are wrong
+//! - `matrix`: sweeps, searches, and how they are shown
 //! - `pipelines`: every manifest in `pipelines/`
 //! - `repeat`: the same bits for any number of threads and jobs; names and order change nothing
 //! - `pruning`: channels and weights that go, and the networks that are left
@@ -45,6 +46,7 @@ mod kddp;
 mod keys;
 mod kill;
 mod manifests;
+mod matrix;
 mod panics;
 mod pipelines;
 mod pruning;

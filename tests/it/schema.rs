@@ -285,13 +285,49 @@ split = "test"
 #[test]
 fn a_manifest_with_every_kind_of_everything_fits() {
     let schema = schema();
-    let text = everything();
+    // A manifest has one search.
+    let searches = ["kind = \"bisect\"\ndrop = 0.01", "kind = \"halving\"\nover = [\"method\"]\nkeep = 0.5"];
+    let texts = searches.map(|search| {
+        everything() + "[search]\naxis = \"rate\"\nevaluate = \"score\"\nmodel = \"student\"\n" + search + SWEPT
+    });
+    for text in &texts {
+        assert!(fits(&schema, &schema, &manifest(text)));
+    }
+    let text = texts.concat();
     let mut all = BTreeSet::new();
     words(&schema, &mut all);
     let unused: Vec<&String> = all.iter().filter(|word| !text.contains(&format!("\"{word}\""))).collect();
     assert!(all.len() > 90 && unused.is_empty(), "the manifest has to have {unused:?} of {}", all.len());
-    assert!(fits(&schema, &schema, &manifest(&text)));
 }
+
+/// Sections of a sweep, and values that depend on its axes.
+const SWEPT: &str = r#"
+[matrix]
+rate = [0.1, 0.2]
+seed = [1, 2]
+exclude = [{ rate = 0.1, seed = 2 }]
+include = [{ rate = 0.3, seed = 1 }]
+zip = [["rate", "seed"]]
+
+[matrix.method]
+half = { kind = "channels", ratio = 0.5 }
+
+[report]
+group-by = ["rate"]
+panel = "method"
+compare = "rate"
+against = "0.1"
+metrics.own = "accuracy / 2"
+
+[stages.swept]
+kind = "fine-tune"
+data = "photos"
+from = "student"
+epochs = { by = "${matrix.rate}", "0.1" = 1, else = 2 }
+batch = "${matrix.seed}"
+optimizer = { kind = "sgd", lr = "${matrix.rate}" }
+losses = ["${matrix.method}"]
+"#;
 
 #[test]
 fn mistakes_in_any_kind_do_not_fit() {

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -165,7 +166,9 @@ pub struct Running {
     child: Child,
     lines: Receiver<String>,
     seen: String,
-    errors: Option<JoinHandle<String>>,
+    errors: Option<JoinHandle<()>>,
+    /// What came on stderr so far.
+    told: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Running {
@@ -182,12 +185,15 @@ impl Running {
                 }
             }
         });
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&told);
         let errors = std::thread::spawn(move || {
-            let mut text = Vec::new();
-            let _ = stderr.read_to_end(&mut text);
-            String::from_utf8_lossy(&text).into_owned()
+            let mut part = [0; 4096];
+            while let Ok(length @ 1..) = stderr.read(&mut part) {
+                heard.lock().expect("nobody panics with it").extend(&part[..length]);
+            }
         });
-        Self { child, lines, seen: String::new(), errors: Some(errors) }
+        Self { child, lines, seen: String::new(), errors: Some(errors), told }
     }
 
     /// Reads events up to the first for which `wanted` holds.
@@ -246,7 +252,22 @@ impl Running {
     }
 
     fn stderr(&mut self) -> String {
-        self.errors.take().and_then(|errors| errors.join().ok()).unwrap_or_default()
+        self.errors.take().map(JoinHandle::join);
+        String::from_utf8_lossy(&self.told.lock().expect("nobody panics with it")).into_owned()
+    }
+
+    /// The first line on stderr that has `word` in it.
+    pub fn told_until(&self, word: &str) -> String {
+        let begun = Instant::now();
+        loop {
+            let told = String::from_utf8_lossy(&self.told.lock().expect("nobody panics with it")).into_owned();
+            let mut whole = told.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+            if let Some(line) = whole.find(|line| line.contains(word)) {
+                return line.to_owned();
+            }
+            assert!(begun.elapsed() < PATIENCE, "nothing about {word}:\n{told}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 

@@ -251,6 +251,10 @@ fn expand(
 
 /// An axis that reaches nothing is allowed, but seldom meant.
 fn unused(matrix: &Matrix, reaching: &[Vec<AxisSet>], diagnostics: &mut Diagnostics) {
+    // What is wrong may be the mention of it.
+    if diagnostics.has_errors() {
+        return;
+    }
     let used = reaching.iter().flatten().fold(0, |all, set| all | set);
     for (_, axis) in matrix.axes.iter().enumerate().filter(|(number, _)| used & (1 << number) == 0) {
         diagnostics

@@ -12,7 +12,8 @@ use crate::stage::evaluate::MEASURES;
 
 /// Reads the section.
 pub fn report(reader: &mut Reader, matrix: &Matrix) -> Report {
-    let group_by = reader.has("group-by").then(|| axes(reader, "group-by", matrix));
+    let group_by = axes(reader, "group-by", matrix);
+    let group_by = reader.has("group-by").then_some(group_by);
     let panel = axis(reader, "panel", matrix);
     let compare = axis(reader, "compare", matrix);
     let against = against(reader, compare, matrix);

@@ -25,7 +25,7 @@ pub fn search(reader: &mut Reader, matrix: &Matrix) -> Option<Search> {
     let evaluate = reader.optional_string("evaluate");
     let model = reader.optional_string("model");
     let strategy = match kind {
-        Kind::Bisect => Some(Strategy::Bisect { drop: reader.number("drop", Limits::SHARE, None) }),
+        Kind::Bisect => Some(Strategy::Bisect { drop: reader.number("drop", Limits::DROP, None) }),
         Kind::Halving => {
             let keep = reader.number("keep", Limits::BETWEEN, Some(0.5));
             over(reader, axis, matrix).map(|over| Strategy::Halving { over, keep })

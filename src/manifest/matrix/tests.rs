@@ -64,14 +64,34 @@ fn names(matrix: &str) -> Vec<String> {
 #[test]
 fn a_stage_has_an_instance_for_each_choice_of_what_reaches_it() {
     let matrix = "[matrix]\nwidth = [4, 8]\ncriterion = [\"l1\", \"random\"]";
-    insta::assert_snapshot!(names(matrix).join("\n"), @"");
+    insta::assert_snapshot!(names(matrix).join("\n"), @r"
+    teacher
+    student[width=4]
+    student[width=8]
+    pruned[width=4,criterion=l1]
+    pruned[width=4,criterion=random]
+    pruned[width=8,criterion=l1]
+    pruned[width=8,criterion=random]
+    score[width=4,criterion=l1]
+    score[width=4,criterion=random]
+    score[width=8,criterion=l1]
+    score[width=8,criterion=random]
+    ");
 }
 
 #[test]
 fn a_seed_reaches_what_draws_and_gives_none() {
     let matrix = "[matrix]\nseed = [1, 2]\nwidth = [4]\ncriterion = [\"l1\"]";
     let manifest = read(matrix).unwrap();
-    insta::assert_snapshot!(manifest.stages.keys().cloned().collect::<Vec<_>>().join("\n"), @"");
+    insta::assert_snapshot!(manifest.stages.keys().cloned().collect::<Vec<_>>().join("\n"), @r"
+    teacher
+    student[seed=1,width=4]
+    student[seed=2,width=4]
+    pruned[seed=1,width=4,criterion=l1]
+    pruned[seed=2,width=4,criterion=l1]
+    score[seed=1,width=4,criterion=l1]
+    score[seed=2,width=4,criterion=l1]
+    ");
     let seed = |name: &str| manifest.stages[name].seed;
     assert_eq!((seed("teacher"), seed("student[seed=2,width=4]")), (5, 2));
     // The split stays the same for all of them.
@@ -85,9 +105,24 @@ fn exclude_zip_and_include() {
         names(matrix).iter().filter_map(pruned).collect::<Vec<_>>().join("\n")
     };
     let axes = "[matrix]\nwidth = [4, 8]\ncriterion = [\"l1\", \"random\"]\n";
-    insta::assert_snapshot!(of(&format!("{axes}exclude = [{{ width = 8, criterion = \"l1\" }}]")), @"");
-    insta::assert_snapshot!(of(&format!("{axes}zip = [[\"width\", \"criterion\"]]")), @"");
-    insta::assert_snapshot!(of(&format!("{axes}include = [{{ width = 16, criterion = \"l2\" }}, {{ width = 32 }}]")), @"");
+    insta::assert_snapshot!(of(&format!("{axes}exclude = [{{ width = 8, criterion = \"l1\" }}]")), @r"
+    [width=4,criterion=l1]
+    [width=4,criterion=random]
+    [width=8,criterion=random]
+    ");
+    insta::assert_snapshot!(of(&format!("{axes}zip = [[\"width\", \"criterion\"]]")), @r"
+    [width=4,criterion=l1]
+    [width=8,criterion=random]
+    ");
+    insta::assert_snapshot!(of(&format!("{axes}include = [{{ width = 16, criterion = \"l2\" }}, {{ width = 32 }}]")), @r"
+    [width=4,criterion=l1]
+    [width=4,criterion=random]
+    [width=8,criterion=l1]
+    [width=8,criterion=random]
+    [width=16,criterion=l2]
+    [width=32,criterion=l1]
+    [width=32,criterion=random]
+    ");
 }
 
 #[test]

@@ -144,8 +144,10 @@ fn check_choice(axis: &Axis, table: &Table, diagnostics: &mut Diagnostics) {
     let labels: BTreeSet<&str> = axis.values.iter().map(|value| value.label.as_str()).collect();
     let entries = || table.iter().filter(|(key, _)| *key != BY && *key != ELSE);
     for (key, (span, _)) in entries().filter(|(key, _)| !labels.contains(key.as_str())) {
+        // No error: an axis may have been made shorter for a while.
         let message = format!("`{}` is no value of the axis `{}`", printable(key), axis.name);
-        diagnostics.unknown(*span, message, key, labels.iter().copied());
+        let warning = diagnostics.warning(*span, message);
+        warning.hints.extend(nearest::hint(key, labels.iter().copied()));
     }
     if table.contains_key(ELSE) {
         return;

@@ -94,7 +94,8 @@ fn bisection_finds_what_trying_everything_finds() {
     for last in 0..=15 {
         // Up to `last`, random pruning one value less.
         let holds = |axes: &HashMap<&str, String>| {
-            let sparsity: f64 = axes["sparsity"].parse().unwrap();
+            let Some(sparsity) = axes.get("sparsity") else { return 0.0 };
+            let sparsity: f64 = sparsity.parse().unwrap();
             let place = (sparsity * 16.0) as i32 + i32::from(axes["criterion"] == "random");
             if place <= last { 0.88 } else { 0.5 }
         };
@@ -115,8 +116,8 @@ fn halving_keeps_the_best_of_every_rung() {
          [search]\nkind = \"halving\"\naxis = \"epochs\"\nover = [\"criterion\"]\nevaluate = \"choice\"\n";
     let manifest = manifest(matrix);
     let better = |axes: &HashMap<&str, String>| {
-        let place = ["random", "magnitude", "synflow", "lamp"].iter().position(|name| *name == axes["criterion"]);
-        0.5 + 0.1 * place.unwrap() as f64
+        let place = ["random", "magnitude", "synflow", "lamp"].iter().position(|name| Some(*name) == axes.get("criterion").map(String::as_str));
+        0.5 + 0.1 * place.unwrap_or(0) as f64
     };
     let (decision, choices) = search(&manifest, &better);
     assert_eq!(found(&manifest, &decision), [["4".to_owned(), "lamp".to_owned()]]);
@@ -136,10 +137,10 @@ fn nothing_is_left_open_that_cannot_be_wanted_any_more() {
         names.into_iter().filter(|name| name.starts_with("tuned")).collect::<Vec<_>>().join(" ")
     };
     let first = decide(&manifest, &graph, &|_| None);
-    insta::assert_snapshot!(names(&first.wanted), @"");
-    insta::assert_snapshot!(names(&first.open), @"");
+    insta::assert_snapshot!(names(&first.wanted), @"tuned[epochs=1,criterion=magnitude,sparsity=0.4]");
+    insta::assert_snapshot!(names(&first.open), @"tuned[epochs=1,criterion=magnitude,sparsity=0.1] tuned[epochs=1,criterion=magnitude,sparsity=0.2] tuned[epochs=1,criterion=magnitude,sparsity=0.3] tuned[epochs=1,criterion=magnitude,sparsity=0.5] tuned[epochs=1,criterion=magnitude,sparsity=0.6] tuned[epochs=1,criterion=magnitude,sparsity=0.7]");
     let fails = |stage: usize| first.wanted.contains(&stage).then_some(Seen { model: 0.1, reference: Some(0.9) });
     let second = decide(&manifest, &graph, &fails);
-    insta::assert_snapshot!(names(&second.wanted), @"");
-    insta::assert_snapshot!(names(&second.open), @"");
+    insta::assert_snapshot!(names(&second.wanted), @"tuned[epochs=1,criterion=magnitude,sparsity=0.2] tuned[epochs=1,criterion=magnitude,sparsity=0.4]");
+    insta::assert_snapshot!(names(&second.open), @"tuned[epochs=1,criterion=magnitude,sparsity=0.1] tuned[epochs=1,criterion=magnitude,sparsity=0.3]");
 }
