@@ -47,7 +47,7 @@ function cardContent(subject, pinned) {
   return [
     html("div", { class: "card-head" },
       group ? swatch(group.series) : null,
-      html("strong", {}, nameOf(subject)),
+      html("strong", {}, breakable(nameOf(subject))),
       pinned ? html("button", { type: "button", class: "quiet", "aria-label": "Close", click: () => hideCard(true) }, "×") : null),
     html("p", { class: "note" }, ...cardNotes(subject, rowsInside)),
     cardValues(subject, group),
@@ -74,11 +74,10 @@ function cardValues(subject, group) {
   const lines = metrics.map((metric) => {
     const summary = isGroup(subject) ? subject.values[metric.name] : { mean: subject.values[metric.name] };
     if (!isNumber(summary?.mean)) return null;
-    const interval = isNumber(summary.low) && summary.low !== summary.high
-      ? `${measure(metric, summary.low)} to ${measure(metric, summary.high)}` : "";
+    const between = isNumber(summary.low) && summary.low !== summary.high ? interval(metric, summary.mean, summary.low, summary.high) : "";
     const against = isGroup(subject) ? againstReference(group, metric) : "";
     return html("tr", {}, html("th", { scope: "row" }, metric.title), html("td", {}, measureWithSpread(metric, summary)),
-      html("td", { class: "faint" }, interval), html("td", { class: "faint" }, against));
+      html("td", { class: "faint" }, between), html("td", { class: "faint" }, against));
   }).filter(Boolean);
   const intervals = isGroup(subject) && entries(subject.values).some(([, summary]) => isNumber(summary?.low));
   return html("table", { class: "values" },
@@ -92,7 +91,7 @@ function cardValues(subject, group) {
 function againstReference(group, metric) {
   const tested = group?.versus?.[metric.name];
   if (isNumber(tested?.difference)) {
-    const p = isNumber(tested.p) ? `, p ${probability(tested.p)}` : "";
+    const p = isNumber(tested.p) ? `, p\u00a0${probability(tested.p)}` : "";
     return `${difference(metric, tested.difference)}${p}`;
   }
   const share = group && COSTS.includes(metric.name) ? shareOfReference(group, metric.name) : null;

@@ -69,9 +69,10 @@ function drawPanels(container, width, x, y) {
   // A network that does not depend on the panel axis serves all panels, so it is in each.
   const found = [...new Set(means.map((item) => panelOf(item.subject)))].sort(byPanelOrder);
   const names = found.length > 1 ? found.filter((name) => name !== "") : found;
-  const columns = Math.max(1, Math.min(names.length, Math.floor(width / 330)));
   const gap = 20;
-  const size = { width: Math.floor((width - gap * (columns - 1)) / columns), height: columns === 1 && width > 700 ? 400 : 320 };
+  const fitting = Math.max(1, Math.floor((width + gap) / (284 + gap)));
+  const columns = Math.ceil(names.length / Math.ceil(names.length / fitting));
+  const size = { width: Math.floor((width - gap * (columns - 1)) / columns), height: columns <= 2 && width > 700 ? 380 : 320 };
   const scales = { x: xScaleFor(all, x, size), y: yScaleFor(all, y) };
   container.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
   container.replaceChildren(...names.map((name) => {
@@ -121,7 +122,7 @@ function yScaleFor(points, metric) {
 /** A tick's text: as few digits as it needs. */
 function tickText(metric, value) {
   const { by, unit } = scaleOf(metric, value);
-  return withUnit((Math.round((value / by) * 1e6) / 1e6).toLocaleString("en-US", { maximumFractionDigits: 3 }), unit);
+  return withUnit((Math.round((value / by) * 1e6) / 1e6 + 0).toLocaleString("en-US", { maximumFractionDigits: 3 }), unit);
 }
 
 function drawPanel(name, means, seeds, scales, size, x, y) {
@@ -180,9 +181,10 @@ function drawGuides(means, scales, edges, at, y) {
     ]),
     chance !== null && chance >= scales.y.low ? [
       svg("path", { class: "chance", d: `M${edges.left},${level(chance)}H${edges.right}` }),
-      svg("text", { class: "label", x: edges.left + 6, y: level(chance) - 5 }, `guessing, ${tickText(y, chance)}`),
+      svg("text", { class: "label", x: edges.right - 4, y: level(chance) - 6, "text-anchor": "end" },
+        `guessing ${tickText(y, chance)}`),
     ] : null,
-    collapsed ? svg("text", { class: "warning", x: edges.right - 4, y: edges.bottom - 6, "text-anchor": "end" }, `${collapsed} collapsed`) : null,
+    collapsed ? svg("text", { class: "warning", x: edges.right, y: edges.top - 12, "text-anchor": "end" }, `${collapsed} collapsed`) : null,
   ];
 }
 
