@@ -2,6 +2,9 @@
 
 const MARGIN = { left: 52, right: 14, top: 26, bottom: 42 };
 
+/** Sizes as they are, or as shares of the panel's reference, which puts panels of large and small networks side by side. */
+const X_SCALES = [["log", "logarithmic"], ["linear", "linear"], ...(references.length ? [["share", "share of the reference"]] : [])];
+
 /** The section with the filters, the charts and the legend. */
 function makeScatter() {
   const panels = html("div", { class: "panels" });
@@ -14,7 +17,7 @@ function makeScatter() {
   const controls = html("div", { class: "controls" },
     chooser("show", qualities.map((metric) => [metric.name, metric.title]), choices.y, (value) => choose(() => { choices.y = value; })),
     yScale, xChooser,
-    chooser("scale", [["log", "logarithmic"], ["linear", "linear"]], choices.xScale, (value) => choose(() => { choices.xScale = value; })));
+    chooser("scale", X_SCALES, choices.xScale, (value) => choose(() => { choices.xScale = value; })));
   const element = section("networks", "Accuracy against size", null, makeFilters(),
     ...(costs.length && qualities.length ? [controls, legend, panels, reading] : []));
   if (!costs.length || !qualities.length) return { element, draw: () => {} };
@@ -48,15 +51,22 @@ function drawLegend(legend) {
   if (focused) legend.querySelector(`[data-series="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
+/** A network's place in the units of the axes. `factor` leads from its size to the axis. */
+function point(subject, xValue, yValue, x) {
+  const whole = choices.xScale === "share" ? (isGroup(subject) ? subject : subject.group).against?.values[x.name]?.mean : 1;
+  const factor = whole > 0 ? 1 / whole : NaN;
+  return { subject, factor, x: isNumber(xValue) ? xValue * factor : NaN, y: yValue };
+}
+
 /** Draws all panels anew; returns what has to be said about them. */
-function drawPanels(container, width, x, y) {
+function drawPanels(container, width, size, y) {
   const notes = [];
-  const point = (subject, xValue, yValue) => ({ subject, x: xValue, y: yValue });
+  const x = choices.xScale === "share" ? { ...size, unit: "×", title: `${size.title}, share of the reference's` } : size;
   const placed = (item) => isNumber(item.x) && isNumber(item.y);
-  const onScale = (item) => choices.xScale !== "log" || item.x > 0;
-  const means = visibleGroups().map((group) => point(group, group.values[x.name]?.mean, group.values[y.name]?.mean)).filter(placed);
+  const onScale = (item) => choices.xScale === "linear" || item.x > 0;
+  const means = visibleGroups().map((group) => point(group, group.values[x.name]?.mean, group.values[y.name]?.mean, x)).filter(placed);
   const seeds = visibleRows().filter((row) => row.group?.rows.length > 1)
-    .map((row) => point(row, row.values[x.name], row.values[y.name])).filter(placed);
+    .map((row) => point(row, row.values[x.name], row.values[y.name], x)).filter(placed);
   const missing = visibleGroups().length - means.length;
   if (missing) notes.push(`${plural(missing, "network")} without a value of ${x.title} or ${y.title} ${missing === 1 ? "is" : "are"} not drawn.`);
   const off = means.filter((item) => !onScale(item)).length;
@@ -72,12 +82,12 @@ function drawPanels(container, width, x, y) {
   const gap = 20;
   const fitting = Math.max(1, Math.floor((width + gap) / (284 + gap)));
   const columns = Math.ceil(names.length / Math.ceil(names.length / fitting));
-  const size = { width: Math.floor((width - gap * (columns - 1)) / columns), height: columns <= 2 && width > 700 ? 380 : 320 };
-  const scales = { x: xScaleFor(all, x, size), y: yScaleFor(all, y) };
+  const each = { width: Math.floor((width - gap * (columns - 1)) / columns), height: columns <= 2 && width > 700 ? 380 : 320 };
+  const scales = { x: xScaleFor(all, x, each), y: yScaleFor(all, y) };
   container.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
   container.replaceChildren(...names.map((name) => {
     const inside = (item) => onScale(item) && [name, ""].includes(panelOf(item.subject));
-    return drawPanel(name, means.filter(inside), seeds.filter(inside), scales, size, x, y);
+    return drawPanel(name, means.filter(inside), seeds.filter(inside), scales, each, x, y);
   }));
   if (scales.y.cut) notes.push(`The axis is broken below ${measure(y, scales.y.cut)}: the shaded strip holds what lies under it, on a scale of its own.`);
   if (means.some((item) => item.subject.collapsed)) notes.push("Collapsed networks, ringed, are close to guessing and no part of the front.");
@@ -97,7 +107,7 @@ function xScaleFor(points, metric, size) {
   // Sizes in bytes have round ticks in the unit that they are shown in.
   const by = metric.unit === "B" ? scaleOf(metric, high).by : 1;
   const count = Math.max(3, Math.floor(size.width / 80));
-  const scale = choices.xScale === "log" ? logScale(low / by / 1.25, (high / by) * 1.25, count)
+  const scale = choices.xScale !== "linear" ? logScale(low / by / 1.25, (high / by) * 1.25, count)
     : linearScale(Math.min(0, low / by), (high / by) * 1.06, count);
   return { at: (value) => scale.at(value / by), ticks: scale.ticks.map((tick) => tick * by), low: scale.low * by, high: scale.high * by };
 }
@@ -135,6 +145,8 @@ function drawPanel(name, means, seeds, scales, size, x, y) {
   const faint = seeds.map((item) => ({ ...item, place: at(item) }));
   const front = paretoFront(means.filter((item) => !item.subject.collapsed), !higherIsBetter(x), higherIsBetter(y));
   const onFront = new Set(front.map((item) => item.subject));
+  // Crowded panels have smaller marks.
+  const radius = means.length > 80 ? 3.2 : 4.4;
   const halo = svg("circle", { class: "halo", r: 10, visibility: "hidden" });
   const title = `${name || report.pipeline?.name || "networks"}: ${y.title} against ${x.title}`;
   const drawing = svg("svg", { class: "plot", viewBox: `0 0 ${size.width} ${size.height}`, tabindex: 0, role: "application",
@@ -146,7 +158,7 @@ function drawPanel(name, means, seeds, scales, size, x, y) {
   marks.filter((item) => item.subject.collapsed).map((item) => svg("circle", { class: "collapsed", cx: item.place.x, cy: item.place.y, r: 9 })),
   halo,
   marks.map((item) => svg("path", { class: `mark ${colourClass(item.subject.series)}${onFront.has(item.subject) ? " on-front" : ""}`,
-    d: markAt(item.subject.series, item.place.x, item.place.y, onFront.has(item.subject) ? 5.4 : 4.4), "data-network": nameOf(item.subject) })));
+    d: markAt(item.subject.series, item.place.x, item.place.y, radius + (onFront.has(item.subject) ? 1 : 0)), "data-network": nameOf(item.subject) })));
   listen(drawing, size, marks, faint, halo, onFront, x, y);
   return html("figure", { class: "panel" }, name ? html("figcaption", {}, name) : null, drawing);
 }
@@ -213,7 +225,7 @@ function thread(marks) {
 }
 
 /** Up and down, and to the sides where the cost was measured with a spread. They end at the borders. */
-function intervals({ subject, x: xValue, y: yValue, place }, at, edges, x, y) {
+function intervals({ subject, factor, x: xValue, y: yValue, place }, at, edges, x, y) {
   const within = (value, low, high) => Math.max(low, Math.min(high, value));
   const ends = (summary) => isNumber(summary?.low) && isNumber(summary?.high) && summary.high > summary.low;
   let path = "";
@@ -224,7 +236,7 @@ function intervals({ subject, x: xValue, y: yValue, place }, at, edges, x, y) {
   }
   if (ends(subject.values[x.name]) && subject.values[x.name].low > 0) {
     const [low, high] = [subject.values[x.name].low, subject.values[x.name].high]
-      .map((value) => within(at({ x: value, y: yValue }).x, edges.left, edges.right));
+      .map((value) => within(at({ x: value * factor, y: yValue }).x, edges.left, edges.right));
     if (high - low > 2) path += `M${low},${place.y}H${high}`;
   }
   return path;
