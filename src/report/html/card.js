@@ -2,7 +2,7 @@
 // the pointer or the keyboard; a click or Enter keeps it open, so that its buttons can be reached.
 
 const cardElement = document.getElementById("card");
-const card = { subject: null, pinned: false, origin: null };
+const card = { subject: null, pinned: false, origin: null, closing: false };
 
 const isGroup = (subject) => Array.isArray(subject.rows);
 const nameOf = (subject) => (isGroup(subject) ? instanceName(subject.name, subject.axes) : subject.model);
@@ -28,7 +28,10 @@ function hideCard(force = false) {
   const back = card.pinned && cardElement.contains(document.activeElement) ? card.origin : null;
   cardElement.hidden = true;
   Object.assign(card, { subject: null, pinned: false, origin: null });
+  // A chart that is given the focus in this way does not show the card again.
+  card.closing = true;
   back?.focus({ preventScroll: true });
+  card.closing = false;
 }
 
 /** Beside the place, on the side with more room. On phones the style sheet puts the card at the bottom instead. */

@@ -66,7 +66,8 @@ function drawnAtWidth(element, draw) {
     drawn = width;
     draw(width);
   };
-  new ResizeObserver(redraw).observe(element);
+  // In the next frame, as drawing may change the height that is being observed.
+  new ResizeObserver(() => requestAnimationFrame(redraw)).observe(element);
   redraw();
 }
 

@@ -28,8 +28,10 @@ function makeScatter() {
     yScale.hidden = y.unit !== "%";
     drawLegend(legend);
     const notes = drawPanels(panels, width, x, y);
-    reading.textContent = ["Large marks are means over seeds with 95 % intervals, faint ones single seeds; the grey stairs are the Pareto front.",
-      "Point at a mark, or focus a chart and use the arrow keys.", ...notes].join(" ");
+    const seeds = groups.some((group) => group.rows.length > 1);
+    reading.textContent = [seeds ? "Large marks are means over seeds with 95 % intervals, faint ones single seeds." : "",
+      "The grey stairs are the Pareto front.",
+      "Point at a mark, or focus a chart and use the arrow keys.", ...notes].filter(Boolean).join(" ");
   };
   return { element, draw: () => {
     drawnAtWidth(panels, draw);
@@ -106,7 +108,7 @@ function xScaleFor(points, metric, size) {
   const [low, high] = [Math.min(...values), Math.max(...values)];
   // Sizes in bytes have round ticks in the unit that they are shown in.
   const by = metric.unit === "B" ? scaleOf(metric, high).by : 1;
-  const count = Math.max(3, Math.floor(size.width / 80));
+  const count = Math.max(3, Math.min(8, Math.floor(size.width / 80)));
   const scale = choices.xScale !== "linear" ? logScale(low / by / 1.25, (high / by) * 1.25, count)
     : linearScale(Math.min(0, low / by), (high / by) * 1.06, count);
   return { at: (value) => scale.at(value / by), ticks: scale.ticks.map((tick) => tick * by), low: scale.low * by, high: scale.high * by };
