@@ -92,6 +92,8 @@ function drawPanels(container, width, size, y) {
     return drawPanel(name, means.filter(inside), seeds.filter(inside), scales, each, x, y);
   }));
   if (scales.y.cut) notes.push(`The axis is broken below ${measure(y, scales.y.cut)}: the shaded strip holds what lies under it, on a scale of its own.`);
+  const beyond = (summary) => summary?.low < scales.y.low || summary?.high > scales.y.high;
+  if (means.some((item) => beyond(item.subject.values[y.name]))) notes.push("Intervals that reach beyond a panel end at its border.");
   if (means.some((item) => item.subject.collapsed)) notes.push("Collapsed networks, ringed, are close to guessing and no part of the front.");
   return notes;
 }
@@ -131,9 +133,13 @@ function yScaleFor(points, metric) {
   return brokenScale(Math.max(0, Math.min(bottom, low - 0.01)), Math.min(Math.max(below, gap.below + 0.02), cut), cut, top);
 }
 
+/** Units that are words stand in an axis's title, others behind each tick. */
+const isWord = (metric) => (metric.unit || "").length > 3;
+const axisTitle = (metric) => (isWord(metric) ? `${metric.title}, ${metric.unit}` : metric.title);
+
 /** A tick's text: as few digits as it needs. */
 function tickText(metric, value) {
-  const { by, unit } = scaleOf(metric, value);
+  const { by, unit } = scaleOf(isWord(metric) ? { unit: "" } : metric, value);
   return withUnit((Math.round((value / by) * 1e6) / 1e6 + 0).toLocaleString("en-US", { maximumFractionDigits: 3 }), unit);
 }
 
@@ -177,8 +183,8 @@ function drawAxes(scales, edges, at, x, y) {
     broken === null ? null : svg("path", { class: "axis", d: `M${edges.left - 5},${strip + 1}l10,-4M${edges.left - 5},${broken + 3}l10,-4` }),
     yTicks.map(({ tick, place }) => svg("text", { class: "tick", x: edges.left - 8, y: place + 4, "text-anchor": "end" }, tickText(y, tick))),
     xTicks.map(({ tick, place }) => svg("text", { class: "tick", x: place, y: edges.bottom + 17, "text-anchor": "middle" }, tickText(x, tick))),
-    svg("text", { class: "label", x: edges.left, y: edges.top - 12 }, y.title),
-    svg("text", { class: "label", x: edges.right, y: edges.bottom + 35, "text-anchor": "end" }, x.title),
+    svg("text", { class: "label", x: edges.left, y: edges.top - 12 }, axisTitle(y)),
+    svg("text", { class: "label", x: edges.right, y: edges.bottom + 35, "text-anchor": "end" }, axisTitle(x)),
   ];
 }
 
