@@ -2,7 +2,7 @@
 // the pointer or the keyboard; a click or Enter keeps it open, so that its buttons can be reached.
 
 const cardElement = document.getElementById("card");
-const card = { subject: null, pinned: false, origin: null };
+const card = { subject: null, pinned: false, origin: null, closing: false };
 
 const isGroup = (subject) => Array.isArray(subject.rows);
 const nameOf = (subject) => (isGroup(subject) ? instanceName(subject.name, subject.axes) : subject.model);
@@ -28,7 +28,10 @@ function hideCard(force = false) {
   const back = card.pinned && cardElement.contains(document.activeElement) ? card.origin : null;
   cardElement.hidden = true;
   Object.assign(card, { subject: null, pinned: false, origin: null });
+  // A chart that is given the focus in this way does not show the card again.
+  card.closing = true;
   back?.focus({ preventScroll: true });
+  card.closing = false;
 }
 
 /** Beside the place, on the side with more room. On phones the style sheet puts the card at the bottom instead. */
@@ -47,7 +50,7 @@ function cardContent(subject, pinned) {
   return [
     html("div", { class: "card-head" },
       group ? swatch(group.series) : null,
-      html("strong", {}, nameOf(subject)),
+      html("strong", {}, breakable(nameOf(subject))),
       pinned ? html("button", { type: "button", class: "quiet", "aria-label": "Close", click: () => hideCard(true) }, "×") : null),
     html("p", { class: "note" }, ...cardNotes(subject, rowsInside)),
     cardValues(subject, group),
@@ -74,11 +77,10 @@ function cardValues(subject, group) {
   const lines = metrics.map((metric) => {
     const summary = isGroup(subject) ? subject.values[metric.name] : { mean: subject.values[metric.name] };
     if (!isNumber(summary?.mean)) return null;
-    const interval = isNumber(summary.low) && summary.low !== summary.high
-      ? `${measure(metric, summary.low)} to ${measure(metric, summary.high)}` : "";
+    const between = isNumber(summary.low) && summary.low !== summary.high ? interval(metric, summary.mean, summary.low, summary.high) : "";
     const against = isGroup(subject) ? againstReference(group, metric) : "";
     return html("tr", {}, html("th", { scope: "row" }, metric.title), html("td", {}, measureWithSpread(metric, summary)),
-      html("td", { class: "faint" }, interval), html("td", { class: "faint" }, against));
+      html("td", { class: "faint" }, between), html("td", { class: "faint" }, against));
   }).filter(Boolean);
   const intervals = isGroup(subject) && entries(subject.values).some(([, summary]) => isNumber(summary?.low));
   return html("table", { class: "values" },
@@ -92,7 +94,7 @@ function cardValues(subject, group) {
 function againstReference(group, metric) {
   const tested = group?.versus?.[metric.name];
   if (isNumber(tested?.difference)) {
-    const p = isNumber(tested.p) ? `, p ${probability(tested.p)}` : "";
+    const p = isNumber(tested.p) ? `, p\u00a0${probability(tested.p)}` : "";
     return `${difference(metric, tested.difference)}${p}`;
   }
   const share = group && COSTS.includes(metric.name) ? shareOfReference(group, metric.name) : null;

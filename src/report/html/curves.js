@@ -30,7 +30,7 @@ function makeCurves() {
   };
   return { element, draw: () => {
     drawnAtWidth(holder, draw);
-    onChange(() => draw(Math.floor(widthOf(holder, 640))));
+    onChange(inAMoment(() => draw(Math.floor(widthOf(holder, 640)))));
   } };
 }
 
@@ -63,7 +63,7 @@ function drawCurves(instances, kind, width, readout) {
   const solid = instances.some((instance) => instance.epochs.some((epoch) => isNumber(epoch[kind.solid])));
   const metric = { unit: kind.unit || "" };
   const chosen = svg("g", { class: "chosen" });
-  const drawing = svg("svg", { class: "plot", viewBox: `0 0 ${width} ${CURVES.height}`, tabindex: 0, role: "application", "aria-roledescription": "chart",
+  const drawing = svg("svg", { class: instances.length > 24 ? "plot many" : "plot", viewBox: `0 0 ${width} ${CURVES.height}`, tabindex: 0, role: "application", "aria-roledescription": "chart",
     "aria-label": `${instances[0].name}: ${kind.title} by epoch, ${plural(instances.length, "instance")}. Arrow keys go from one to the next.` },
   svg("path", { class: "grid", d: scales.y.ticks.map((tick) => `M${edges.left},${at(1, tick).y}H${edges.right}`).join("") }),
   scales.y.ticks.map((tick) => svg("text", { class: "tick", x: edges.left - 8, y: at(1, tick).y + 4, "text-anchor": "end" }, tickText(metric, tick))),

@@ -65,7 +65,7 @@ const metrics = (() => {
   const told = list(report.metrics);
   const names = [...new Set([...told.map((metric) => metric.name), ...measured])].filter((name) => measured.has(name));
   return names.map((name) => {
-    const known = { title: name, unit: "", "higher-is-better": false, ...KNOWN_METRICS[name] };
+    const known = { name, title: name, unit: "", "higher-is-better": false, ...KNOWN_METRICS[name] };
     return { ...known, ...told.find((metric) => metric.name === name) };
   });
 })();

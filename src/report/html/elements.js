@@ -40,6 +40,11 @@ function toggle(label, pressed, onClick, attributes) {
   return html("button", { type: "button", "aria-pressed": String(pressed), click: onClick, ...attributes }, label);
 }
 
+/** A long name that may go on in the next line behind a comma or a bracket. */
+function breakable(name) {
+  return String(name).split(/(?<=[,[])/).flatMap((part, index) => (index ? [html("wbr"), part] : [part]));
+}
+
 /** Says something to people who listen to the page. */
 function say(text) {
   document.getElementById("said").textContent = text;
@@ -61,8 +66,18 @@ function drawnAtWidth(element, draw) {
     drawn = width;
     draw(width);
   };
-  new ResizeObserver(redraw).observe(element);
+  // In the next frame, as drawing may change the height that is being observed.
+  new ResizeObserver(() => requestAnimationFrame(redraw)).observe(element);
   redraw();
+}
+
+/** `draw`, but once typing has paused: for what is costly to draw and further down the page. */
+function inAMoment(draw) {
+  let timer = null;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(draw, 120);
+  };
 }
 
 /** Copies text, and says on the button whether that went well. */

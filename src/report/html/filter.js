@@ -4,6 +4,8 @@
 function makeFilters() {
   const search = html("input", { type: "search", id: "search", placeholder: "Filter by name, value or setting", "aria-label": "Filter networks by text",
     autocomplete: "off", spellcheck: "false", input: () => choose(() => { choices.text = search.value; }) });
+  // What differs in nothing but the seed is counted once.
+  const what = groups.some((group) => group.rows.length > 1) ? "setting" : "network";
   const count = html("output", { class: "count", for: "search" });
   const clear = html("button", { type: "button", class: "link", click: () => {
     search.value = "";
@@ -20,7 +22,7 @@ function makeFilters() {
     (value) => choose(() => { choices.evaluation = value; })) : null;
   const draw = () => {
     const [left, all] = [visibleGroups().length, ofEvaluation(groups).length];
-    count.textContent = left === all ? plural(all, "network") : `${fixed(left, 0)} of ${plural(all, "network")}`;
+    count.textContent = left === all ? plural(all, what) : `${fixed(left, 0)} of ${plural(all, what)}`;
     clear.hidden = !isFiltered();
     words.textContent = isFiltered() ? `Shown: ${choicesInWords()}` : "";
     for (const chip of chips.querySelectorAll("button")) {

@@ -1,7 +1,7 @@
 // The stages: which one needs which, how many instances each has, and what they cost. Layers from left to right, or from
 // top to bottom where there is little width.
 
-const NODE = { width: 168, height: 62 };
+const NODE = { width: 178, height: 62 };
 
 function makeGraph() {
   const nodes = list(report.graph?.nodes);
@@ -74,7 +74,7 @@ function drawGraph(nodes, edges, width) {
   const across = Math.max(...layers.map((items) => items.length));
   const sideways = width >= 620;
   // A place of an edge alone needs less room than a node.
-  const room = (item) => (item.node ? 1 : 0.4);
+  const room = (item) => (item.node ? 1 : sideways ? 0.4 : 0.15);
   for (const items of layers) {
     const total = items.reduce((sum, item) => sum + room(item), 0);
     let sum = 0;
@@ -92,20 +92,24 @@ function drawGraph(nodes, edges, width) {
     [item.x, item.y] = sideways ? [first, second] : [second, first];
   }));
   const label = `${plural(nodes.length, "stage")}, ${plural(edges.length, "edge")}, ${plural(layers.length, "layer")}, at most ${across} side by side`;
-  return svg("svg", { viewBox: `0 0 ${Math.ceil(size.width)} ${Math.ceil(size.height)}`, width: Math.ceil(size.width), height: Math.ceil(size.height), role: "img", "aria-label": label },
+  // A little smaller is better than scrolling, much smaller is not.
+  const fits = width / size.width > 0.75;
+  return svg("svg", { class: fits ? "fits" : null, viewBox: `0 0 ${Math.ceil(size.width)} ${Math.ceil(size.height)}`, width: Math.ceil(size.width), height: Math.ceil(size.height), role: "img", "aria-label": label },
     routes.map((edge) => drawEdge(edge, sideways)),
     layers.flat().filter((item) => item.node).map(drawNode));
 }
 
 function drawEdge({ route, role }, sideways) {
+  // Edges bend between layers only: beside nodes they run straight.
   const half = sideways ? NODE.width / 2 : NODE.height / 2;
-  const leave = (item) => (sideways ? [item.x + (item.node ? half : 0), item.y] : [item.x, item.y + (item.node ? half : 0)]);
-  const enter = (item) => (sideways ? [item.x - (item.node ? half : 0), item.y] : [item.x, item.y - (item.node ? half : 0)]);
+  const leave = (item) => (sideways ? [item.x + half, item.y] : [item.x, item.y + half]);
+  const enter = (item) => (sideways ? [item.x - half, item.y] : [item.x, item.y - half]);
   let path = `M${leave(route[0]).map(round).join()}`;
   for (let index = 1; index < route.length; index++) {
     const [[x0, y0], [x1, y1]] = [leave(route[index - 1]), enter(route[index])];
     const bend = sideways ? [(x0 + x1) / 2, y0, (x0 + x1) / 2, y1] : [x0, (y0 + y1) / 2, x1, (y0 + y1) / 2];
     path += `C${[...bend, x1, y1].map(round).join()}`;
+    if (index < route.length - 1) path += `L${leave(route[index]).map(round).join()}`;
   }
   const [from, to] = [route[0].node.name, route[route.length - 1].node.name];
   return svg("path", { class: role === "teacher" ? "edge teaches" : "edge", d: path }, svg("title", {}, `${from} to ${to}${role ? `, as ${role}` : ""}`));
@@ -125,7 +129,8 @@ function drawNode({ node, x, y }) {
   const many = node.instances > 1 ? ` × ${fixed(node.instances, 0)}` : "";
   const facts = [node.kind, isNumber(node.seconds) && node.seconds > 0 ? duration(node.seconds) : null].filter(Boolean).join(" · ");
   const states = counts.map(([state, count]) => `${count} ${state}`).join(", ");
-  const name = node.name.length > 20 ? `${node.name.slice(0, 19)}…` : node.name;
+  const letters = 21 - many.length;
+  const name = node.name.length > letters ? `${node.name.slice(0, letters - 1)}…` : node.name;
   return svg("g", { class: "node" },
     svg("title", {}, [`${node.name}${many}: ${states || facts}`, list(node.axes).length ? `axes: ${node.axes.join(", ")}` : ""].filter(Boolean).join("\n")),
     svg("rect", { class: "box", x: left, y: top, width: NODE.width, height: NODE.height, rx: 5 }),

@@ -64,7 +64,7 @@ function listen(drawing, size, marks, faint, halo, onFront, x, y) {
     say(`${nameOf(item.subject)}: ${y.title} ${measure(y, item.y)}, ${x.title} ${measure(x, item.x)}${front}${collapsed}`);
   };
   drawing.addEventListener("focus", () => {
-    if (drawing.matches(":focus-visible") && !card.pinned && order.length) go(current || order[0]);
+    if (drawing.matches(":focus-visible") && !card.pinned && !card.closing && order.length) go(current || order[0]);
   });
   drawing.addEventListener("blur", () => {
     if (card.pinned) return;

@@ -32,7 +32,7 @@ function makeLayers() {
   const redraw = () => draw(Math.floor(widthOf(holder, 640)));
   return { element, draw: () => {
     drawnAtWidth(holder, draw);
-    onChange(redraw);
+    onChange(inAMoment(redraw));
   } };
 }
 
@@ -51,7 +51,14 @@ function keptOfAll(instance, counted) {
   return sum(after) / sum(before);
 }
 
+/** The values of an instance's axes, and its stage only where there are several: its whole name would be cut off. */
+function shortName(instance, several) {
+  const values = entries(instance.axes).map(([axis, value]) => (axis === "seed" ? `seed ${shown(value)}` : shown(value)));
+  return [several || values.length === 0 ? instance.name : null, ...values].filter(Boolean).join(" · ");
+}
+
 function layerMap(instances, view, choose) {
+  const several = new Set(instances.map((instance) => instance.name)).size > 1;
   const lines = instances.slice(0, MAP_LINES).map((instance) => {
     const cells = instance.layers.map((layer) => ({ layer, share: keptShare(layer, view.counted) })).filter(({ share }) => share !== null);
     const name = instance.stage || instanceName(instance.name, instance.axes);
@@ -61,7 +68,7 @@ function layerMap(instances, view, choose) {
         svg("title", {}, `${layer.layer}: ${measure({ unit: "%" }, share)} left`))));
     return html("button", { type: "button", "aria-pressed": String(instance === view.chosen), click: () => choose(instance),
       "aria-label": `${name}: ${measure({ unit: "%" }, kept)} left` },
-    html("span", { class: "name" }, name), strip, html("span", { class: "number" }, measure({ unit: "%" }, kept)));
+    html("span", { class: "name", title: name }, shortName(instance, several)), strip, html("span", { class: "number" }, measure({ unit: "%" }, kept)));
   });
   const rest = instances.length - lines.length;
   return html("div", { class: "map", role: "group", "aria-label": "Pruned networks" }, lines,
@@ -87,7 +94,7 @@ function layerBars(instance, counted, width) {
   });
   const name = instance.stage || instanceName(instance.name, instance.axes);
   return html("figure", { class: "layer-bars" },
-    html("figcaption", {}, html("b", {}, name), width > 500 ? html("span", { class: "faint" }, "lengths by the square root") : null),
+    html("figcaption", {}, html("b", {}, breakable(name)), width > 500 ? html("span", { class: "faint" }, "length: square root of what was there") : null),
     html("div", { class: "table-box", tabindex: 0, role: "region", "aria-label": `Layers of ${name}` },
       html("table", {}, html("tbody", {}, lines))));
 }

@@ -70,7 +70,8 @@ mod tests {
 
     /// The text of the element that holds the document.
     fn embedded(page: &str) -> &str {
-        let (_, rest) = page.split_once("<script type=\"application/json\" id=\"report\">").expect("the element begins");
+        let (_, rest) =
+            page.split_once("<script type=\"application/json\" id=\"report\">").expect("the element begins");
         rest.split_once("</script>").expect("the element ends").0
     }
 

@@ -29,10 +29,10 @@ function scaleOf(metric, value) {
     const step = Math.min(4, Math.max(0, Math.floor(Math.log2(size || 1) / 10)));
     return { by: 1024 ** step, unit: ["B", "KiB", "MiB", "GiB", "TiB"][step], decimals: step ? 1 : 0 };
   }
-  if (size >= 10000) {
+  if (size >= 10000 && !metric.unit) {
     const step = Math.min(4, Math.floor(Math.log10(size) / 3));
     const by = 1000 ** step;
-    return { by, unit: ["", "k", "M", "G", "T"][step] + (metric.unit || ""), decimals: decimalsFor(size / by, 3) };
+    return { by, unit: ["", "k", "M", "G", "T"][step], decimals: decimalsFor(size / by, 3) };
   }
   const decimals = Number.isInteger(value) ? 0 : decimalsFor(size, 3);
   return { by: 1, unit: metric.unit || "", decimals };
@@ -57,6 +57,12 @@ function measureWithSpread(metric, summary) {
   return withUnit(`${fixed(summary.mean / by, decimals)} ± ${spread}`, unit);
 }
 
+/** An interval in the unit of the value that it is around, which is not said again: `91.0 to 91.5`. */
+function interval(metric, around, low, high) {
+  const { by, decimals } = scaleOf(metric, around);
+  return `${fixed(low / by, decimals)} to ${fixed(high / by, decimals)}`;
+}
+
 /** A difference of a metric with its sign; shares differ by points. */
 function difference(metric, value) {
   if (!isNumber(value)) return DASH;
@@ -73,7 +79,7 @@ function probability(p) {
 
 /** A share of the reference: `0.31×`. */
 function times(share) {
-  return isNumber(share) ? `${significant(share, share < 0.1 ? 2 : 3)}×` : DASH;
+  return isNumber(share) ? `${significant(share, 2)}×` : DASH;
 }
 
 /** A time with the unit that fits. */

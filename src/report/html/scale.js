@@ -8,7 +8,7 @@ function roundTicks(low, high, count) {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough);
   const ticks = [];
-  for (let index = Math.ceil(low / step - 1e-9); index * step <= high + step * 1e-9; index++) ticks.push(index * step);
+  for (let index = Math.ceil(low / step - 1e-9); index * step <= high + step * 1e-9; index++) ticks.push(index * step || 0);
   return ticks;
 }
 
@@ -17,20 +17,17 @@ function linearScale(low, high, count = 5) {
   return { at: (value) => (value - low) / span, ticks: roundTicks(low, high, count), low, high };
 }
 
-/** Values must be above zero. Over less than a decade ticks are round steps, beyond that 1, 2, 5 or powers of ten. */
+/** Values must be above zero. Ticks are powers of ten, or finer ones, as long as there is room for them. */
 function logScale(low, high, count = 5) {
   const [from, to] = [Math.log10(low), Math.log10(high)];
-  const span = to - from || 1;
-  const decades = [];
-  const factors = span > count * 0.8 ? [1] : span > count * 0.4 ? [1, 3] : [1, 2, 5];
-  for (let power = Math.floor(from); power <= to; power++) {
-    for (const factor of factors) {
-      const tick = factor * 10 ** power;
-      if (tick >= low * 0.9999 && tick <= high * 1.0001) decades.push(tick);
-    }
-  }
-  const ticks = decades.length >= 3 ? decades : roundTicks(low, high, count);
-  return { at: (value) => (Math.log10(value) - from) / span, ticks, low, high };
+  const decades = (factors) => {
+    const ticks = [];
+    for (let power = Math.floor(from); power <= to; power++) ticks.push(...factors.map((factor) => factor * 10 ** power));
+    return ticks.filter((tick) => tick >= low * 0.9999 && tick <= high * 1.0001);
+  };
+  const offers = [decades([1]), decades([1, 3]), decades([1, 2, 5]), roundTicks(low, high, count - 1)];
+  const ticks = offers.filter((offer) => offer.length <= count + 1).sort((a, b) => b.length - a.length)[0] || offers[0];
+  return { at: (value) => (Math.log10(value) - from) / (to - from || 1), ticks, low, high };
 }
 
 /** Shares by the logarithm of what is missing from 1: from 90 % to 95 % is as far as from 95 % to 97.5 %. */

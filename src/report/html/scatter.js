@@ -2,6 +2,9 @@
 
 const MARGIN = { left: 52, right: 14, top: 26, bottom: 42 };
 
+/** Sizes as they are, or as shares of the panel's reference, which puts panels of large and small networks side by side. */
+const X_SCALES = [["log", "logarithmic"], ["linear", "linear"], ...(references.length ? [["share", "share of the reference"]] : [])];
+
 /** The section with the filters, the charts and the legend. */
 function makeScatter() {
   const panels = html("div", { class: "panels" });
@@ -14,7 +17,7 @@ function makeScatter() {
   const controls = html("div", { class: "controls" },
     chooser("show", qualities.map((metric) => [metric.name, metric.title]), choices.y, (value) => choose(() => { choices.y = value; })),
     yScale, xChooser,
-    chooser("scale", [["log", "logarithmic"], ["linear", "linear"]], choices.xScale, (value) => choose(() => { choices.xScale = value; })));
+    chooser("scale", X_SCALES, choices.xScale, (value) => choose(() => { choices.xScale = value; })));
   const element = section("networks", "Accuracy against size", null, makeFilters(),
     ...(costs.length && qualities.length ? [controls, legend, panels, reading] : []));
   if (!costs.length || !qualities.length) return { element, draw: () => {} };
@@ -25,8 +28,10 @@ function makeScatter() {
     yScale.hidden = y.unit !== "%";
     drawLegend(legend);
     const notes = drawPanels(panels, width, x, y);
-    reading.textContent = ["Large marks are means over seeds with 95 % intervals, faint ones single seeds; the grey stairs are the Pareto front.",
-      "Point at a mark, or focus a chart and use the arrow keys.", ...notes].join(" ");
+    const seeds = groups.some((group) => group.rows.length > 1);
+    reading.textContent = [seeds ? "Large marks are means over seeds with 95 % intervals, faint ones single seeds." : "",
+      "The grey stairs are the Pareto front.",
+      "Point at a mark, or focus a chart and use the arrow keys.", ...notes].filter(Boolean).join(" ");
   };
   return { element, draw: () => {
     drawnAtWidth(panels, draw);
@@ -48,15 +53,22 @@ function drawLegend(legend) {
   if (focused) legend.querySelector(`[data-series="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
+/** A network's place in the units of the axes. `factor` leads from its size to the axis. */
+function point(subject, xValue, yValue, x) {
+  const whole = choices.xScale === "share" ? (isGroup(subject) ? subject : subject.group).against?.values[x.name]?.mean : 1;
+  const factor = whole > 0 ? 1 / whole : NaN;
+  return { subject, factor, x: isNumber(xValue) ? xValue * factor : NaN, y: yValue };
+}
+
 /** Draws all panels anew; returns what has to be said about them. */
-function drawPanels(container, width, x, y) {
+function drawPanels(container, width, size, y) {
   const notes = [];
-  const point = (subject, xValue, yValue) => ({ subject, x: xValue, y: yValue });
+  const x = choices.xScale === "share" ? { ...size, unit: "×", title: `${size.title}, share of the reference's` } : size;
   const placed = (item) => isNumber(item.x) && isNumber(item.y);
-  const onScale = (item) => choices.xScale !== "log" || item.x > 0;
-  const means = visibleGroups().map((group) => point(group, group.values[x.name]?.mean, group.values[y.name]?.mean)).filter(placed);
+  const onScale = (item) => choices.xScale === "linear" || item.x > 0;
+  const means = visibleGroups().map((group) => point(group, group.values[x.name]?.mean, group.values[y.name]?.mean, x)).filter(placed);
   const seeds = visibleRows().filter((row) => row.group?.rows.length > 1)
-    .map((row) => point(row, row.values[x.name], row.values[y.name])).filter(placed);
+    .map((row) => point(row, row.values[x.name], row.values[y.name], x)).filter(placed);
   const missing = visibleGroups().length - means.length;
   if (missing) notes.push(`${plural(missing, "network")} without a value of ${x.title} or ${y.title} ${missing === 1 ? "is" : "are"} not drawn.`);
   const off = means.filter((item) => !onScale(item)).length;
@@ -69,16 +81,19 @@ function drawPanels(container, width, x, y) {
   // A network that does not depend on the panel axis serves all panels, so it is in each.
   const found = [...new Set(means.map((item) => panelOf(item.subject)))].sort(byPanelOrder);
   const names = found.length > 1 ? found.filter((name) => name !== "") : found;
-  const columns = Math.max(1, Math.min(names.length, Math.floor(width / 330)));
   const gap = 20;
-  const size = { width: Math.floor((width - gap * (columns - 1)) / columns), height: columns === 1 && width > 700 ? 400 : 320 };
-  const scales = { x: xScaleFor(all, x, size), y: yScaleFor(all, y) };
+  const fitting = Math.max(1, Math.floor((width + gap) / (284 + gap)));
+  const columns = Math.ceil(names.length / Math.ceil(names.length / fitting));
+  const each = { width: Math.floor((width - gap * (columns - 1)) / columns), height: columns <= 2 && width > 700 ? 380 : 320 };
+  const scales = { x: xScaleFor(all, x, each), y: yScaleFor(all, y) };
   container.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
   container.replaceChildren(...names.map((name) => {
     const inside = (item) => onScale(item) && [name, ""].includes(panelOf(item.subject));
-    return drawPanel(name, means.filter(inside), seeds.filter(inside), scales, size, x, y);
+    return drawPanel(name, means.filter(inside), seeds.filter(inside), scales, each, x, y);
   }));
   if (scales.y.cut) notes.push(`The axis is broken below ${measure(y, scales.y.cut)}: the shaded strip holds what lies under it, on a scale of its own.`);
+  const beyond = (summary) => summary?.low < scales.y.low || summary?.high > scales.y.high;
+  if (means.some((item) => beyond(item.subject.values[y.name]))) notes.push("Intervals that reach beyond a panel end at its border.");
   if (means.some((item) => item.subject.collapsed)) notes.push("Collapsed networks, ringed, are close to guessing and no part of the front.");
   return notes;
 }
@@ -95,8 +110,8 @@ function xScaleFor(points, metric, size) {
   const [low, high] = [Math.min(...values), Math.max(...values)];
   // Sizes in bytes have round ticks in the unit that they are shown in.
   const by = metric.unit === "B" ? scaleOf(metric, high).by : 1;
-  const count = Math.max(3, Math.floor(size.width / 80));
-  const scale = choices.xScale === "log" ? logScale(low / by / 1.25, (high / by) * 1.25, count)
+  const count = Math.max(3, Math.min(8, Math.floor(size.width / 80)));
+  const scale = choices.xScale !== "linear" ? logScale(low / by / 1.25, (high / by) * 1.25, count)
     : linearScale(Math.min(0, low / by), (high / by) * 1.06, count);
   return { at: (value) => scale.at(value / by), ticks: scale.ticks.map((tick) => tick * by), low: scale.low * by, high: scale.high * by };
 }
@@ -118,10 +133,14 @@ function yScaleFor(points, metric) {
   return brokenScale(Math.max(0, Math.min(bottom, low - 0.01)), Math.min(Math.max(below, gap.below + 0.02), cut), cut, top);
 }
 
+/** Units that are words stand in an axis's title, others behind each tick. */
+const isWord = (metric) => (metric.unit || "").length > 3;
+const axisTitle = (metric) => (isWord(metric) ? `${metric.title}, ${metric.unit}` : metric.title);
+
 /** A tick's text: as few digits as it needs. */
 function tickText(metric, value) {
-  const { by, unit } = scaleOf(metric, value);
-  return withUnit((Math.round((value / by) * 1e6) / 1e6).toLocaleString("en-US", { maximumFractionDigits: 3 }), unit);
+  const { by, unit } = scaleOf(isWord(metric) ? { unit: "" } : metric, value);
+  return withUnit((Math.round((value / by) * 1e6) / 1e6 + 0).toLocaleString("en-US", { maximumFractionDigits: 3 }), unit);
 }
 
 function drawPanel(name, means, seeds, scales, size, x, y) {
@@ -134,6 +153,8 @@ function drawPanel(name, means, seeds, scales, size, x, y) {
   const faint = seeds.map((item) => ({ ...item, place: at(item) }));
   const front = paretoFront(means.filter((item) => !item.subject.collapsed), !higherIsBetter(x), higherIsBetter(y));
   const onFront = new Set(front.map((item) => item.subject));
+  // Crowded panels have smaller marks.
+  const radius = means.length > 80 ? 3.2 : 4.4;
   const halo = svg("circle", { class: "halo", r: 10, visibility: "hidden" });
   const title = `${name || report.pipeline?.name || "networks"}: ${y.title} against ${x.title}`;
   const drawing = svg("svg", { class: "plot", viewBox: `0 0 ${size.width} ${size.height}`, tabindex: 0, role: "application",
@@ -145,7 +166,7 @@ function drawPanel(name, means, seeds, scales, size, x, y) {
   marks.filter((item) => item.subject.collapsed).map((item) => svg("circle", { class: "collapsed", cx: item.place.x, cy: item.place.y, r: 9 })),
   halo,
   marks.map((item) => svg("path", { class: `mark ${colourClass(item.subject.series)}${onFront.has(item.subject) ? " on-front" : ""}`,
-    d: markAt(item.subject.series, item.place.x, item.place.y, onFront.has(item.subject) ? 5.4 : 4.4), "data-network": nameOf(item.subject) })));
+    d: markAt(item.subject.series, item.place.x, item.place.y, radius + (onFront.has(item.subject) ? 1 : 0)), "data-network": nameOf(item.subject) })));
   listen(drawing, size, marks, faint, halo, onFront, x, y);
   return html("figure", { class: "panel" }, name ? html("figcaption", {}, name) : null, drawing);
 }
@@ -162,8 +183,8 @@ function drawAxes(scales, edges, at, x, y) {
     broken === null ? null : svg("path", { class: "axis", d: `M${edges.left - 5},${strip + 1}l10,-4M${edges.left - 5},${broken + 3}l10,-4` }),
     yTicks.map(({ tick, place }) => svg("text", { class: "tick", x: edges.left - 8, y: place + 4, "text-anchor": "end" }, tickText(y, tick))),
     xTicks.map(({ tick, place }) => svg("text", { class: "tick", x: place, y: edges.bottom + 17, "text-anchor": "middle" }, tickText(x, tick))),
-    svg("text", { class: "label", x: edges.left, y: edges.top - 12 }, y.title),
-    svg("text", { class: "label", x: edges.right, y: edges.bottom + 35, "text-anchor": "end" }, x.title),
+    svg("text", { class: "label", x: edges.left, y: edges.top - 12 }, axisTitle(y)),
+    svg("text", { class: "label", x: edges.right, y: edges.bottom + 35, "text-anchor": "end" }, axisTitle(x)),
   ];
 }
 
@@ -180,9 +201,10 @@ function drawGuides(means, scales, edges, at, y) {
     ]),
     chance !== null && chance >= scales.y.low ? [
       svg("path", { class: "chance", d: `M${edges.left},${level(chance)}H${edges.right}` }),
-      svg("text", { class: "label", x: edges.left + 6, y: level(chance) - 5 }, `guessing, ${tickText(y, chance)}`),
+      svg("text", { class: "label", x: edges.right - 4, y: level(chance) - 6, "text-anchor": "end" },
+        `guessing ${tickText(y, chance)}`),
     ] : null,
-    collapsed ? svg("text", { class: "warning", x: edges.right - 4, y: edges.bottom - 6, "text-anchor": "end" }, `${collapsed} collapsed`) : null,
+    collapsed ? svg("text", { class: "warning", x: edges.right, y: edges.top - 12, "text-anchor": "end" }, `${collapsed} collapsed`) : null,
   ];
 }
 
@@ -211,7 +233,7 @@ function thread(marks) {
 }
 
 /** Up and down, and to the sides where the cost was measured with a spread. They end at the borders. */
-function intervals({ subject, x: xValue, y: yValue, place }, at, edges, x, y) {
+function intervals({ subject, factor, x: xValue, y: yValue, place }, at, edges, x, y) {
   const within = (value, low, high) => Math.max(low, Math.min(high, value));
   const ends = (summary) => isNumber(summary?.low) && isNumber(summary?.high) && summary.high > summary.low;
   let path = "";
@@ -222,7 +244,7 @@ function intervals({ subject, x: xValue, y: yValue, place }, at, edges, x, y) {
   }
   if (ends(subject.values[x.name]) && subject.values[x.name].low > 0) {
     const [low, high] = [subject.values[x.name].low, subject.values[x.name].high]
-      .map((value) => within(at({ x: value, y: yValue }).x, edges.left, edges.right));
+      .map((value) => within(at({ x: value * factor, y: yValue }).x, edges.left, edges.right));
     if (high - low > 2) path += `M${low},${place.y}H${high}`;
   }
   return path;

@@ -6,7 +6,7 @@ function drawHeader() {
   document.title = pipeline.name ? `${pipeline.name} · pleach report` : "pleach report";
   const networks = new Set(rows.map((row) => row.model)).size || groups.length;
   const seeds = axes.find((axis) => axis.name === "seed")?.values.length || 1;
-  const facts = [plural(networks, "network"), seeds > 1 ? plural(seeds, "seed") : null, ...savedWords()].filter(Boolean);
+  const facts = [networks ? plural(networks, "network") : null, seeds > 1 ? plural(seeds, "seed") : null, ...savedWords()].filter(Boolean);
   document.getElementById("top").append(
     html("div", { class: "masthead" },
       html("div", {},
@@ -50,6 +50,8 @@ function themeToggle() {
 /** How much top-1 may be lost, in shares. */
 const TOLERANCES = [0, 0.005, 0.01, 0.02, 0.05];
 
+const pointsOf = (share) => `${significant(share * 100, 1)} ${share === 0.01 ? "point" : "points"}`;
+
 /** Of a panel's groups the one that costs least, among those that lose no more than allowed and have not collapsed. */
 function smallestThatKeeps(candidates, cost) {
   const value = (group) => group.values[cost.name]?.mean;
@@ -72,7 +74,7 @@ function makeFindings() {
   const note = html("p", { class: "note" });
   const element = section("findings", title, null,
     html("div", { class: "controls" },
-      chooser("may lose", TOLERANCES.map((share) => [String(share), share ? `${significant(share * 100, 1)} points of top-1` : "nothing"]),
+      chooser("may lose", TOLERANCES.map((share) => [String(share), share ? `${pointsOf(share)} of top-1` : "nothing"]),
         String(choices.tolerance), (value) => choose(() => { choices.tolerance = Number(value); })),
       chooser("counted by", costs.map((metric) => [metric.name, metric.title]), choices.x,
         (value) => choose(() => { choices.x = value; }))),
@@ -81,7 +83,7 @@ function makeFindings() {
     const panels = [...new Set(visibleGroups().filter((group) => group.against && group.against !== group).map(panelOf))];
     const name = higherIsBetter(cost()) ? "Fastest" : "Smallest";
     title.textContent = `${name} network that keeps its accuracy`;
-    const allowed = choices.tolerance ? `within ${significant(choices.tolerance * 100, 1)} points` : "at or above the top-1";
+    const allowed = choices.tolerance ? `within ${pointsOf(choices.tolerance)}` : "at or above the top-1";
     lines.replaceChildren(...panels.map((panel) => {
       const found = smallestThatKeeps(visibleGroups().filter((group) => panelOf(group) === panel), cost());
       const where = panel ? html("span", { class: "where" }, panel) : null;
@@ -104,10 +106,11 @@ function finding(group, where, cost) {
   const top1 = metricNamed("top1");
   const loss = group.values.top1.mean - group.against.values.top1.mean;
   const tested = group.versus?.top1;
-  const p = isNumber(tested?.p) ? `, p ${probability(tested.p)}` : "";
+  const p = isNumber(tested?.p) ? `, p\u00a0${probability(tested.p)}` : "";
   const open = html("button", { type: "button", class: "link", click: (event) =>
     showCard(group, { x: event.clientX || 40, y: event.clientY || 80 }, { pin: true, origin: open }) },
-  swatch(group.series), instanceName(group.name, Object.fromEntries(entries(group.axes).filter(([axis]) => axis !== panelAxis))));
+  swatch(group.series),
+  breakable(instanceName(group.name, Object.fromEntries(entries(group.axes).filter(([axis]) => axis !== panelAxis)))));
   return html("li", {}, where, open,
     html("span", { class: "finding" },
       html("b", {}, times(shareOfReference(group, cost.name))), ` the ${cost.title}, `,

@@ -91,8 +91,8 @@ function versusColumns(metric) {
     about: `${metric.title} minus the reference's, paired over seeds, with its 95 % interval`, value: (item) => of(item)?.difference,
     cell: (item) => {
       const { difference: mean, low, high } = of(item) || {};
-      const interval = isNumber(low) && isNumber(high) && low !== high;
-      return [difference(metric, mean), interval ? html("span", { class: "share" }, `${difference(metric, low)} to ${difference(metric, high)}`) : null];
+      const between = isNumber(low) && isNumber(high) && low !== high;
+      return [difference(metric, mean), between ? html("span", { class: "share" }, `${difference(metric, low).split(THIN)[0]} to ${difference(metric, high)}`) : null];
     } },
   { id: "p", title: "p", number: true, groupsOnly: true, bestIsHigh: false, about: "how likely chance alone makes a difference as large",
     value: (item) => of(item)?.p, cell: (item) => probability(of(item)?.p) }];

@@ -2,8 +2,8 @@
 const box = document.querySelector("#table .table-box");
 tell({
   width: innerWidth,
-  scrolls: document.documentElement.scrollWidth,
-  wide: [...document.querySelectorAll("main *")].filter((element) => element.getBoundingClientRect().right > innerWidth + 1
+  fits: document.documentElement.scrollWidth <= document.documentElement.clientWidth,
+  "too-wide": [...document.querySelectorAll("main *")].filter((element) => element.getBoundingClientRect().right > innerWidth + 1
     && !element.closest(".table-box, .graph, .map")).map((element) => element.outerHTML.slice(0, 120)).slice(0, 5),
   "table-scrolls": box.scrollWidth > box.clientWidth,
 });
