@@ -26,7 +26,7 @@ function logScale(low, high, count = 5) {
     return ticks.filter((tick) => tick >= low * 0.9999 && tick <= high * 1.0001);
   };
   const offers = [decades([1]), decades([1, 3]), decades([1, 2, 5]), roundTicks(low, high, count - 1)];
-  const ticks = offers.filter((offer) => offer.length <= count + 1).sort((a, b) => b.length - a.length)[0] || offers[0];
+  const ticks = offers.filter((offer) => offer.length <= count + 2).sort((a, b) => b.length - a.length)[0] || offers[0];
   return { at: (value) => (Math.log10(value) - from) / (to - from || 1), ticks, low, high };
 }
 

@@ -10,6 +10,7 @@ function makeScatter() {
   const panels = html("div", { class: "panels" });
   const legend = html("div", { class: "legend", role: "group", "aria-label": "Series" });
   const reading = html("p", { class: "note" });
+  const how = html("p", { class: "note only-screen" }, "Point at a mark, or focus a chart and use the arrow keys, to see its network; a click or Enter keeps it open.");
   const scaleOptions = [["fitted", "fitted"], ["linear", "linear"], ["error", "logarithm of the error"]];
   const yScale = chooser("scale", scaleOptions, "fitted", (value) => choose(() => { choices.yScale = value === "fitted" ? null : value; }));
   const xChooser = chooser("against", costs.map((metric) => [metric.name, metric.title]), choices.x,
@@ -19,7 +20,7 @@ function makeScatter() {
     yScale, xChooser,
     chooser("scale", X_SCALES, choices.xScale, (value) => choose(() => { choices.xScale = value; })));
   const element = section("networks", "Accuracy against size", null, makeFilters(),
-    ...(costs.length && qualities.length ? [controls, legend, panels, reading] : []));
+    ...(costs.length && qualities.length ? [controls, legend, panels, reading, how] : []));
   if (!costs.length || !qualities.length) return { element, draw: () => {} };
   const draw = (width) => {
     const [x, y] = [metricNamed(choices.x), metricNamed(choices.y)];
@@ -30,8 +31,7 @@ function makeScatter() {
     const notes = drawPanels(panels, width, x, y);
     const seeds = groups.some((group) => group.rows.length > 1);
     reading.textContent = [seeds ? "Large marks are means over seeds with 95 % intervals, faint ones single seeds." : "",
-      "The grey stairs are the Pareto front.",
-      "Point at a mark, or focus a chart and use the arrow keys.", ...notes].filter(Boolean).join(" ");
+      "The grey stairs are the Pareto front.", ...notes].filter(Boolean).join(" ");
   };
   return { element, draw: () => {
     drawnAtWidth(panels, draw);

@@ -44,7 +44,8 @@ function makeTable() {
     seedsToggle.setAttribute("aria-pressed", String(choices.seeds));
     draw();
   }, { class: "chip" });
-  const element = section("table", "All networks", "Sort by a column's head. Enter or a click on a line opens the network's card.",
+  const element = section("table", "All networks", null,
+    html("p", { class: "note only-screen" }, "Sort by a column's head. Enter or a click on a line opens the network's card."),
     html("div", { class: "controls" }, several ? seedsToggle : null, columnChooser(columns, away, draw)), box);
   addEventListener("beforeprint", () => more(true));
   onChange(draw);
