@@ -58,7 +58,8 @@ impl Calculator {
             let map: Map = values.iter().map(|(name, value)| (name.as_str().into(), Dynamic::from(*value))).collect();
             scope.push_constant(REFERENCE, map);
         }
-        let value = self.0.eval_expression_with_scope::<Dynamic>(&mut scope, expression).map_err(|error| wrong(*error))?;
+        let value =
+            self.0.eval_expression_with_scope::<Dynamic>(&mut scope, expression).map_err(|error| wrong(*error))?;
         let whole = value.as_int().map(|number| number as f64);
         value.as_float().or(whole).map_err(|found| Wrong {
             message: format!("the expression is a {found} and no number"),
@@ -76,7 +77,9 @@ fn wrong(error: EvalAltResult) -> Wrong {
             (format!("there is no `{name}`"), Some(name))
         }
         EvalAltResult::ErrorFunctionNotFound(signature, _) => (format!("there is no function `{signature}`"), None),
-        EvalAltResult::ErrorParsing(ParseErrorType::UnexpectedEOF, _) => ("the expression ends too early".to_owned(), None),
+        EvalAltResult::ErrorParsing(ParseErrorType::UnexpectedEOF, _) => {
+            ("the expression ends too early".to_owned(), None)
+        }
         EvalAltResult::ErrorParsing(kind, _) => (format!("the expression cannot be read: {kind}"), None),
         mut other => {
             other.clear_position();

@@ -59,7 +59,12 @@ impl Reporter {
         if json {
             Reporter::Json
         } else if output::is_terminal() {
-            Reporter::Bars(Bars { all: MultiProgress::new(), run: None, running: HashMap::new(), clocks: HashMap::new() })
+            Reporter::Bars(Bars {
+                all: MultiProgress::new(),
+                run: None,
+                running: HashMap::new(),
+                clocks: HashMap::new(),
+            })
         } else {
             Reporter::Lines(HashMap::new())
         }

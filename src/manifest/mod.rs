@@ -40,8 +40,8 @@ use indexmap::IndexMap;
 use crate::data::{Constants, Decoding, Origin, Outline, Source};
 use crate::network::arch::Architecture;
 use crate::stage::Parameters;
-use diagnostic::{Diagnostics, Invalid};
 pub use decode::report::variable;
+use diagnostic::{Diagnostics, Invalid};
 pub use source::{Place, Sources, Span};
 pub use spans::Spans;
 

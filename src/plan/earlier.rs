@@ -69,7 +69,9 @@ impl<'a> Earlier<'a> {
         let best = |numbers: &[usize]| {
             let candidates = numbers.iter().map(|number| &index.records[*number]);
             let of_kind = candidates.filter(|candidate| value(&candidate.record.fields, "kind") == Some(kind));
-            of_kind.map(|candidate| (differences(&candidate.hashes, &own), &candidate.record)).min_by_key(|(count, _)| *count)
+            of_kind
+                .map(|candidate| (differences(&candidate.hashes, &own), &candidate.record))
+                .min_by_key(|(count, _)| *count)
         };
         let same = index.by_label.get(label).and_then(|numbers| best(numbers));
         let similar = || {

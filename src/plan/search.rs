@@ -107,7 +107,8 @@ pub fn decide(manifest: &Manifest, graph: &StageGraph, seen: &dyn Fn(usize) -> O
         decision.settings.push(Setting { coordinates, tried: state.tried, of, found });
     }
     // What no search decides on is always wanted; what follows from a choice, once it is made.
-    let follows = |stage: &usize| decision.settings.iter().any(|setting| setting.leads_to(&manifest.stages[*stage].coordinates));
+    let follows =
+        |stage: &usize| decision.settings.iter().any(|setting| setting.leads_to(&manifest.stages[*stage].coordinates));
     let all = 0..manifest.stages.len();
     let mut targets: Vec<usize> = all.clone().filter(|stage| !is_searched(*stage)).collect();
     targets.extend(next);
@@ -203,7 +204,8 @@ fn bisect(axis: usize, drop: f64, members: &Members, state: &mut State) -> Optio
             let others = (low..fails).filter(|place| *place != middle);
             state.open.extend(others.flat_map(|place| values.get_index(place).expect("in range").1));
             let may_hold = holds.into_iter().chain(low..fails);
-            state.possible = may_hold.map(|place| vec![(axis, *values.get_index(place).expect("in range").0)]).collect();
+            state.possible =
+                may_hold.map(|place| vec![(axis, *values.get_index(place).expect("in range").0)]).collect();
             return None;
         };
         // A difference that only rounding makes is none.

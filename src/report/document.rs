@@ -172,7 +172,11 @@ fn row_of(source: &Source, evaluation: &Evaluation, row: &Row) -> Value {
 /// A word as a shell takes it.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 /// Every stage that has a result, with its record.
@@ -219,7 +223,8 @@ fn prunings(source: &Source) -> Result<Vec<Value>> {
         let from = stage.inputs.get("from").filter(|_| matches!(stage.parameters, Parameters::Prune { .. }));
         let Some(from) = from.and_then(|from| source.manifest.stages.get_index_of(&from.stage)) else { continue };
         let Some(before) = &source.records[from] else { continue };
-        let (Some(before), Some(after)) = (layers(source, before, &mut known)?, layers(source, record, &mut known)?) else {
+        let (Some(before), Some(after)) = (layers(source, before, &mut known)?, layers(source, record, &mut known)?)
+        else {
             continue;
         };
         let pairs = before.iter().zip(&after).map(|(before, after)| {

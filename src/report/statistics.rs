@@ -50,9 +50,8 @@ impl Summary {
     pub fn of(values: &[f64]) -> Option<Self> {
         let count = values.len();
         let mean = values.iter().sum::<f64>() / count as f64;
-        let sd = (count > 1).then(|| {
-            (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1) as f64).sqrt()
-        });
+        let sd = (count > 1)
+            .then(|| (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1) as f64).sqrt());
         let half = |sd: f64| Some(students_t(count - 1)?.inverse_cdf(0.975) * sd / (count as f64).sqrt());
         let interval = sd.and_then(half).map(|half| Interval { low: mean - half, high: mean + half });
         (count > 0).then_some(Self { count, mean, sd, interval })

@@ -84,9 +84,14 @@ pub struct Method {
     pub versus: Option<Difference>,
 }
 
+type Size = fn(&ModelMetrics) -> u64;
+
 /// Sizes that are shown as shares of the reference's.
-const SIZES: [(&str, fn(&ModelMetrics) -> u64); 3] =
-    [("parameters", |metrics| metrics.parameters), ("nonzeros", |metrics| metrics.nonzeros), ("macs", |metrics| metrics.macs)];
+const SIZES: [(&str, Size); 3] = [
+    ("parameters", |metrics| metrics.parameters),
+    ("nonzeros", |metrics| metrics.nonzeros),
+    ("macs", |metrics| metrics.macs),
+];
 
 /// Whether results need to be taken together: whether axes reach what was evaluated.
 pub fn is_swept(evaluations: &[Evaluation]) -> bool {
@@ -112,7 +117,7 @@ pub fn groups(evaluations: &[Evaluation], manifest: &Manifest) -> Vec<Group> {
         let is_reference = reference.is_some_and(|reference| reference.template == first.template);
         let pairs = || members.iter().filter_map(|(_, row, reference)| Some((&row.metrics, &(*reference)?.metrics)));
         let differences: Vec<f64> = pairs().map(|(own, reference)| own.top1 - reference.top1).collect();
-        let share = |(name, of): (&str, fn(&ModelMetrics) -> u64)| {
+        let share = |(name, of): (&str, Size)| {
             let shares: Vec<f64> = pairs().map(|(own, reference)| of(own) as f64 / of(reference) as f64).collect();
             Some((name.to_owned(), Summary::of(&shares)?.mean)).filter(|(_, share)| share.is_finite())
         };
@@ -202,9 +207,8 @@ pub fn compared(evaluations: &[Evaluation], groups: &[Group], manifest: &Manifes
             }
             let of_value = |value: usize| axis.values[value].to_string();
             for (value, method) in methods.iter_mut().enumerate().filter(|(value, _)| *value != against) {
-                let difference = |pair: &IndexMap<String, f64>| {
-                    Some(pair.get(&of_value(value))? - pair.get(&of_value(against))?)
-                };
+                let difference =
+                    |pair: &IndexMap<String, f64>| Some(pair.get(&of_value(value))? - pair.get(&of_value(against))?);
                 let differences: Vec<f64> = pairs.values().filter_map(difference).collect();
                 method.versus = Difference::of(&differences);
             }

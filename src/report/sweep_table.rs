@@ -109,9 +109,9 @@ fn accuracy(group: &Group) -> String {
 }
 
 fn difference(difference: &Difference) -> String {
-    let interval = difference.interval.map_or(String::new(), |interval| {
-        format!(" ({:+.2} to {:+.2})", 100.0 * interval.low, 100.0 * interval.high)
-    });
+    let interval = difference
+        .interval
+        .map_or(String::new(), |interval| format!(" ({:+.2} to {:+.2})", 100.0 * interval.low, 100.0 * interval.high));
     format!("{:+.2}{interval}", 100.0 * difference.difference)
 }
 
@@ -132,10 +132,10 @@ pub fn compared(all: &[Compared]) -> String {
     for compared in all {
         let mut table = Table::new();
         let against = compared.against.as_ref();
-        let mut headers = vec![compared.axis.clone(), "settings".to_owned(), "mean rank".to_owned(), "best in".to_owned()];
-        headers.extend(against.iter().flat_map(|against| {
-            [format!("Δ to {against}"), "pairs".to_owned(), "p".to_owned()]
-        }));
+        let mut headers =
+            vec![compared.axis.clone(), "settings".to_owned(), "mean rank".to_owned(), "best in".to_owned()];
+        headers
+            .extend(against.iter().flat_map(|against| [format!("Δ to {against}"), "pairs".to_owned(), "p".to_owned()]));
         table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(headers);
         for method in &compared.methods {
             let mut cells = vec![

@@ -25,9 +25,8 @@ pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<(Summary
             records.iter().enumerate().map(|(stage, record)| seen(manifest, stage, record.as_ref()?, store)).collect();
         let decision = decide(manifest, graph, &|stage| results[stage]);
         // What is not asked for stays away, but not what the search has to see.
-        let is_due = |stage: &usize| {
-            asked.contains(stage) || Some(manifest.stages[*stage].template.as_str()) == evaluate
-        };
+        let is_due =
+            |stage: &usize| asked.contains(stage) || Some(manifest.stages[*stage].template.as_str()) == evaluate;
         let mut round: Vec<usize> = decision.wanted.iter().copied().filter(is_due).collect();
         round.sort_unstable();
         if let Some(summary) = total.take_if(|summary| summary.failure.is_some() || round == before) {

@@ -89,14 +89,25 @@ fn a_sweep_is_planned_run_and_reported() {
     assert!(report.contains("score of tuned by criterion: ranks by accuracy"), "{report}");
     assert_eq!(without_times(&project.succeed(&["run", "pleach.toml"]).stdout), without_times(&report));
 
-    let json: Value = serde_json::from_str(&project.succeed(&["report", "pleach.toml", "--format=json"]).stdout).unwrap();
+    let json: Value =
+        serde_json::from_str(&project.succeed(&["report", "pleach.toml", "--format=json"]).stdout).unwrap();
     let groups = json["groups"].as_array().unwrap();
     let tuned = groups.iter().filter(|group| group["name"] == "tuned").collect::<Vec<_>>();
     assert_eq!(tuned.len(), 4);
     for group in &tuned {
         assert_eq!(group["seeds"], serde_json::json!([1, 2]));
-        let of_group = |row: &&Value| row["name"] == "tuned" && row["axes"]["net"] == group["axes"]["net"] && row["axes"]["criterion"] == group["axes"]["criterion"];
-        let rows: Vec<f64> = json["rows"].as_array().unwrap().iter().filter(of_group).map(|row| row["values"]["top1"].as_f64().unwrap()).collect();
+        let of_group = |row: &&Value| {
+            row["name"] == "tuned"
+                && row["axes"]["net"] == group["axes"]["net"]
+                && row["axes"]["criterion"] == group["axes"]["criterion"]
+        };
+        let rows: Vec<f64> = json["rows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(of_group)
+            .map(|row| row["values"]["top1"].as_f64().unwrap())
+            .collect();
         assert_eq!(rows.len(), 2);
         assert!((group["values"]["top1"]["mean"].as_f64().unwrap() - (rows[0] + rows[1]) / 2.0).abs() < 1e-12);
         let lost = group["values"]["lost"]["mean"].as_f64().unwrap();
@@ -193,14 +204,16 @@ fn a_bisection_finds_what_the_grid_finds_with_a_third_of_its_stages() {
     grid.succeed(&["run", "pleach.toml", "choice"]);
     let report = grid.succeed(&["report", "pleach.toml", "--format=json"]).stdout;
     let json: Value = serde_json::from_str(&report).unwrap();
-    let groups: Vec<&Value> = json["groups"].as_array().unwrap().iter().filter(|group| group["evaluation"] == "choice").collect();
+    let groups: Vec<&Value> =
+        json["groups"].as_array().unwrap().iter().filter(|group| group["evaluation"] == "choice").collect();
     let mean = |group: &Value| group["values"]["top1"]["mean"].as_f64().unwrap();
     let student = mean(groups.iter().find(|group| group["name"] == "student").unwrap());
     let holds = |group: &&&Value| group["name"] == "tuned" && mean(group) >= student - 0.05 - 1e-9;
     // The first that loses too much ends what holds, as bisection assumes.
     let tuned = groups.iter().filter(|group| group["name"] == "tuned");
     let last = tuned.take_while(|group| holds(group)).last().map(|group| group["axes"]["sparsity"].to_string());
-    let monotone = groups.iter().filter(holds).count() == groups.iter().filter(|g| g["name"] == "tuned").take_while(|g| holds(g)).count();
+    let monotone = groups.iter().filter(holds).count()
+        == groups.iter().filter(|g| g["name"] == "tuned").take_while(|g| holds(g)).count();
     if monotone {
         let value = last.map_or("every value loses".to_owned(), |last| format!("found sparsity={last}:"));
         assert!(found.contains(&value), "{found}, and the grid {value}");
@@ -223,7 +236,10 @@ fn what_is_wrong_with_a_search_is_told() {
         told(good.replace("evaluate = \"choice\"", "evaluate = \"choice\"\nmodel = \"teacher\"")),
         told(good.replace("drop = 0.05", "")),
         told(good.replace("kind = \"bisect\"", "kind = \"halving\"")),
-        told(good.replace("models = [\"student\", \"tuned\"]\nreference = \"student\"", "models = [\"student\", \"tuned\"]")),
+        told(good.replace(
+            "models = [\"student\", \"tuned\"]\nreference = \"student\"",
+            "models = [\"student\", \"tuned\"]",
+        )),
     ];
     insta::assert_snapshot!("search-errors", errors.join("\n"));
 }
@@ -262,7 +278,8 @@ fn get(address: &str, path: &str, host: &str) -> String {
 #[test]
 fn a_run_is_shown_on_a_page() {
     let project = Project::new(SWEEP);
-    let mut command = project.command(&["run", "pleach.toml", "--serve", "--json", "--set=stages.teacher.epochs=100000"]);
+    let mut command =
+        project.command(&["run", "pleach.toml", "--serve", "--json", "--set=stages.teacher.epochs=100000"]);
     command.stderr(std::process::Stdio::piped());
     let mut running = Running::start(command);
     running.until_event("epoch", "teacher");

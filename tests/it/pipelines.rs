@@ -115,14 +115,20 @@ fn kddp_cifar_10_runs_short() {
 fn distil_after_pruning_runs_short() {
     let project = Project::new("");
     write_cifar_10(&project);
-    let mut sets: Vec<String> = ["stages.whole.epochs=1", "matrix.epochs=[1]", "matrix.kept=[0.5, 0.2]", "matrix.seed=[1, 2]"]
-        .map(str::to_owned)
-        .into();
+    let mut sets: Vec<String> =
+        ["stages.whole.epochs=1", "matrix.epochs=[1]", "matrix.kept=[0.5, 0.2]", "matrix.seed=[1, 2]"]
+            .map(str::to_owned)
+            .into();
     sets.extend(["networks.whole.depth=8".into(), "data.objects.limit=200".into()]);
     sets.push(format!("data.objects.path={}", project.path().display()));
     let ran = run(&project, "distil-after-pruning.toml", &sets);
     let rows = |model: &str| ran.stdout.lines().filter(|line| line.trim_start().starts_with(model)).count();
-    assert_eq!((rows("whole"), rows("pruned"), rows("distilled"), rows("scratch-distilled")), (1, 2, 2, 2), "{}", ran.stdout);
+    assert_eq!(
+        (rows("whole"), rows("pruned"), rows("distilled"), rows("scratch-distilled")),
+        (1, 2, 2, 2),
+        "{}",
+        ran.stdout
+    );
 }
 
 #[test]
@@ -134,6 +140,8 @@ fn weights_or_channels_runs_short_at_equal_parameters() {
     sets.extend(["networks.teacher.depth=8".into(), "networks.resnet.depth=8".into()]);
     sets.extend(["networks.densenet.depth=10".into(), "data.objects.limit=200".into()]);
     sets.extend(["matrix.seed=[1]".into(), "matrix.sparsity=[0.7]".into()]);
+    sets.push("matrix.method=[\"weights\", \"channels\"]".into());
+    sets.push("report.against=channels".into());
     sets.push(format!("data.objects.path={}", project.path().display()));
     run(&project, "weights-or-channels.toml", &sets);
     let manifest = repository("pipelines/weights-or-channels.toml");

@@ -62,13 +62,8 @@ pub fn manifest(root: Value, path: &Path, diagnostics: &mut Diagnostics) -> (Man
         reader.diagnostics,
         |name, span, value, diagnostics| data::data(name, span, value, folder, seed, diagnostics),
     );
-    let networks = instances::of_sections(
-        network_tables,
-        &matrix,
-        &mut unreadable.networks,
-        reader.diagnostics,
-        |name, span, value, diagnostics| network::named(name, span, value, diagnostics),
-    );
+    let networks =
+        instances::of_sections(network_tables, &matrix, &mut unreadable.networks, reader.diagnostics, network::named);
     let names: Vec<&str> = network_tables.keys().map(String::as_str).collect();
     let stages = instances::of_stages(
         stage_tables,
@@ -104,8 +99,17 @@ pub fn manifest(root: Value, path: &Path, diagnostics: &mut Diagnostics) -> (Man
     }
     reader.finish();
     let axes = matrix.axes.iter().map(Into::into).collect();
-    let manifest =
-        Manifest { sources: Sources::default(), pipeline, data, networks, axes, stages, report, search, warnings: Vec::new() };
+    let manifest = Manifest {
+        sources: Sources::default(),
+        pipeline,
+        data,
+        networks,
+        axes,
+        stages,
+        report,
+        search,
+        warnings: Vec::new(),
+    };
     (manifest, unreadable)
 }
 

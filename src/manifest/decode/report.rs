@@ -17,12 +17,7 @@ pub fn report(reader: &mut Reader, matrix: &Matrix) -> Report {
     let panel = axis(reader, "panel", matrix);
     let compare = axis(reader, "compare", matrix);
     let against = against(reader, compare, matrix);
-    Report {
-        group_by,
-        panel,
-        compare: compare.map(|axis| Comparison { axis, against }),
-        metrics: metrics(reader),
-    }
+    Report { group_by, panel, compare: compare.map(|axis| Comparison { axis, against }), metrics: metrics(reader) }
 }
 
 fn place(matrix: &Matrix, name: &str, span: Span, reader: &mut Reader) -> Option<usize> {

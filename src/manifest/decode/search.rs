@@ -53,7 +53,8 @@ fn find(name: &str, span: Span, matrix: &Matrix, diagnostics: &mut Diagnostics) 
     }
     if found.is_none() && !matrix.unknown {
         let names: Vec<&str> = matrix.axes.iter().map(|axis| axis.name.as_str()).collect();
-        let error = diagnostics.unknown(span, format!("there is no axis `{}`", printable(name)), name, names.iter().copied());
+        let error =
+            diagnostics.unknown(span, format!("there is no axis `{}`", printable(name)), name, names.iter().copied());
         if names.is_empty() {
             error.hint("add `[matrix]` with the values to search, the mildest first");
         }
@@ -132,12 +133,12 @@ pub fn check(manifest: &mut Manifest, unreadable: &Unreadable, diagnostics: &mut
         stage.is_some_and(|stage| stage.coordinates.iter().any(|(place, _)| *place == search.axis))
     };
     let models = first.inputs.values().filter(|reference| reached(&reference.stage));
-    let models: Vec<&str> =
-        models.map(|reference| crate::manifest::matrix::template_of(&reference.stage)).collect();
+    let models: Vec<&str> = models.map(|reference| crate::manifest::matrix::template_of(&reference.stage)).collect();
     match &search.model {
         None => search.model = models.last().map(|name| (*name).to_owned()),
         Some(name) if !models.contains(&name.as_str()) => {
-            let message = format!("`{}` is no model of `{}` that depends on `{axis}`", printable(name), search.evaluate);
+            let message =
+                format!("`{}` is no model of `{}` that depends on `{axis}`", printable(name), search.evaluate);
             diagnostics.unknown(search.model_span, message, name, models.iter().copied());
         }
         Some(_) => {}

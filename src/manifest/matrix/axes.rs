@@ -94,8 +94,8 @@ fn is_reserved(name: &str) -> bool {
 
 /// Axes are parts of instances' names and of `--only`.
 fn check_name(name: &str, span: Span, diagnostics: &mut Diagnostics) {
-    let good = (1..=64).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    let good =
+        (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
     if !good {
         diagnostics
             .error(span, format!("`{}` is not a name of an axis", printable(name)))
@@ -239,7 +239,9 @@ fn entries<'a>(table: &'a Table, key: &str, diagnostics: &mut Diagnostics) -> Ve
     for item in items {
         match &item.content {
             Content::Table(table) if table.is_empty() => {
-                diagnostics.error(item.span, format!("an element of `{key}` is empty")).hint("name an axis and its value");
+                diagnostics
+                    .error(item.span, format!("an element of `{key}` is empty"))
+                    .hint("name an axis and its value");
             }
             Content::Table(table) => entries.push((item.span, table)),
             _ => wrong(diagnostics, &format!("an element of `{key}`"), item, "a table, such as `{ seed = 3 }`"),
@@ -249,12 +251,7 @@ fn entries<'a>(table: &'a Table, key: &str, diagnostics: &mut Diagnostics) -> Ve
 }
 
 /// The coordinates that an element of `exclude` or `include` names. What `include` names may be new to the axis.
-fn coordinates(
-    axes: &mut [Axis],
-    entry: &Table,
-    key: &str,
-    diagnostics: &mut Diagnostics,
-) -> Option<Vec<Coordinate>> {
+fn coordinates(axes: &mut [Axis], entry: &Table, key: &str, diagnostics: &mut Diagnostics) -> Option<Vec<Coordinate>> {
     let mut coordinates = Vec::new();
     let mut sound = true;
     for (name, (span, value)) in entry {

@@ -134,7 +134,8 @@ fn an_excluded_combination_takes_away_what_only_it_needs() {
 #[test]
 fn a_choice_takes_the_value_of_its_axis() {
     let manifest = read("[matrix]\nwidth = [4]\ncriterion = [\"l1\", \"random\"]").unwrap();
-    let ratio = |name: &str| serde_json::to_value(&manifest.stages[name].parameters).unwrap()["method"]["ratio"].clone();
+    let ratio =
+        |name: &str| serde_json::to_value(&manifest.stages[name].parameters).unwrap()["method"]["ratio"].clone();
     assert_eq!(ratio("pruned[width=4,criterion=l1]"), 0.5);
     assert_eq!(ratio("pruned[width=4,criterion=random]"), 0.25);
 }
@@ -145,7 +146,8 @@ fn named_values_can_be_tables_and_variables_can_be_text() {
         .replace(r#"method = { kind = "channels", criterion = "${matrix.criterion}", ratio = { by = "${matrix.criterion}", l1 = 0.5, else = 0.25 } }"#, r#"method = "${matrix.method}""#)
         .replace(r#"hidden = ["${matrix.width}"]"#, "hidden = [4]")
         .replace(r#"network = "small""#, r#"network = "${matrix.net}all""#);
-    let matrix = "[matrix]\nnet = [\"sm\"]\n[matrix.method]\nhalf = { kind = \"channels\", criterion = \"l1\", ratio = 0.5 }\n";
+    let matrix =
+        "[matrix]\nnet = [\"sm\"]\n[matrix.method]\nhalf = { kind = \"channels\", criterion = \"l1\", ratio = 0.5 }\n";
     let manifest = read_all(&format!("{text}\n{matrix}")).unwrap();
     assert!(manifest.stages.contains_key("pruned[net=sm,method=half]"), "{:?}", manifest.stages.keys());
     assert_eq!(manifest.stages["teacher[net=sm]"].network.as_deref(), Some("small"));

@@ -112,11 +112,15 @@ fn check_text(axes: &[Axis], text: &str, value: &Value, diagnostics: &mut Diagno
             Part::Variable(variable) => match axis(axes, variable) {
                 Some(axis) => {
                     let axis = &axes[axis];
-                    let table = |value: &&super::AxisValue| matches!(value.value.content, Content::Table(_) | Content::Array(_));
+                    let table = |value: &&super::AxisValue| {
+                        matches!(value.value.content, Content::Table(_) | Content::Array(_))
+                    };
                     if let Some(value_of) = axis.values.iter().find(table).filter(|_| !alone) {
                         let what = value_of.value.content.name();
                         let message = format!("`{}` of the axis `{}` is {what} and no text", value_of.label, axis.name);
-                        diagnostics.error(value.span, message).hint("a variable that is the whole string takes any value");
+                        diagnostics
+                            .error(value.span, message)
+                            .hint("a variable that is the whole string takes any value");
                     }
                 }
                 None => unknown(axes, variable, value, diagnostics),
@@ -191,9 +195,7 @@ pub fn substitute(axes: &[Axis], value: &Value, combination: &[usize]) -> Value 
             Some(axis) => return axes[axis].values[combination[axis]].value.clone(),
             None => Content::String(interpolated(axes, text, combination)),
         },
-        Content::Array(items) => {
-            Content::Array(items.iter().map(|item| substitute(axes, item, combination)).collect())
-        }
+        Content::Array(items) => Content::Array(items.iter().map(|item| substitute(axes, item, combination)).collect()),
         Content::Table(table) => {
             if let Some((axis, table)) = choice(axes, value)
                 && let Some(taken) = branch(&axes[axis], table, combination[axis])

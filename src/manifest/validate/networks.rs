@@ -282,7 +282,11 @@ fn fits(
         diagnostics
             .error(reference.span, format!("`{}` does not fit the data of this stage", template_of(&reference.stage)))
             .label(format!("{role} takes {}", words(network.graph.input, network.classes)))
-            .hint(format!("`{}` has {}", template_of(stage.data.as_deref().unwrap_or_default()), words(shape, classes)));
+            .hint(format!(
+                "`{}` has {}",
+                template_of(stage.data.as_deref().unwrap_or_default()),
+                words(shape, classes)
+            ));
     }
     all_fit
 }

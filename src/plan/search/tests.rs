@@ -100,7 +100,9 @@ fn bisection_finds_what_trying_everything_finds() {
             if place <= last { 0.88 } else { 0.5 }
         };
         let (decision, choices) = search(&manifest, &holds);
-        let expect = |place: i32| values.get((place - 1) as usize).filter(|_| place > 0).cloned().into_iter().collect::<Vec<_>>();
+        let expect = |place: i32| {
+            values.get((place - 1) as usize).filter(|_| place > 0).cloned().into_iter().collect::<Vec<_>>()
+        };
         assert_eq!(found(&manifest, &decision), [expect(last), expect(last - 1)], "{last}");
         // Two criteria, two seeds, and at most four of fifteen values.
         assert!(choices <= 2 * 2 * 4, "{choices}");
@@ -116,7 +118,9 @@ fn halving_keeps_the_best_of_every_rung() {
          [search]\nkind = \"halving\"\naxis = \"epochs\"\nover = [\"criterion\"]\nevaluate = \"choice\"\n";
     let manifest = manifest(matrix);
     let better = |axes: &HashMap<&str, String>| {
-        let place = ["random", "magnitude", "synflow", "lamp"].iter().position(|name| Some(*name) == axes.get("criterion").map(String::as_str));
+        let place = ["random", "magnitude", "synflow", "lamp"]
+            .iter()
+            .position(|name| Some(*name) == axes.get("criterion").map(String::as_str));
         0.5 + 0.1 * place.unwrap_or(0) as f64
     };
     let (decision, choices) = search(&manifest, &better);
