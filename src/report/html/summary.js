@@ -58,8 +58,9 @@ function smallestThatKeeps(candidates, cost) {
   const keeps = candidates.filter((group) => !group.reference && !group.collapsed && group.against && isNumber(value(group))
     && isNumber(group.values.top1?.mean) && isNumber(group.against.values.top1?.mean)
     && group.values.top1.mean >= group.against.values.top1.mean - choices.tolerance - 1e-12);
-  const better = higherIsBetter(cost) ? (a, b) => value(b) - value(a) : (a, b) => value(a) - value(b);
-  const best = keeps.sort(better)[0];
+  const cheaper = higherIsBetter(cost) ? (a, b) => value(b) - value(a) : (a, b) => value(a) - value(b);
+  // Of networks that cost the same, as a method and its control do, the more accurate one.
+  const best = keeps.sort((a, b) => cheaper(a, b) || b.values.top1.mean - a.values.top1.mean)[0];
   const saves = best && (higherIsBetter(cost) ? shareOfReference(best, cost.name) > 1 : shareOfReference(best, cost.name) < 1);
   return saves ? best : null;
 }
