@@ -17,7 +17,7 @@ impl<'a> Places<'a> {
         self.greatest as usize
     }
 
-    pub(super) fn get(&self) -> &'a [u32] {
+    pub(crate) fn get(&self) -> &'a [u32] {
         self.places
     }
 }

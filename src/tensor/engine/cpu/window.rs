@@ -165,17 +165,28 @@ pub(super) struct Windows {
     pub(super) forward: Pass,
     /// To the input: one pass for every place of an input relative to the stride.
     pub(super) backward: Vec<Pass>,
-    /// To the weights: where in `x` and in `dy` each line of outputs starts, for a tile; and the positions in a line.
+    /// Images in a sheet: whole tiles.
+    pub(super) sheet: usize,
+    /// To the weights: where in `x` and in `dy` each line of outputs starts, for a sheet; and the positions in a line.
     pub(super) lines: [Table; 2],
     pub(super) length: usize,
     /// From one position to the next along a line of `x`.
     pub(super) step: usize,
-    /// Every position of `dy`, for a tile.
+    /// Every position of `dy`, for a sheet.
     pub(super) dy_positions: Table,
+    /// Where each line of outputs starts where [`COLUMNS`] of every position lie together, for a sheet.
+    pub(super) together: Table,
 }
+
+/// Outputs whose sums lie together where there are very many weights: whole vectors of every processor.
+pub(super) const COLUMNS: usize = 64;
 
 /// Positions of a tile, at least: so many share the weights while these are in a core's cache.
 const POSITIONS: usize = 96;
+
+/// Positions of a sheet, at least: so many are added up before very many weights' sums are read and written. Fewer in unit
+/// tests, whose batches are small.
+const SHEET: usize = if cfg!(test) { 128 } else { 512 };
 
 impl Windows {
     /// The tables for images of `geometry`, whose output has these lines and columns. Depthwise, if `depthwise`.
@@ -202,6 +213,7 @@ impl Windows {
         let dy = Bordered::new(dy_image, low, high, padded(out_channels));
         let output_size = output[0] * output[1] * out_channels;
         let tile = POSITIONS.div_ceil(output[0] * output[1]);
+        let sheet = SHEET.div_ceil(tile * output[0] * output[1]) * tile;
 
         // A weight of PyTorch's: output, input, line, column.
         let taps = kernel[0] * kernel[1];
@@ -276,10 +288,13 @@ impl Windows {
         let dy_lines: Vec<usize> = (0..output[0]).map(|line| dy.at(line as isize, 0) as usize).collect();
         let dy_all =
             (0..output[0] * output[1]).map(|place| ((place / output[1]) as isize, (place % output[1]) as isize));
+        let together: Vec<usize> = (0..output[0]).map(|line| line * output[1] * COLUMNS).collect();
         let dy_all: Vec<usize> = dy_all.map(|(line, column)| dy.at(line, column) as usize).collect();
         Self {
-            lines: [Table::new(&x_lines, tile, x.length()), Table::new(&dy_lines, tile, dy.length())],
-            dy_positions: Table::new(&dy_all, tile, dy.length()),
+            lines: [Table::new(&x_lines, sheet, x.length()), Table::new(&dy_lines, sheet, dy.length())],
+            sheet,
+            dy_positions: Table::new(&dy_all, sheet, dy.length()),
+            together: Table::new(&together, sheet, output[0] * output[1] * COLUMNS),
             length: output[1],
             step: stride[1] * x.pitch,
             forward,
