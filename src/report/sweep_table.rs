@@ -111,8 +111,13 @@ fn accuracy(group: &Group) -> String {
 fn difference(difference: &Difference) -> String {
     let interval = difference
         .interval
-        .map_or(String::new(), |interval| format!(" ({:+.2} to {:+.2})", 100.0 * interval.low, 100.0 * interval.high));
-    format!("{:+.2}{interval}", 100.0 * difference.difference)
+        .map_or(String::new(), |interval| format!(" ({:+.2} to {:+.2})", points(interval.low), points(interval.high)));
+    format!("{:+.2}{interval}", points(difference.difference))
+}
+
+/// A share in points of which two digits are shown; what they round to nothing is no negative nothing.
+fn points(share: f64) -> f64 {
+    (1e4 * share).round() / 1e2 + 0.0
 }
 
 fn probability(p: f64) -> String {
