@@ -97,11 +97,15 @@ fn a_steady_step_allocates_nothing_large() {
         r#"{"arch":"densenet","depth":22,"growth":12,"bottleneck":true,"compression":0.5}"#,
     ] {
         let mut training = Training::new(architecture);
-        // Which thread does what is decided anew in every step, and each grows its scratch memory when it first needs it.
-        (0..20).for_each(|_| pool.install(|| training.step()));
-        let before = COUNT.load(Ordering::Relaxed);
-        (0..5).for_each(|_| pool.install(|| training.step()));
-        assert_eq!(COUNT.load(Ordering::Relaxed) - before, 0, "{architecture}");
+        // Which thread does what is decided anew in every step, and each grows its scratch memory when it first needs it:
+        // that ends sometime, and from then on nothing is allocated. What every step allocates never ends.
+        let stretch = || {
+            let before = COUNT.load(Ordering::Relaxed);
+            (0..5).for_each(|_| pool.install(|| training.step()));
+            COUNT.load(Ordering::Relaxed) - before
+        };
+        let counts: Vec<usize> = std::iter::repeat_with(stretch).take(20).take_while(|count| *count > 0).collect();
+        assert!(counts.len() < 20, "{architecture}: {counts:?}");
     }
     assert!(COUNT.load(Ordering::Relaxed) > 100, "the count counts");
 }

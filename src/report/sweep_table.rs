@@ -11,6 +11,7 @@ use super::count;
 use super::results::Evaluation;
 use super::statistics::Difference;
 use super::sweep::{Compared, Group};
+use crate::manifest::matrix::number_label;
 
 /// One table for each section that evaluates: a row for each group, with the mean and the standard deviation over what
 /// was taken together.
@@ -127,6 +128,7 @@ fn probability(p: f64) -> String {
 fn label(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
+        Value::Number(number) => number.as_f64().map_or_else(|| number.to_string(), number_label),
         other => other.to_string(),
     }
 }

@@ -1,7 +1,7 @@
 //! Reads `[matrix]`.
 
 use super::combinations::{Changes, MAXIMUM, MAXIMUM_AXES, combinations, find};
-use super::{Axis, AxisValue, Coordinate, SEED, variables};
+use super::{Axis, AxisValue, Coordinate, SEED, number_label, variables};
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::nearest;
 use crate::manifest::scalar::{printable, wrong};
@@ -162,16 +162,10 @@ fn label(value: &Value) -> Option<String> {
     match &value.content {
         Content::String(text) => Some(text.clone()),
         Content::Integer(Some(number)) => Some(number.to_string()),
-        Content::Float(number) if number.is_finite() => Some(short(*number)),
+        Content::Float(number) if number.is_finite() => Some(number_label(*number)),
         Content::Boolean(value) => Some(value.to_string()),
         _ => None,
     }
-}
-
-/// A number as people write it: `0.5`, `1e-5`.
-fn short(number: f64) -> String {
-    let (plain, scientific) = (number.to_string(), format!("{number:e}"));
-    if plain.len() <= scientific.len() + 1 { plain } else { scientific }
 }
 
 /// Axes that move together: `zip = [["a", "b"]]`.

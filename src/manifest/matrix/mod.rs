@@ -43,6 +43,12 @@ pub(super) struct AxisValue {
 /// The place of an axis, and of a value among its values.
 pub type Coordinate = (usize, usize);
 
+/// A number as instances are named: `0.5`, `1e-5`.
+pub fn number_label(number: f64) -> String {
+    let (plain, scientific) = (number.to_string(), format!("{number:e}"));
+    if plain.len() <= scientific.len() + 1 { plain } else { scientific }
+}
+
 /// The name of the section that an instance was made from. Names of sections have no brackets.
 pub fn template_of(instance: &str) -> &str {
     instance.split('[').next().unwrap_or(instance)
