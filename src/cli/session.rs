@@ -35,11 +35,15 @@ impl Session {
     pub fn targets(&self, names: &[String], only: &[String]) -> Result<Vec<usize>> {
         let part = self.part(only)?;
         let stages = &self.manifest.stages;
-        let all = if names.is_empty() {
+        let mut all = if names.is_empty() {
             (0..stages.len()).collect()
         } else {
             names.iter().map(|name| self.stages(name)).collect::<Result<Vec<_>>>()?.concat()
         };
+        if let Some(search) = self.manifest.search.as_ref().filter(|_| !names.is_empty()) {
+            // Without what it looks at, a search decides nothing.
+            all.extend((0..stages.len()).filter(|stage| stages[*stage].template == search.evaluate));
+        }
         let is_in = |stage: &usize| {
             let reaching = stages[*stage].coordinates.iter();
             reaching.clone().all(|(axis, value)| part.get(axis).is_none_or(|values| values.contains(value)))

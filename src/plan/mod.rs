@@ -129,7 +129,8 @@ fn searched(manifest: &Manifest, graph: &StageGraph, store: &Store, stages: &mut
             seen[*stage] = search::seen(manifest, *stage, record, store);
         }
     }
-    let decision = search::decide(manifest, graph, &|stage| seen[stage]);
+    let asked = stages.iter().map(|planned| planned.stage).collect();
+    let decision = search::decide(manifest, graph, &asked, &|stage| seen[stage]);
     stages.retain_mut(|planned| {
         let open = decision.open.contains(&planned.stage);
         if open && !matches!(planned.state, State::Cached(_)) {

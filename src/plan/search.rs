@@ -82,11 +82,16 @@ pub struct Found {
 /// Stages of the searched evaluation in one setting: by candidate, then by value of the axis, those of all seeds.
 type Members = IndexMap<Vec<Coordinate>, IndexMap<usize, Vec<usize>>>;
 
-/// What is wanted of a manifest with a search, given the results of evaluations; of one without, everything.
-pub fn decide(manifest: &Manifest, graph: &StageGraph, seen: &dyn Fn(usize) -> Option<Seen>) -> Decision {
+/// What is wanted of the stages that are asked for, given the results of evaluations; without a search, all of them.
+pub fn decide(
+    manifest: &Manifest,
+    graph: &StageGraph,
+    asked: &HashSet<usize>,
+    seen: &dyn Fn(usize) -> Option<Seen>,
+) -> Decision {
     let mut decision = Decision::default();
     let Some(search) = &manifest.search else {
-        decision.wanted = (0..manifest.stages.len()).collect();
+        decision.wanted = asked.clone();
         return decision;
     };
     let searched = search.axes();
@@ -94,7 +99,7 @@ pub fn decide(manifest: &Manifest, graph: &StageGraph, seen: &dyn Fn(usize) -> O
     // What may still be found, with its setting.
     let mut possible: Vec<Vec<Coordinate>> = Vec::new();
     let (mut next, mut open) = (Vec::new(), Vec::new());
-    for (coordinates, members) in settings(manifest, search) {
+    for (coordinates, members) in settings(manifest, search, asked) {
         let mut state = State { seen, next: Vec::new(), open: Vec::new(), possible: Vec::new(), tried: 0 };
         let found = match &search.strategy {
             Strategy::Bisect { drop } => bisect(search.axis, *drop, &members, &mut state),
@@ -109,7 +114,7 @@ pub fn decide(manifest: &Manifest, graph: &StageGraph, seen: &dyn Fn(usize) -> O
     // What no search decides on is always wanted; what follows from a choice, once it is made.
     let follows =
         |stage: &usize| decision.settings.iter().any(|setting| setting.leads_to(&manifest.stages[*stage].coordinates));
-    let all = 0..manifest.stages.len();
+    let all = (0..manifest.stages.len()).filter(|stage| asked.contains(stage));
     let mut targets: Vec<usize> = all.clone().filter(|stage| !is_searched(*stage)).collect();
     targets.extend(next);
     targets.extend(all.clone().filter(|stage| is_searched(*stage) && follows(stage)));
@@ -137,14 +142,16 @@ fn agree(a: &[Coordinate], b: &[Coordinate]) -> bool {
     a.iter().all(|(axis, value)| b.iter().all(|(other, of_other)| other != axis || of_other == value))
 }
 
-/// The evaluations of each setting.
-fn settings(manifest: &Manifest, search: &Search) -> IndexMap<Vec<Coordinate>, Members> {
+/// The evaluations of each setting that are asked for.
+fn settings(manifest: &Manifest, search: &Search, asked: &HashSet<usize>) -> IndexMap<Vec<Coordinate>, Members> {
     let over: &[usize] = match &search.strategy {
         Strategy::Halving { over, .. } => over,
         Strategy::Bisect { .. } => &[],
     };
     let mut settings: IndexMap<Vec<Coordinate>, Members> = IndexMap::new();
-    for (index, stage) in manifest.stages.values().enumerate().filter(|(_, stage)| stage.template == search.evaluate) {
+    let looks_at = |index: &usize| asked.contains(index) && manifest.stages[*index].template == search.evaluate;
+    for index in (0..manifest.stages.len()).filter(looks_at) {
+        let stage = &manifest.stages[index];
         let Some((_, value)) = stage.coordinates.iter().find(|(axis, _)| *axis == search.axis) else { continue };
         let others = || stage.coordinates.iter().filter(|(axis, _)| *axis != search.axis).copied();
         let candidate: Vec<Coordinate> = others().filter(|(axis, _)| over.contains(axis)).collect();

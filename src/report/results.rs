@@ -1,7 +1,5 @@
 //! The measurements of a pipeline, gathered from the records of its evaluate stages.
 
-use std::collections::HashMap;
-
 use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::Value;
@@ -136,21 +134,23 @@ fn measure(models: &mut [Row], reference: Option<usize>, manifest: &Manifest, ca
     }
 }
 
-/// A row with its evaluation and the reference's row.
-pub type Placed<'a> = (&'a Evaluation, &'a Row, Option<&'a Row>);
+/// A row with its evaluation and the reference's rows: one, or as many as there are where the reference is reached by more
+/// axes than the network.
+pub type Placed<'a> = (&'a Evaluation, &'a Row, Vec<&'a Row>);
 
 /// The rows of all evaluations, each network once a section that evaluates it.
 pub fn rows(evaluations: &[Evaluation]) -> Vec<Placed<'_>> {
-    let mut seen = HashMap::new();
-    let mut rows = Vec::new();
+    let mut rows: IndexMap<(&str, &str), Placed> = IndexMap::new();
     for evaluation in evaluations {
         let reference = evaluation.reference.and_then(|index| evaluation.models.get(index));
         for row in &evaluation.models {
             // One that is not reached by all axes is measured by several evaluations.
-            if seen.insert((evaluation.template.as_str(), row.model.as_str()), ()).is_none() {
-                rows.push((evaluation, row, reference));
+            let placed = rows.entry((&evaluation.template, &row.model));
+            let (_, _, references) = placed.or_insert_with(|| (evaluation, row, Vec::new()));
+            if let Some(reference) = reference.filter(|new| references.iter().all(|known| known.model != new.model)) {
+                references.push(reference);
             }
         }
     }
-    rows
+    rows.into_values().collect()
 }

@@ -34,7 +34,7 @@ pub struct Group {
     /// The accuracy against the reference's, pair by pair.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub versus: Option<Versus>,
-    /// The mean rank among the methods that `[report] compare` holds against each other, in this setting.
+    /// The rank among the methods that `[report] compare` holds against each other, in this setting.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rank: Option<f64>,
 }
@@ -109,16 +109,20 @@ pub fn groups(evaluations: &[Evaluation], manifest: &Manifest) -> Vec<Group> {
         members.entry(key(placed.0, placed.1, &counts)).or_default().push(placed);
     }
     let group = |members: Vec<Placed>| {
-        let (evaluation, first, reference) = members[0];
+        let (evaluation, first, references) = &members[0];
+        let reference = references.first().copied();
         let mut measured: IndexMap<&str, Vec<f64>> = IndexMap::new();
         for (name, value) in members.iter().flat_map(|(_, row, _)| row.values()) {
             measured.entry(name).or_default().push(value);
         }
         let is_reference = reference.is_some_and(|reference| reference.template == first.template);
-        let pairs = || members.iter().filter_map(|(_, row, reference)| Some((&row.metrics, &(*reference)?.metrics)));
-        let differences: Vec<f64> = pairs().map(|(own, reference)| own.top1 - reference.top1).collect();
+        let pairs: Vec<(&ModelMetrics, &ModelMetrics)> = members
+            .iter()
+            .flat_map(|(_, row, references)| references.iter().map(|reference| (&row.metrics, &reference.metrics)))
+            .collect();
+        let differences: Vec<f64> = pairs.iter().map(|(own, reference)| own.top1 - reference.top1).collect();
         let share = |(name, of): (&str, Size)| {
-            let shares: Vec<f64> = pairs().map(|(own, reference)| of(own) as f64 / of(reference) as f64).collect();
+            let shares: Vec<f64> = pairs.iter().map(|(own, reference)| of(own) as f64 / of(reference) as f64).collect();
             Some((name.to_owned(), Summary::of(&shares)?.mean)).filter(|(_, share)| share.is_finite())
         };
         let versus = reference.filter(|_| !is_reference).and_then(|reference| {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, ContentArrangement, Table};
+use comfy_table::{ContentArrangement, Table};
 use indexmap::IndexSet;
 use serde_json::Value;
 
@@ -11,6 +11,7 @@ use super::count;
 use super::results::Evaluation;
 use super::statistics::Difference;
 use super::sweep::{Compared, Group};
+use super::table::aligned;
 use crate::manifest::matrix::number_label;
 
 /// One table for each section that evaluates: a row for each group, with the mean and the standard deviation over what
@@ -55,7 +56,6 @@ fn table(groups: &[&Group]) -> String {
     headers.extend(shares.then_some(""));
     headers.extend(["ms/image"]);
     headers.extend(&own);
-    let text = 1 + axes.len();
     let mut table = Table::new();
     table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(headers);
     for group in groups {
@@ -86,7 +86,7 @@ fn table(groups: &[&Group]) -> String {
         cells.extend(own.iter().map(|name| mean(name).map_or(String::new(), |value| format!("{value:.3}"))));
         table.add_row(cells);
     }
-    rendered(table, text)
+    aligned(table, 1 + axes.len())
 }
 
 impl Group {
@@ -160,20 +160,9 @@ pub fn compared(all: &[Compared]) -> String {
             table.add_row(cells);
         }
         let title = format!("{} of {} by {}", compared.evaluation, compared.name, compared.axis);
-        out.push_str(&format!("{title}: ranks by accuracy, 1 is the best\n{}\n", rendered(table, 1)));
+        out.push_str(&format!("{title}: ranks by accuracy, 1 is the best\n{}\n", aligned(table, 1)));
     }
     out
-}
-
-/// The first columns are text, all others numbers.
-fn rendered(mut table: Table, text: usize) -> String {
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-        if column.index >= text {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table.to_string().lines().map(|line| format!("  {}\n", line.trim_end())).collect()
 }
 
 /// The groups as comma-separated values: every measure with its mean, deviation and interval.

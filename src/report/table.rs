@@ -40,13 +40,7 @@ fn rendered(evaluation: &Evaluation, reference: Option<&Row>, efficiency: bool) 
     for row in &evaluation.models {
         table.add_row(cells(row, reference, efficiency, masked));
     }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-        if column.index > 0 {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table.to_string().lines().map(|line| format!("  {}\n", line.trim_end())).collect()
+    aligned(table, 1)
 }
 
 fn is_masked(row: &Row) -> bool {
@@ -101,9 +95,14 @@ pub fn per_class(evaluation: &Evaluation) -> String {
         );
         table.add_row(cells);
     }
+    aligned(table, 1)
+}
+
+/// A table as text: its first columns are words, all others numbers.
+pub(super) fn aligned(mut table: Table, words: usize) -> String {
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
-        if column.index > 0 {
+        if column.index >= words {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }

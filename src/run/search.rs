@@ -15,7 +15,6 @@ use crate::store::Record;
 pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<(Summary, Decision)> {
     let Request { manifest, graph, store, targets, .. } = *request;
     let asked: HashSet<usize> = graph.needed(targets).into_iter().collect();
-    let evaluate = manifest.search.as_ref().map(|search| search.evaluate.as_str());
     let mut records: Vec<Option<Record>> = vec![None; manifest.stages.len()];
     let mut options: Options = request.options.clone();
     let mut total: Option<Summary> = None;
@@ -23,11 +22,8 @@ pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<(Summary
     loop {
         let results: Vec<_> =
             records.iter().enumerate().map(|(stage, record)| seen(manifest, stage, record.as_ref()?, store)).collect();
-        let decision = decide(manifest, graph, &|stage| results[stage]);
-        // What is not asked for stays away, but not what the search has to see.
-        let is_due =
-            |stage: &usize| asked.contains(stage) || Some(manifest.stages[*stage].template.as_str()) == evaluate;
-        let mut round: Vec<usize> = decision.wanted.iter().copied().filter(is_due).collect();
+        let decision = decide(manifest, graph, &asked, &|stage| results[stage]);
+        let mut round: Vec<usize> = decision.wanted.iter().copied().collect();
         round.sort_unstable();
         if let Some(summary) = total.take_if(|summary| summary.failure.is_some() || round == before) {
             return Ok((Summary { records, ..summary }, decision));
@@ -56,7 +52,7 @@ pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<(Summary
             },
         });
         // Once is enough.
-        options.refresh.clear();
+        options.refresh.retain(|stage| !round.contains(stage));
         before = round;
     }
 }

@@ -113,6 +113,15 @@ fn a_sweep_is_planned_run_and_reported() {
         let lost = group["values"]["lost"]["mean"].as_f64().unwrap();
         assert!((lost + group["versus"]["top1"]["difference"].as_f64().unwrap()).abs() < 1e-12);
     }
+    // One teacher against the students of all seeds and networks.
+    let teacher = groups.iter().find(|group| group["name"] == "teacher").unwrap();
+    let top1 = |row: &Value| row["values"]["top1"].as_f64().unwrap();
+    let students: Vec<f64> =
+        json["rows"].as_array().unwrap().iter().filter(|row| row["name"] == "student").map(top1).collect();
+    let mean = students.iter().sum::<f64>() / students.len() as f64;
+    let difference = teacher["values"]["top1"]["mean"].as_f64().unwrap() - mean;
+    assert_eq!(teacher["versus"]["top1"]["pairs"], 4);
+    assert!((teacher["versus"]["top1"]["difference"].as_f64().unwrap() - difference).abs() < 1e-12);
     let csv = project.succeed(&["report", "pleach.toml", "--format=csv"]).stdout;
     assert_eq!(csv.lines().count(), 1 + 1 + 2 + 4, "{csv}");
     assert!(csv.starts_with("evaluation,model,net,criterion,n,collapsed,accuracy,"), "{csv}");
@@ -218,6 +227,17 @@ fn a_bisection_finds_what_the_grid_finds_with_a_third_of_its_stages() {
         let value = last.map_or("every value loses".to_owned(), |last| format!("found sparsity={last}:"));
         assert!(found.contains(&value), "{found}, and the grid {value}");
     }
+}
+
+#[test]
+fn a_search_stays_in_the_part_that_was_asked_for() {
+    let project = Project::new(&searched("0.05").replace("net = [\"wide\"]", "net = [\"small\", \"wide\"]"));
+    let planned = project.succeed(&["plan", "pleach.toml", "tuned", "--only=net=small", "--expand"]).stdout;
+    assert!(planned.contains("choice[net=small") && !planned.contains("net=wide"), "{planned}");
+    let ran = project.run(&["tuned", "--only=net=small"]).expect(0);
+    let finished = ran.stages("stage-finished");
+    assert!(finished.iter().any(|stage| stage.starts_with("choice[net=small")), "{finished:?}");
+    assert!(finished.iter().all(|stage| !stage.contains("net=wide")), "{finished:?}");
 }
 
 #[test]

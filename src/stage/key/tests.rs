@@ -1,6 +1,8 @@
 //! A key is exactly what a result depends on. The tests go over every value of a description as it is serialised, so
 //! that a new parameter is tested as soon as it is in [`descriptions`], which does not compile without it.
 
+mod partial;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -526,36 +528,4 @@ fn a_chain_is_blind_to_what_is_to_come_only() {
             }
         }
     }
-}
-
-/// A teacher's logits are those of the teacher and the images, whoever learns from them.
-#[test]
-fn logits_of_a_teacher_are_blind_to_its_student_only() {
-    let description = &descriptions()[2];
-    let key = |description: &Description| teacher_logits(&fields(description));
-    let whole = serde_json::to_value(description).unwrap();
-    let mut paths = Vec::new();
-    leaves(&whole, &mut Vec::new(), &mut paths);
-    let mut deciding = BTreeSet::new();
-    for path in paths.iter().filter(|path| !is_tag(path)) {
-        let mut target = whole.clone();
-        for other in others(at(&mut target, path)) {
-            *at(&mut target, path) = other;
-            if let Some(different) = read(&target).filter(|different| different != description)
-                && key(&different) != key(description)
-            {
-                deciding.insert(path.join("."));
-            }
-        }
-    }
-    let fields = fields(description);
-    let data = fields.iter().map(|(name, _)| name.as_str()).filter(|name| name.starts_with("data."));
-    // Lists are one field each, and change by their elements.
-    let names: BTreeSet<&str> =
-        deciding.iter().map(|path| path.trim_end_matches(|c: char| c == '.' || c.is_ascii_digit())).collect();
-    let teacher = ["inputs.teacher.masks", "inputs.teacher.network", "inputs.teacher.weights"];
-    assert_eq!(names, data.chain(teacher).collect());
-    assert!(names.contains("data.digest") && names.contains("data.validation") && names.contains("data.seed"));
-    let other_kind = Description { parameters: descriptions()[5].parameters.clone(), seed: 99, ..description.clone() };
-    assert_eq!(key(&other_kind), key(description));
 }
