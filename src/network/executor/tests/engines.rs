@@ -53,8 +53,8 @@ fn train(executor: &Executor<Cpu>, pixels: &Flat<Cpu>, keep: &[usize], by_operat
     }
     let gradients = backward(executor.device().weighted_sum(&terms, tape).unwrap()).unwrap();
     let gradient = |parameter: &Parameter<Cpu>| (parameter.name.clone(), Cpu::gradient(&gradients, &parameter.tensor));
-    let of_batch = |(layer, s): &(usize, crate::tensor::ops::batch_norm::BatchStatistics)| {
-        (*layer, s.mean.iter().chain(&s.variance).copied().collect())
+    let of_batch = |(layer, s): &(usize, crate::tensor::ops::batch_norm::BatchStatistics<Cpu>)| {
+        (*layer, [&s.mean, &s.variance].into_iter().flat_map(Cpu::download).collect())
     };
     Results {
         values: outputs.iter().map(|output| Cpu::download(output)).collect(),
