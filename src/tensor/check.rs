@@ -1,13 +1,27 @@
 //! What the tests of differentiable operations share: finite differences, and equal bits under 1, 2 and 4 threads.
 
-use dfdx::prelude::{Backward, HasShape, PutTape, SumTo, TryMul};
 use rand_distr::{Distribution, StandardNormal};
 
-use super::{Backend, Cpu, Flat, OwnedTape};
+use super::{Backend, Flat, OwnedTape};
 use crate::error::Result;
 
+/// The device that operations are tested on: the processor, and with the feature `emulated-cuda` the CUDA kernels.
+#[cfg(not(feature = "emulated-cuda"))]
+pub(crate) type TestDevice = super::Cpu;
+/// The device that operations are tested on: the CUDA kernels, computed by the processor.
+#[cfg(feature = "emulated-cuda")]
+pub(crate) type TestDevice = dfdx::tensor::Cuda;
+
+/// The device that operations are tested on, for this thread.
+pub(crate) fn test_device() -> TestDevice {
+    #[cfg(feature = "emulated-cuda")]
+    return super::cuda::open(0).unwrap();
+    #[cfg(not(feature = "emulated-cuda"))]
+    TestDevice::default()
+}
+
 /// The tape of the tests.
-pub(crate) type TestTape = OwnedTape<f32, Cpu>;
+pub(crate) type TestTape = OwnedTape<f32, TestDevice>;
 
 /// `count` normal numbers, a pure function of `name`.
 pub(crate) fn normal(name: &str, count: usize) -> Vec<f32> {
@@ -26,19 +40,24 @@ pub(crate) fn assert_close(a: &[f32], b: &[f32], tolerance: f32) {
 /// that output and gradients are the same bits with 1, 2 and 4 threads, and returns the output.
 pub(crate) fn check(
     inputs: &[Vec<f32>],
-    operation: impl Fn(&[Flat<Cpu>], &mut TestTape) -> Result<Flat<Cpu>> + Sync,
+    operation: impl Fn(&[Flat<TestDevice>], &mut TestTape) -> Result<Flat<TestDevice>> + Sync,
 ) -> Vec<f32> {
-    let device = Cpu::default();
-    let upload = |inputs: &[Vec<f32>]| -> Vec<_> { inputs.iter().map(|x| device.upload(x).unwrap()).collect() };
-    let forward = |inputs: &[Vec<f32>]| Cpu::download(&operation(&upload(inputs), &mut TestTape::default()).unwrap());
+    let upload = |inputs: &[Vec<f32>]| -> Vec<_> {
+        let device = test_device();
+        inputs.iter().map(|x| device.upload(x).unwrap()).collect()
+    };
+    let forward =
+        |inputs: &[Vec<f32>]| TestDevice::download(&operation(&upload(inputs), &mut TestTape::default()).unwrap());
     let all = || {
         let (tensors, mut tape) = (upload(inputs), TestTape::default());
         let y = operation(&tensors, &mut tape).unwrap();
-        let output = Cpu::download(&y);
-        let projection = device.upload(&normal("projection", y.shape().0)).unwrap();
-        let loss = y.put_tape(tape).try_mul(projection).unwrap().sum::<dfdx::shapes::Rank0, _>();
-        let gradients = loss.try_backward().unwrap();
-        let gradients: Vec<_> = tensors.iter().map(|tensor| Cpu::gradient(&gradients, tensor)).collect();
+        let output = TestDevice::download(&y);
+        // A scalar product, whose gradient is the projection itself.
+        let projection = test_device().upload(&normal("projection", output.len())).unwrap();
+        let loss = TestDevice::linear(&y, &projection, None, 1, true, &mut tape).unwrap();
+        let loss = test_device().weighted_sum(&[(1.0, loss)], tape).unwrap();
+        let gradients = super::backward(loss).unwrap();
+        let gradients: Vec<_> = tensors.iter().map(|tensor| TestDevice::gradient(&gradients, tensor)).collect();
         (output, gradients)
     };
     let (output, gradients) = with_threads(1, all);
@@ -69,7 +88,7 @@ pub(crate) fn check(
 pub(crate) fn check_against_numpy(
     name: &str,
     differentiable: &[usize],
-    operation: impl Fn(&[Flat<Cpu>], &mut TestTape) -> Result<Flat<Cpu>> + Sync,
+    operation: impl Fn(&[Flat<TestDevice>], &mut TestTape) -> Result<Flat<TestDevice>> + Sync,
 ) {
     let text = include_str!("../../tests/fixtures/losses.json");
     let cases: serde_json::Value = serde_json::from_str(text).unwrap();
@@ -79,14 +98,14 @@ pub(crate) fn check_against_numpy(
     let all = |key: &str| -> Vec<Vec<f32>> { cases[name][key].as_array().unwrap().iter().map(numbers).collect() };
     let (inputs, expected) = (all("inputs"), all("gradients"));
     assert_eq!(expected.len(), differentiable.len(), "{name}");
-    let device = Cpu::default();
+    let device = test_device();
     let tensors: Vec<_> = inputs.iter().map(|x| device.upload(x).unwrap()).collect();
     let mut tape = TestTape::default();
     let loss = operation(&tensors, &mut tape).unwrap();
-    assert_close(&Cpu::download(&loss), &numbers(&serde_json::json!([cases[name]["loss"]])), 1e-6);
+    assert_close(&TestDevice::download(&loss), &numbers(&serde_json::json!([cases[name]["loss"]])), 1e-6);
     let gradients = super::backward(device.weighted_sum(&[(1.0, loss)], tape).unwrap()).unwrap();
     for (which, expected) in differentiable.iter().zip(expected) {
-        assert_close(&Cpu::gradient(&gradients, &tensors[*which]), &expected, 1e-5);
+        assert_close(&TestDevice::gradient(&gradients, &tensors[*which]), &expected, 1e-5);
     }
     let trained: Vec<Vec<f32>> = differentiable.iter().map(|which| inputs[*which].clone()).collect();
     check(&trained, |moved, tape| {

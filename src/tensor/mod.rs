@@ -7,6 +7,7 @@
 //!
 //! - [`backend`]: the trait [`Backend`], one method an operation
 //! - `cpu`: [`Backend`] for the processor, which calls the kernels under `ops`
+//! - `cuda`: the same for NVIDIA GPUs, with the feature `cuda`
 //! - [`engine`]: a whole network as one operation
 //! - [`geometry`]: windows that slide over images, and the sizes that operations are told
 //! - [`ops`]: one folder an operation, each with its mathematics, its kernel and its gradient test
@@ -22,6 +23,8 @@ pub mod backend;
 #[cfg(test)]
 pub(crate) mod check;
 mod cpu;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 pub mod engine;
 pub mod geometry;
 pub(crate) mod matrix;

@@ -9,8 +9,11 @@
 //!
 //! - this file: what a program is
 //! - [`cpu`]: the engine of the processor
+//! - `cuda`: that of a GPU, with the feature `cuda`
 
 pub mod cpu;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 
 use serde::{Deserialize, Serialize};
 

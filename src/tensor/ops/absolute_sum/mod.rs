@@ -4,5 +4,7 @@
 //! Σ_j |a_j|`, it is `λ / B`. Summed in `f64`, in order.
 
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,8 @@
 //! - `cpu`: the loops; `sigmoid`: σ
 
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 mod sigmoid;
 #[cfg(test)]
 mod tests;

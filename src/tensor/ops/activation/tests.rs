@@ -1,6 +1,6 @@
 use super::Activation;
-use crate::tensor::check::{assert_close, check, normal};
-use crate::tensor::{Backend, Cpu, Gradients, NoneTape, backward, tape};
+use crate::tensor::check::{TestDevice, assert_close, check, normal, test_device};
+use crate::tensor::{Backend, Gradients, NoneTape, backward, tape};
 
 const ALL: [Activation; 4] = [Activation::Relu6, Activation::Silu, Activation::HardSwish, Activation::Sigmoid];
 
@@ -19,11 +19,11 @@ fn functions_are_the_formulas_and_their_gradients_are_right() {
         // More values than one share, on both sides of all kinks.
         for count in [1, 7, 20_001] {
             let x: Vec<f32> = normal("x", count).iter().map(|x| 4.0 * x).collect();
-            let y = check(std::slice::from_ref(&x), |inputs, tape| Cpu::activation(&inputs[0], function, tape));
+            let y = check(std::slice::from_ref(&x), |inputs, tape| TestDevice::activation(&inputs[0], function, tape));
             let expected: Vec<f32> = x.iter().map(|x| naive(function, f64::from(*x)) as f32).collect();
             assert_close(&y, &expected, 1e-6);
-            let untaped = Cpu::activation(&Cpu::default().upload(&x).unwrap(), function, &mut NoneTape).unwrap();
-            assert_eq!(Cpu::download(&untaped), y);
+            let untaped = TestDevice::activation(&test_device().upload(&x).unwrap(), function, &mut NoneTape).unwrap();
+            assert_eq!(TestDevice::download(&untaped), y);
         }
     }
 }
@@ -38,21 +38,24 @@ fn slopes_at_kinks_and_far_out_are_pytorchs() {
         (Activation::HardSwish, [0.0, 0.0, 0.5, 1.0, 1.0, 1.0]),
         (Activation::Sigmoid, [0.0, 0.045_177, 0.25, 0.045_177, 0.002_466, 0.0]),
     ] {
-        let device = Cpu::default();
+        let device = test_device();
         let x = device.upload(&points).unwrap();
         let mut tape = tape(&device, Gradients::leaky()).unwrap();
-        let y = Cpu::activation(&x, function, &mut tape).unwrap();
+        let y = TestDevice::activation(&x, function, &mut tape).unwrap();
         let ones = device.upload(&[1.0; 6]).unwrap();
-        let sum = Cpu::linear(&y, &ones, None, 1, true, &mut tape).unwrap();
+        let sum = TestDevice::linear(&y, &ones, None, 1, true, &mut tape).unwrap();
         let gradients = backward(device.weighted_sum(&[(1.0, sum)], tape).unwrap()).unwrap();
-        assert_close(&Cpu::gradient(&gradients, &x), &expected, 1e-5);
+        assert_close(&TestDevice::gradient(&gradients, &x), &expected, 1e-5);
     }
 }
 
 #[test]
 fn a_nan_goes_through() {
     for function in ALL {
-        let x = Cpu::default().upload(&[f32::NAN]).unwrap();
-        assert!(Cpu::download(&Cpu::activation(&x, function, &mut NoneTape).unwrap())[0].is_nan(), "{function:?}");
+        let x = test_device().upload(&[f32::NAN]).unwrap();
+        assert!(
+            TestDevice::download(&TestDevice::activation(&x, function, &mut NoneTape).unwrap())[0].is_nan(),
+            "{function:?}"
+        );
     }
 }

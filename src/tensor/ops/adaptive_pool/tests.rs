@@ -1,6 +1,6 @@
-use crate::tensor::check::{assert_close, check, normal};
+use crate::tensor::check::{TestDevice, assert_close, check, normal, test_device};
 use crate::tensor::geometry::AdaptivePool;
-use crate::tensor::{Backend, Cpu, NoneTape};
+use crate::tensor::{Backend, NoneTape};
 
 #[test]
 fn windows_are_those_of_pytorch_and_the_gradient_is_right() {
@@ -15,7 +15,9 @@ fn windows_are_those_of_pytorch_and_the_gradient_is_right() {
     ] {
         let geometry = AdaptivePool { batch, input, output, channels };
         let x = normal("x", batch * input[0] * input[1] * channels);
-        let y = check(std::slice::from_ref(&x), |inputs, tape| Cpu::adaptive_average_pool(&inputs[0], &geometry, tape));
+        let y = check(std::slice::from_ref(&x), |inputs, tape| {
+            TestDevice::adaptive_average_pool(&inputs[0], &geometry, tape)
+        });
         let expected: Vec<f32> = (0..batch * output[0] * output[1] * channels)
             .map(|i| {
                 let (channel, pixel) = (i % channels, i / channels);
@@ -44,14 +46,14 @@ fn windows_are_those_of_pytorch_and_the_gradient_is_right() {
 fn known_values_of_pytorch() {
     // torch.nn.functional.adaptive_avg_pool2d(torch.arange(6.).reshape(1, 1, 2, 3), (3, 2))
     let geometry = AdaptivePool { batch: 1, input: [2, 3], output: [3, 2], channels: 1 };
-    let x = Cpu::default().upload(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]).unwrap();
-    let y = Cpu::adaptive_average_pool(&x, &geometry, &mut NoneTape).unwrap();
-    assert_eq!(Cpu::download(&y), [0.5, 1.5, 2.0, 3.0, 3.5, 4.5]);
+    let x = test_device().upload(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]).unwrap();
+    let y = TestDevice::adaptive_average_pool(&x, &geometry, &mut NoneTape).unwrap();
+    assert_eq!(TestDevice::download(&y), [0.5, 1.5, 2.0, 3.0, 3.5, 4.5]);
 }
 
 #[test]
 fn an_empty_output_is_an_error() {
-    let x = Cpu::default().upload(&[0.0; 4]).unwrap();
+    let x = test_device().upload(&[0.0; 4]).unwrap();
     let geometry = AdaptivePool { batch: 1, input: [2, 2], output: [1, 0], channels: 1 };
-    assert!(Cpu::adaptive_average_pool(&x, &geometry, &mut NoneTape).is_err());
+    assert!(TestDevice::adaptive_average_pool(&x, &geometry, &mut NoneTape).is_err());
 }

@@ -26,6 +26,8 @@
 //! formula (1979), in `f64`.
 
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 mod statistics;
 #[cfg(test)]
 mod tests;

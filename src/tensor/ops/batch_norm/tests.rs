@@ -1,6 +1,6 @@
 use super::{BatchStatistics, Normalization};
-use crate::tensor::check::{assert_close, check, normal};
-use crate::tensor::{Backend, Cpu, NoneTape};
+use crate::tensor::check::{TestDevice, assert_close, check, normal, test_device};
+use crate::tensor::{Backend, NoneTape};
 
 /// Rows and channels; the last has several shares of rows, the last share not full.
 const SIZES: [(usize, usize); 4] = [(2, 1), (12, 5), (35, 16), (40, 1000)];
@@ -28,16 +28,16 @@ fn training_uses_the_batch_and_gradients_flow_through_its_statistics() {
         let mean: Vec<f32> = means.iter().map(|mean| *mean as f32).collect();
         for relu in [false, true] {
             let settings = Normalization { channels, epsilon: 1e-5, relu };
-            let device = Cpu::default();
+            let device = test_device();
             let tensors = [&x, &weight, &bias].map(|values| device.upload(values).unwrap());
             let (y, statistics) =
-                Cpu::batch_norm(&tensors[0], &tensors[1], &tensors[2], &settings, &mut NoneTape).unwrap();
-            assert_close(&Cpu::download(&statistics.mean), &mean, 1e-6);
-            assert_close(&Cpu::download(&statistics.variance), &variance, 1e-6);
+                TestDevice::batch_norm(&tensors[0], &tensors[1], &tensors[2], &settings, &mut NoneTape).unwrap();
+            assert_close(&TestDevice::download(&statistics.mean), &mean, 1e-6);
+            assert_close(&TestDevice::download(&statistics.variance), &variance, 1e-6);
             assert_eq!(statistics.count, rows);
-            assert_close(&Cpu::download(&y), &naive(&x, [&mean, &variance, &weight, &bias], relu), 1e-4);
+            assert_close(&TestDevice::download(&y), &naive(&x, [&mean, &variance, &weight, &bias], relu), 1e-4);
             check(&[x.clone(), weight.clone(), bias.clone()], |inputs, tape| {
-                Ok(Cpu::batch_norm(&inputs[0], &inputs[1], &inputs[2], &settings, tape)?.0)
+                Ok(TestDevice::batch_norm(&inputs[0], &inputs[1], &inputs[2], &settings, tape)?.0)
             });
         }
     }
@@ -52,9 +52,9 @@ fn frozen_uses_running_statistics_as_constants() {
         for relu in [false, true] {
             let settings = Normalization { channels, epsilon: 1e-5, relu };
             let y = check(&[x.clone(), weight.clone(), bias.clone()], |inputs, tape| {
-                let device = Cpu::default();
+                let device = test_device();
                 let (mean, variance) = (device.upload(&mean)?, device.upload(&variance)?);
-                Cpu::batch_norm_frozen(&inputs[0], &inputs[1], &inputs[2], &mean, &variance, &settings, tape)
+                TestDevice::batch_norm_frozen(&inputs[0], &inputs[1], &inputs[2], &mean, &variance, &settings, tape)
             });
             assert_close(&y, &naive(&x, [&mean, &variance, &weight, &bias], relu), 1e-4);
         }
@@ -70,14 +70,14 @@ fn a_large_mean_does_not_spoil_the_variance() {
 
 #[test]
 fn running_averages_move_as_in_pytorch() {
-    let device = Cpu::default();
+    let device = test_device();
     let [mut mean, mut variance, batch_mean, batch_variance, two] =
         [&[1.0][..], &[1.0], &[2.0], &[3.0], &[1.0, 1.0]].map(|values| device.upload(values).unwrap());
     let batch = BatchStatistics { mean: batch_mean, variance: batch_variance, count: 4 };
-    Cpu::update_statistics(&mut mean, &mut variance, &batch, 0.1).unwrap();
-    assert_close(&Cpu::download(&mean), &[1.1], 1e-6);
+    TestDevice::update_statistics(&mut mean, &mut variance, &batch, 0.1).unwrap();
+    assert_close(&TestDevice::download(&mean), &[1.1], 1e-6);
     // The unbiased variance is 4.
-    assert_close(&Cpu::download(&variance), &[1.3], 1e-6);
+    assert_close(&TestDevice::download(&variance), &[1.3], 1e-6);
     let other = BatchStatistics { variance: two, ..batch };
-    assert!(Cpu::update_statistics(&mut mean, &mut variance, &other, 0.1).is_err(), "of another size");
+    assert!(TestDevice::update_statistics(&mut mean, &mut variance, &other, 0.1).is_err(), "of another size");
 }

@@ -26,6 +26,8 @@
 //! - `weights`: from PyTorch's layout to the kernels', and back
 
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 mod depthwise;
 mod patches;
 mod products;

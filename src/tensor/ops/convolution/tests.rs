@@ -1,6 +1,6 @@
-use crate::tensor::check::{assert_close, check, normal};
+use crate::tensor::check::{TestDevice, assert_close, check, normal, test_device};
 use crate::tensor::geometry::{Convolution, Window};
-use crate::tensor::{Backend, Cpu, NoneTape, backward, tape};
+use crate::tensor::{Backend, NoneTape, backward, tape};
 
 fn geometry(batch: usize, input: [usize; 2], channels: [usize; 2], window: [[usize; 2]; 3]) -> Convolution {
     let [kernel, stride, padding] = window;
@@ -86,12 +86,13 @@ fn convolution_is_the_naive_loop_and_its_gradients_are_right() {
         let bias = normal("bias", out_channels);
         let expected = naive(&x, &weight, &bias, &geometry);
         let y = check(&[x.clone(), weight.clone(), bias], |inputs, tape| {
-            Cpu::convolution(&inputs[0], &inputs[1], Some(&inputs[2]), &geometry, true, tape)
+            TestDevice::convolution(&inputs[0], &inputs[1], Some(&inputs[2]), &geometry, true, tape)
         });
         assert_close(&y, &expected, 1e-5);
         let expected = naive(&x, &weight, &vec![0.0; out_channels], &geometry);
-        let y =
-            check(&[x, weight], |inputs, tape| Cpu::convolution(&inputs[0], &inputs[1], None, &geometry, true, tape));
+        let y = check(&[x, weight], |inputs, tape| {
+            TestDevice::convolution(&inputs[0], &inputs[1], None, &geometry, true, tape)
+        });
         assert_close(&y, &expected, 1e-5);
     }
 }
@@ -101,16 +102,16 @@ fn the_other_gradients_are_the_same_without_the_input_gradient() {
     let dense = geometry(18, [5, 5], [4, 4], [[3, 3], [1, 1], [1, 1]]);
     for groups in [1, 2, 4] {
         let geometry = grouped(groups, [1, 1], dense);
-        let device = Cpu::default();
+        let device = test_device();
         let x = device.upload(&normal("x", 18 * 25 * 4)).unwrap();
         let weight = device.upload(&normal("weight", 4 * 4 / groups * 9)).unwrap();
         let bias = device.upload(&normal("bias", 4)).unwrap();
         let [with, without] = [true, false].map(|input_gradient| {
             let mut tape = tape(&device, dfdx::tensor::Gradients::leaky()).unwrap();
-            let y = Cpu::convolution(&x, &weight, Some(&bias), &geometry, input_gradient, &mut tape).unwrap();
-            let loss = Cpu::absolute_sum(&y, 1.0, &mut tape).unwrap();
+            let y = TestDevice::convolution(&x, &weight, Some(&bias), &geometry, input_gradient, &mut tape).unwrap();
+            let loss = TestDevice::absolute_sum(&y, 1.0, &mut tape).unwrap();
             let gradients = backward(device.weighted_sum(&[(1.0, loss)], tape).unwrap()).unwrap();
-            [&weight, &bias].map(|tensor| Cpu::gradient(&gradients, tensor))
+            [&weight, &bias].map(|tensor| TestDevice::gradient(&gradients, tensor))
         });
         assert_eq!(with, without);
         assert!(with.iter().flatten().any(|value| *value != 0.0));
@@ -119,15 +120,16 @@ fn the_other_gradients_are_the_same_without_the_input_gradient() {
 
 #[test]
 fn wrong_sizes_are_an_error() {
-    let device = Cpu::default();
+    let device = test_device();
     let geometry = geometry(1, [3, 3], [1, 1], [[5, 5], [1, 1], [0, 0]]);
     let (x, weight) = (device.upload(&[0.0; 9]).unwrap(), device.upload(&[0.0; 25]).unwrap());
-    let error = Cpu::convolution(&x, &weight, None, &geometry, true, &mut NoneTape).unwrap_err();
+    let error = TestDevice::convolution(&x, &weight, None, &geometry, true, &mut NoneTape).unwrap_err();
     assert!(error.message.contains("does not fit"), "{error}");
-    let error = Cpu::convolution(&weight, &weight, None, &geometry, true, &mut NoneTape).unwrap_err();
+    let error = TestDevice::convolution(&weight, &weight, None, &geometry, true, &mut NoneTape).unwrap_err();
     assert!(error.message.contains("25 values"), "{error}");
     for groups in [0, 2] {
-        let error = Cpu::convolution(&x, &weight, None, &Convolution { groups, ..geometry }, true, &mut NoneTape);
+        let error =
+            TestDevice::convolution(&x, &weight, None, &Convolution { groups, ..geometry }, true, &mut NoneTape);
         assert!(error.unwrap_err().message.contains("do not divide"));
     }
 }

@@ -1,20 +1,22 @@
 use super::Correlation;
-use crate::tensor::check::{assert_close, check_against_numpy};
-use crate::tensor::{Backend, Cpu, NoneTape};
+use crate::tensor::check::{TestDevice, assert_close, check_against_numpy, test_device};
+use crate::tensor::{Backend, NoneTape};
 
 #[test]
 fn it_agrees_with_numpy() {
     let settings = Correlation { temperature: 2.0, beta: 1.5, gamma: 0.5 };
-    check_against_numpy("dist", &[0], |inputs, tape| Cpu::correlation(&inputs[0], &inputs[1], 4, &settings, tape));
+    check_against_numpy("dist", &[0], |inputs, tape| {
+        TestDevice::correlation(&inputs[0], &inputs[1], 4, &settings, tape)
+    });
 }
 
 #[test]
 fn a_case_computed_by_hand() {
-    let upload = |values: &[f32]| Cpu::default().upload(values).unwrap();
+    let upload = |values: &[f32]| test_device().upload(values).unwrap();
     let loss = |student: &[f32], teacher: &[f32], beta, gamma| {
         let settings = Correlation { temperature: 3.0, beta, gamma };
-        let loss = Cpu::correlation(&upload(student), &upload(teacher), 2, &settings, &mut NoneTape).unwrap();
-        Cpu::download(&loss)[0]
+        let loss = TestDevice::correlation(&upload(student), &upload(teacher), 2, &settings, &mut NoneTape).unwrap();
+        TestDevice::download(&loss)[0]
     };
     // With two classes every row goes up or down: r is 1 or −1. So it is along two images.
     let (up, down) = ([0.0, 1.0, 0.0, 3.0], [0.0, 3.0, 0.0, 1.0]);

@@ -1,6 +1,6 @@
 use crate::error::Kind;
-use crate::tensor::check::{assert_close, check, normal};
-use crate::tensor::{Backend, Cpu, NoneTape};
+use crate::tensor::check::{TestDevice, assert_close, check, normal, test_device};
+use crate::tensor::{Backend, NoneTape};
 
 #[test]
 fn the_loss_is_the_formula_s_and_its_gradient_is_right() {
@@ -8,7 +8,7 @@ fn the_loss_is_the_formula_s_and_its_gradient_is_right() {
     for smoothing in [0.0, 0.1] {
         let logits = normal("logits", 20);
         let loss = check(std::slice::from_ref(&logits), |inputs, tape| {
-            Cpu::cross_entropy(&inputs[0], &labels, smoothing, tape)
+            TestDevice::cross_entropy(&inputs[0], &labels, smoothing, tape)
         });
         let mut expected = 0.0;
         for (row, label) in logits.chunks(4).zip(labels) {
@@ -29,23 +29,24 @@ fn mixed_labels_weigh_by_their_shares() {
     for smoothing in [0.0, 0.1] {
         let logits = normal("logits", 20);
         let loss = check(std::slice::from_ref(&logits), |inputs, tape| {
-            Cpu::mixed_cross_entropy(&inputs[0], &labels, &second, &shares, smoothing, tape)
+            TestDevice::mixed_cross_entropy(&inputs[0], &labels, &second, &shares, smoothing, tape)
         });
         // Row by row, the losses of the two labels, weighed.
-        let device = Cpu::default();
+        let device = test_device();
         let mut expected = 0.0;
         for row in 0..5 {
             let logits = device.upload(&logits[4 * row..][..4]).unwrap();
             let of = |label: u32| {
-                Cpu::download(&Cpu::cross_entropy(&logits, &[label], smoothing, &mut NoneTape).unwrap())[0]
+                TestDevice::download(&TestDevice::cross_entropy(&logits, &[label], smoothing, &mut NoneTape).unwrap())
+                    [0]
             };
             expected += ((1.0 - shares[row]) * of(labels[row]) + shares[row] * of(second[row])) / 5.0;
         }
         assert_close(&loss, &[expected], 1e-5);
     }
-    let logits = Cpu::default().upload(&[0.0; 4]).unwrap();
+    let logits = test_device().upload(&[0.0; 4]).unwrap();
     let wrong = |second: &[u32], shares: &[f32]| {
-        Cpu::mixed_cross_entropy(&logits, &[0, 1], second, shares, 0.0, &mut NoneTape).unwrap_err().kind
+        TestDevice::mixed_cross_entropy(&logits, &[0, 1], second, shares, 0.0, &mut NoneTape).unwrap_err().kind
     };
     assert_eq!(wrong(&[0, 2], &[0.5, 0.5]), Kind::Input);
     assert_eq!(wrong(&[0], &[0.5, 0.5]), Kind::Internal);
@@ -53,14 +54,15 @@ fn mixed_labels_weigh_by_their_shares() {
 
 #[test]
 fn logits_far_apart_give_no_nan() {
-    let logits = Cpu::default().upload(&[1e4, -1e4, 0.0]).unwrap();
-    let loss = |label| Cpu::download(&Cpu::cross_entropy(&logits, &[label], 0.0, &mut NoneTape).unwrap())[0];
+    let logits = test_device().upload(&[1e4, -1e4, 0.0]).unwrap();
+    let loss =
+        |label| TestDevice::download(&TestDevice::cross_entropy(&logits, &[label], 0.0, &mut NoneTape).unwrap())[0];
     assert_eq!((loss(0), loss(1)), (0.0, 2e4));
 }
 
 #[test]
 fn a_label_outside_the_classes_is_an_error() {
-    let logits = Cpu::default().upload(&[0.0; 6]).unwrap();
-    let error = Cpu::cross_entropy(&logits, &[1, 3], 0.0, &mut NoneTape).unwrap_err();
+    let logits = test_device().upload(&[0.0; 6]).unwrap();
+    let error = TestDevice::cross_entropy(&logits, &[1, 3], 0.0, &mut NoneTape).unwrap_err();
     assert_eq!((error.kind, error.message.contains("label 3")), (Kind::Input, true));
 }

@@ -22,5 +22,7 @@ pub struct Decoupled {
 }
 
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;

@@ -9,5 +9,7 @@
 //! `f64`, rows in order; the result is rounded once.
 
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;

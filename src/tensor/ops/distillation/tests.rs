@@ -1,10 +1,10 @@
-use crate::tensor::check::{assert_close, check, check_against_numpy, normal};
-use crate::tensor::{Backend, Cpu, NoneTape};
+use crate::tensor::check::{TestDevice, assert_close, check, check_against_numpy, normal, test_device};
+use crate::tensor::{Backend, NoneTape};
 
 fn loss(student: &[f32], teacher: &[f32], classes: usize, temperature: f32) -> f32 {
-    let device = Cpu::default();
+    let device = test_device();
     let (student, teacher) = (device.upload(student).unwrap(), device.upload(teacher).unwrap());
-    Cpu::download(&Cpu::distillation(&student, &teacher, classes, temperature, &mut NoneTape).unwrap())[0]
+    TestDevice::download(&TestDevice::distillation(&student, &teacher, classes, temperature, &mut NoneTape).unwrap())[0]
 }
 
 #[test]
@@ -20,7 +20,7 @@ fn a_case_computed_by_hand() {
 
 #[test]
 fn it_agrees_with_numpy() {
-    check_against_numpy("kd", &[0], |inputs, tape| Cpu::distillation(&inputs[0], &inputs[1], 4, 4.0, tape));
+    check_against_numpy("kd", &[0], |inputs, tape| TestDevice::distillation(&inputs[0], &inputs[1], 4, 4.0, tape));
 }
 
 #[test]
@@ -28,8 +28,8 @@ fn the_gradient_is_right() {
     let teacher = normal("teacher", 20);
     for temperature in [1.0, 4.0] {
         check(&[normal("student", 20)], |inputs, tape| {
-            let teacher = Cpu::default().upload(&teacher)?;
-            Cpu::distillation(&inputs[0], &teacher, 4, temperature, tape)
+            let teacher = test_device().upload(&teacher)?;
+            TestDevice::distillation(&inputs[0], &teacher, 4, temperature, tape)
         });
     }
 }
@@ -40,13 +40,13 @@ fn a_teacher_without_doubt_gives_no_nan() {
     let expected = 3.0_f32.ln();
     assert_close(&[loss(&[0.0; 3], &certain, 3, 1.0)], &[expected], 1e-6);
     check(&[vec![0.1, 0.2, -0.3]], |inputs, tape| {
-        Cpu::distillation(&inputs[0], &Cpu::default().upload(&certain)?, 3, 1.0, tape)
+        TestDevice::distillation(&inputs[0], &test_device().upload(&certain)?, 3, 1.0, tape)
     });
 }
 
 #[test]
 fn equal_logits_are_no_loss_and_a_temperature_of_zero_is_an_error() {
     assert_eq!(loss(&[1.0, 2.0], &[1.0, 2.0], 2, 3.0), 0.0);
-    let z = Cpu::default().upload(&[0.0; 2]).unwrap();
-    assert!(Cpu::distillation(&z, &z, 2, 0.0, &mut NoneTape).is_err());
+    let z = test_device().upload(&[0.0; 2]).unwrap();
+    assert!(TestDevice::distillation(&z, &z, 2, 0.0, &mut NoneTape).is_err());
 }

@@ -4,5 +4,7 @@
 //! of a linear layer that follows mean the same in both.
 
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;

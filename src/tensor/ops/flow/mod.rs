@@ -9,5 +9,7 @@
 //! The teacher gets no gradient. Computed in `f64`, images in order.
 
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;

@@ -10,5 +10,7 @@
 //! With P = 1 both may be the same tensor.
 
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;

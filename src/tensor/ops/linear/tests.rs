@@ -1,5 +1,5 @@
-use crate::tensor::check::{assert_close, check, normal};
-use crate::tensor::{Backend, Cpu};
+use crate::tensor::Backend;
+use crate::tensor::check::{TestDevice, assert_close, check, normal, test_device};
 
 #[test]
 fn linear_is_the_naive_loop_and_its_gradients_are_right() {
@@ -16,11 +16,11 @@ fn linear_is_the_naive_loop_and_its_gradients_are_right() {
                 .collect()
         };
         let y = check(&[x.clone(), weight.clone(), bias.clone()], |inputs, tape| {
-            Cpu::linear(&inputs[0], &inputs[1], Some(&inputs[2]), batch, true, tape)
+            TestDevice::linear(&inputs[0], &inputs[1], Some(&inputs[2]), batch, true, tape)
         });
         assert_close(&y, &expected(true), 1e-5);
         let y = check(&[x.clone(), weight.clone()], |inputs, tape| {
-            Cpu::linear(&inputs[0], &inputs[1], None, batch, true, tape)
+            TestDevice::linear(&inputs[0], &inputs[1], None, batch, true, tape)
         });
         assert_close(&y, &expected(false), 1e-5);
     }
@@ -28,6 +28,6 @@ fn linear_is_the_naive_loop_and_its_gradients_are_right() {
 
 #[test]
 fn wrong_sizes_are_an_error() {
-    let tensor = Cpu::default().upload(&[0.0; 7]).unwrap();
-    assert!(Cpu::linear(&tensor, &tensor, None, 2, true, &mut crate::tensor::NoneTape).is_err());
+    let tensor = test_device().upload(&[0.0; 7]).unwrap();
+    assert!(TestDevice::linear(&tensor, &tensor, None, 2, true, &mut crate::tensor::NoneTape).is_err());
 }

@@ -12,6 +12,8 @@
 //! Velocity and moments start at zero. Sutskever et al. 2013; Kingma & Ba 2015; Loshchilov & Hutter 2019.
 
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;
 

@@ -1,6 +1,6 @@
-use crate::tensor::check::{check, normal};
+use crate::tensor::check::{TestDevice, check, normal, test_device};
 use crate::tensor::geometry::ChannelPadding;
-use crate::tensor::{Backend, Cpu, NoneTape};
+use crate::tensor::{Backend, NoneTape};
 
 #[test]
 fn positions_are_dropped_channels_padded_and_the_gradient_goes_back() {
@@ -9,7 +9,7 @@ fn positions_are_dropped_channels_padded_and_the_gradient_goes_back() {
     {
         let geometry = ChannelPadding { batch, input, in_channels, out_channels, before, stride };
         let x = normal("x", batch * input[0] * input[1] * in_channels);
-        let y = check(std::slice::from_ref(&x), |inputs, tape| Cpu::pad_shortcut(&inputs[0], &geometry, tape));
+        let y = check(std::slice::from_ref(&x), |inputs, tape| TestDevice::pad_shortcut(&inputs[0], &geometry, tape));
         let [height, width] = [input[0].div_ceil(stride), input[1].div_ceil(stride)];
         assert_eq!(y.len(), batch * height * width * out_channels);
         for (i, y) in y.iter().enumerate() {
@@ -30,6 +30,6 @@ fn positions_are_dropped_channels_padded_and_the_gradient_goes_back() {
 #[test]
 fn fewer_channels_out_than_in_is_an_error() {
     let geometry = ChannelPadding { batch: 1, input: [1, 1], in_channels: 2, out_channels: 1, before: 0, stride: 1 };
-    let x = Cpu::default().upload(&[0.0; 2]).unwrap();
-    assert!(Cpu::pad_shortcut(&x, &geometry, &mut NoneTape).is_err());
+    let x = test_device().upload(&[0.0; 2]).unwrap();
+    assert!(TestDevice::pad_shortcut(&x, &geometry, &mut NoneTape).is_err());
 }

@@ -6,5 +6,7 @@
 //! every value. Summed in `f64`, in order.
 
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;

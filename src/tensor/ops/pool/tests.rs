@@ -1,6 +1,6 @@
-use crate::tensor::check::{assert_close, check, normal};
+use crate::tensor::check::{TestDevice, assert_close, check, normal, test_device};
 use crate::tensor::geometry::{Pool, Window};
-use crate::tensor::{Backend, Cpu, NoneTape, backward, tape};
+use crate::tensor::{Backend, NoneTape, backward, tape};
 
 fn cases() -> Vec<Pool> {
     let pool = |batch, input, channels, kernel, stride, padding| Pool {
@@ -43,9 +43,9 @@ fn naive(x: &[f32], geometry: &Pool, join: impl Fn(&[f32], f32) -> f32) -> Vec<f
 fn windows_are_pooled_as_by_the_naive_loop_and_gradients_are_right() {
     for geometry in cases() {
         let x = normal("x", geometry.batch * geometry.input[0] * geometry.input[1] * geometry.channels);
-        let y = check(std::slice::from_ref(&x), |inputs, tape| Cpu::max_pool(&inputs[0], &geometry, tape));
+        let y = check(std::slice::from_ref(&x), |inputs, tape| TestDevice::max_pool(&inputs[0], &geometry, tape));
         assert_eq!(y, naive(&x, &geometry, |seen, _| seen.iter().copied().fold(f32::NEG_INFINITY, f32::max)));
-        let y = check(std::slice::from_ref(&x), |inputs, tape| Cpu::average_pool(&inputs[0], &geometry, tape));
+        let y = check(std::slice::from_ref(&x), |inputs, tape| TestDevice::average_pool(&inputs[0], &geometry, tape));
         assert_close(&y, &naive(&x, &geometry, |seen, size| seen.iter().sum::<f32>() / size), 1e-6);
     }
 }
@@ -54,8 +54,9 @@ fn windows_are_pooled_as_by_the_naive_loop_and_gradients_are_right() {
 fn global_pooling_is_the_mean_and_its_gradient_is_right() {
     for (batch, positions, channels) in [(1, 1, 1), (5, 6, 3), (3, 64, 16)] {
         let x = normal("x", batch * positions * channels);
-        let y =
-            check(std::slice::from_ref(&x), |inputs, tape| Cpu::global_average_pool(&inputs[0], batch, channels, tape));
+        let y = check(std::slice::from_ref(&x), |inputs, tape| {
+            TestDevice::global_average_pool(&inputs[0], batch, channels, tape)
+        });
         let expected: Vec<f32> = (0..batch * channels)
             .map(|i| {
                 let image = &x[i / channels * positions * channels..][..positions * channels];
@@ -68,7 +69,7 @@ fn global_pooling_is_the_mean_and_its_gradient_is_right() {
 
 #[test]
 fn of_equal_values_the_first_gets_the_gradient_and_a_nan_is_seen() {
-    let device = Cpu::default();
+    let device = test_device();
     let geometry = Pool {
         batch: 1,
         input: [2, 2],
@@ -77,19 +78,19 @@ fn of_equal_values_the_first_gets_the_gradient_and_a_nan_is_seen() {
     };
     let x = device.upload(&[0.5, 2.0, 2.0, 2.0]).unwrap();
     let mut tape = tape(&device, dfdx::tensor::Gradients::leaky()).unwrap();
-    let y = Cpu::max_pool(&x, &geometry, &mut tape).unwrap();
+    let y = TestDevice::max_pool(&x, &geometry, &mut tape).unwrap();
     let gradients = backward(device.weighted_sum(&[(3.0, y)], tape).unwrap()).unwrap();
-    assert_eq!(Cpu::gradient(&gradients, &x), [0.0, 3.0, 0.0, 0.0]);
+    assert_eq!(TestDevice::gradient(&gradients, &x), [0.0, 3.0, 0.0, 0.0]);
     let x = device.upload(&[0.5, f32::NAN, 2.0, 2.0]).unwrap();
-    assert!(Cpu::download(&Cpu::max_pool(&x, &geometry, &mut NoneTape).unwrap())[0].is_nan());
+    assert!(TestDevice::download(&TestDevice::max_pool(&x, &geometry, &mut NoneTape).unwrap())[0].is_nan());
 }
 
 #[test]
 fn a_window_that_may_hold_only_padding_is_an_error() {
     let window = Window { kernel: [2, 2], stride: [1, 1], padding: [2, 2], dilation: [1, 1] };
-    let x = Cpu::default().upload(&[0.0; 16]).unwrap();
+    let x = test_device().upload(&[0.0; 16]).unwrap();
     let geometry = Pool { batch: 1, input: [4, 4], channels: 1, window };
-    assert!(Cpu::max_pool(&x, &geometry, &mut NoneTape).is_err());
+    assert!(TestDevice::max_pool(&x, &geometry, &mut NoneTape).is_err());
     let window = Window { padding: [1, 1], dilation: [5, 5], ..window };
-    assert!(Cpu::max_pool(&x, &Pool { window, ..geometry }, &mut NoneTape).is_err());
+    assert!(TestDevice::max_pool(&x, &Pool { window, ..geometry }, &mut NoneTape).is_err());
 }

@@ -1,11 +1,11 @@
-use crate::tensor::check::{check, normal};
-use crate::tensor::{Backend, Cpu, NoneTape};
+use crate::tensor::check::{TestDevice, check, normal, test_device};
+use crate::tensor::{Backend, NoneTape};
 
 #[test]
 fn the_product_and_its_gradients_are_right() {
     for count in [3, 20_001] {
         let (a, b) = (normal("a", count), normal("b", count));
-        let y = check(&[a.clone(), b.clone()], |inputs, tape| Cpu::product(&inputs[0], &inputs[1], tape));
+        let y = check(&[a.clone(), b.clone()], |inputs, tape| TestDevice::product(&inputs[0], &inputs[1], tape));
         assert_eq!(y, a.iter().zip(&b).map(|(a, b)| a * b).collect::<Vec<_>>());
     }
 }
@@ -13,13 +13,13 @@ fn the_product_and_its_gradients_are_right() {
 #[test]
 fn a_tensor_may_be_multiplied_by_itself() {
     let x = normal("x", 100);
-    let y = check(std::slice::from_ref(&x), |inputs, tape| Cpu::product(&inputs[0], &inputs[0], tape));
+    let y = check(std::slice::from_ref(&x), |inputs, tape| TestDevice::product(&inputs[0], &inputs[0], tape));
     assert_eq!(y[7], x[7] * x[7]);
 }
 
 #[test]
 fn factors_of_different_lengths_are_an_error() {
-    let device = Cpu::default();
+    let device = test_device();
     let (a, b) = (device.upload(&[1.0]).unwrap(), device.upload(&[1.0, 2.0]).unwrap());
-    assert!(Cpu::product(&a, &b, &mut NoneTape).is_err());
+    assert!(TestDevice::product(&a, &b, &mut NoneTape).is_err());
 }

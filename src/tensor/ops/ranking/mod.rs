@@ -1,6 +1,8 @@
 //! The place of the right class among the logits of an image. Not differentiable.
 
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;
 

@@ -1,5 +1,6 @@
 use super::rank;
-use crate::tensor::{Backend, Cpu};
+use crate::tensor::Backend;
+use crate::tensor::check::{TestDevice, test_device};
 
 const ROWS: [f32; 6] = [3.0, 1.0, 2.0, 0.0, 5.0, 5.0];
 
@@ -11,8 +12,8 @@ fn of_equal_logits_the_lower_class_is_ahead_and_what_is_no_number_always() {
 
 #[test]
 fn rows_that_rank_the_label_first_are_counted() {
-    let logits = Cpu::default().upload(&ROWS).unwrap();
-    let count = |labels: &[u32]| Cpu::count_right(&logits, labels, 3).map(|count| Cpu::download(&count));
+    let logits = test_device().upload(&ROWS).unwrap();
+    let count = |labels: &[u32]| TestDevice::count_right(&logits, labels, 3).map(|count| TestDevice::download(&count));
     assert_eq!([[0, 1], [0, 2], [1, 0]].map(|labels| count(&labels).unwrap()), [[2.0], [1.0], [0.0]]);
     assert!(count(&[0]).is_err(), "labels for one row");
     assert!(count(&[0, 3]).is_err(), "no such class");

@@ -21,5 +21,7 @@ pub struct RelationWeights {
 }
 
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;

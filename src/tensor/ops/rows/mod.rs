@@ -9,5 +9,7 @@
 //! Summed in `f64`, in order.
 
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;

@@ -9,5 +9,7 @@
 //! A row of zeros stays one and gets no gradient. The teacher gets none either. Computed in `f64`, rows in order.
 
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;

@@ -8,5 +8,7 @@
 //! gradient. Summed in `f64`, in order.
 
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;

@@ -8,5 +8,7 @@
 //! ε is 1e-7. A row of equal logits becomes zeros and gets no gradient. Computed in `f64`.
 
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;

@@ -12,5 +12,7 @@
 pub const EPSILON: f64 = 1e-5;
 
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;

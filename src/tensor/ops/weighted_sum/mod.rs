@@ -3,5 +3,7 @@
 //! The result carries the tape and is what backpropagation starts from. Summed in `f64`, in order.
 
 pub(crate) mod cpu;
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;
