@@ -10,7 +10,7 @@ mod operations;
 use super::*;
 use crate::network::arch::Architecture;
 use crate::tensor::check::{TestDevice, TestTape, assert_close, bits, differences, normal, test_device, with_threads};
-use crate::tensor::ops::optimizer::{AdamStep, SgdStep};
+use crate::tensor::ops::optimizer::{AdamStep, AdamUpdate, SgdStep, SgdUpdate};
 use crate::tensor::{NoneTape, backward, tape};
 
 const MLP: &str = r#"{"arch":"mlp","hidden":[7]}"#;
@@ -118,7 +118,8 @@ fn training_reduces_the_loss() {
             let adam = AdamStep { step: t, lr: 0.02, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, l2: 0.0, decay: 0.0 };
             for (parameter, [mean, variance]) in executor.parameters_mut().iter_mut().zip(&mut moments) {
                 if parameter.role.trainable() {
-                    TestDevice::adam_step(&mut parameter.tensor, &mut gradients, mean, variance, &adam).unwrap();
+                    let update = AdamUpdate { parameter: &mut parameter.tensor, mean, variance, step: adam };
+                    TestDevice::adam_steps(&mut [update], &mut gradients).unwrap();
                 }
             }
         }
@@ -136,7 +137,8 @@ fn a_step_of_a_resnet_is_the_same_bits_with_any_number_of_threads() {
         let sgd = SgdStep { lr: 0.1, momentum: 0.9, nesterov: true, l2: 1e-4 };
         for parameter in executor.parameters_mut().iter_mut().filter(|parameter| parameter.role.trainable()) {
             let mut velocity = test_device().upload(&vec![0.0; parameter.dims.iter().product()]).unwrap();
-            TestDevice::sgd_step(&mut parameter.tensor, &mut gradients, &mut velocity, &sgd).unwrap();
+            let update = SgdUpdate { parameter: &mut parameter.tensor, velocity: &mut velocity, step: sgd };
+            TestDevice::sgd_steps(&mut [update], &mut gradients).unwrap();
         }
         executor.download().weights().unwrap()
     };

@@ -28,12 +28,14 @@ use dfdx::tensor::{Cuda, CudaError};
 use super::engine::{self, After, Operation, Outcome, Program, Run};
 use super::geometry::{AdaptivePool, ChannelPadding, Convolution, Pool};
 use super::ops::activation::Activation;
-use super::ops::batch_norm::{BatchStatistics, Normalization};
+use super::ops::batch_norm::{self, BatchStatistics, Normalization};
 use super::ops::correlation::Correlation;
 use super::ops::decoupled::Decoupled;
-use super::ops::optimizer::{AdamStep, SgdStep};
+use super::ops::optimizer::{AdamUpdate, SgdUpdate};
 use super::ops::relations::RelationWeights;
-use super::ops::{absolute_sum, cross_entropy, distillation, gradient, optimizer, polarization, rows, weighted_sum};
+use super::ops::{
+    absolute_sum, cross_entropy, distillation, gradient, optimizer, polarization, ranking, rows, weighted_sum,
+};
 use super::ops::{
     attention, correlation, decoupled, flow, relations, similarity, squared_error, standardize, variational,
 };
@@ -45,6 +47,7 @@ use launch::{THREADS, blocks, launch};
 
 impl Backend for Cuda {
     const NAME: &'static str = "cuda";
+    const LOOK_EVERY: usize = 16;
     type Engine = engine::cuda::Engine;
 
     fn engine(program: Program) -> Option<Self::Engine> {
@@ -111,8 +114,19 @@ impl Backend for Cuda {
         bias: &Flat<Self>,
         settings: &Normalization,
         tape: &mut T,
-    ) -> Result<(Flat<Self>, BatchStatistics)> {
+    ) -> Result<(Flat<Self>, BatchStatistics<Self>)> {
         single::normalize(x, [weight, bias], None, settings, tape)
+    }
+
+    fn update_statistics(
+        running_mean: &mut Flat<Self>,
+        running_variance: &mut Flat<Self>,
+        batch: &BatchStatistics<Self>,
+        momentum: f32,
+    ) -> Result<()> {
+        let [mean, variance] = [recording::pointer(&batch.mean)?, recording::pointer(&batch.variance)?];
+        let running = [recording::pointer(running_mean)?, recording::pointer(running_variance)?];
+        batch_norm::cuda::update_statistics(running, [mean, variance], batch.count, length(running_mean), momentum)
     }
 
     fn batch_norm_frozen<T: Tape<f32, Self>>(
@@ -380,27 +394,20 @@ impl Backend for Cuda {
         gradient::cuda::mask_gradient(gradients, tensor, mask)
     }
 
-    fn gradient_square_sum(gradients: &mut Gradients<f32, Self>, tensor: &Flat<Self>) -> Result<f64> {
-        gradient::cuda::gradient_square_sum(gradients, tensor)
+    fn gradients_square_sum(gradients: &mut Gradients<f32, Self>, tensors: &[&Flat<Self>]) -> Result<f64> {
+        gradient::cuda::gradients_square_sum(gradients, tensors)
     }
 
-    fn sgd_step(
-        parameter: &mut Flat<Self>,
-        gradients: &mut Gradients<f32, Self>,
-        velocity: &mut Flat<Self>,
-        step: &SgdStep,
-    ) -> Result<()> {
-        optimizer::cuda::sgd_step(parameter, gradients, velocity, step)
+    fn sgd_steps(updates: &mut [SgdUpdate<Self>], gradients: &mut Gradients<f32, Self>) -> Result<()> {
+        optimizer::cuda::sgd(updates, gradients)
     }
 
-    fn adam_step(
-        parameter: &mut Flat<Self>,
-        gradients: &mut Gradients<f32, Self>,
-        mean: &mut Flat<Self>,
-        variance: &mut Flat<Self>,
-        step: &AdamStep,
-    ) -> Result<()> {
-        optimizer::cuda::adam_step(parameter, gradients, mean, variance, step)
+    fn adam_steps(updates: &mut [AdamUpdate<Self>], gradients: &mut Gradients<f32, Self>) -> Result<()> {
+        optimizer::cuda::adam(updates, gradients)
+    }
+
+    fn count_right(logits: &Flat<Self>, labels: &[u32], classes: usize) -> Result<Flat<Self>> {
+        ranking::cuda::count_right(logits, labels, classes)
     }
 }
 

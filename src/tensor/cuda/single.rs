@@ -14,7 +14,7 @@ use crate::tensor::geometry::{Convolution, Window};
 use crate::tensor::ops::batch_norm::cuda::Kernel as Normalize;
 use crate::tensor::ops::batch_norm::{BatchStatistics, Normalization};
 use crate::tensor::ops::convolution::cuda::{self as convolution, Kernel};
-use crate::tensor::{Backend, Flat, Tape};
+use crate::tensor::{Flat, Tape};
 
 /// Any operation but a convolution, a linear layer and a normalization: from `inputs` to `count` numbers for `batch` images.
 pub(super) fn step<T: Tape<f32, Cuda>>(
@@ -121,7 +121,7 @@ pub(super) fn normalize<T: Tape<f32, Cuda>>(
     given: Option<[&Flat<Cuda>; 2]>,
     settings: &Normalization,
     tape: &mut T,
-) -> Result<(Flat<Cuda>, BatchStatistics)> {
+) -> Result<(Flat<Cuda>, BatchStatistics<Cuda>)> {
     let Normalization { channels, epsilon, relu } = *settings;
     let rows = length(x) / channels.max(1);
     expect_length("a normalization's input", x, &[rows, channels])?;
@@ -150,7 +150,5 @@ pub(super) fn normalize<T: Tape<f32, Cuda>>(
         kernel.gather(g, x_place, rows, tables_place, none, [dweight, dbias], through, workspace_place)?;
         kernel.back(g, x_place, rows, tables_place, dx, true)
     });
-    let (mean, variance) =
-        if through { (Cuda::download(&mean), Cuda::download(&variance)) } else { Default::default() };
     Ok((y, BatchStatistics { mean, variance, count: rows }))
 }

@@ -59,8 +59,8 @@ fn train(executor: &Executor<TestDevice>, pixels: &Flat<TestDevice>, keep: &[usi
     let gradient = |parameter: &Parameter<TestDevice>| {
         (parameter.name.clone(), TestDevice::gradient(&gradients, &parameter.tensor))
     };
-    let of_batch = |(layer, s): &(usize, crate::tensor::ops::batch_norm::BatchStatistics)| {
-        (*layer, s.mean.iter().chain(&s.variance).copied().collect())
+    let of_batch = |(layer, s): &(usize, crate::tensor::ops::batch_norm::BatchStatistics<TestDevice>)| {
+        (*layer, [&s.mean, &s.variance].into_iter().flat_map(TestDevice::download).collect())
     };
     Results {
         values: outputs.iter().map(|output| TestDevice::download(output)).collect(),

@@ -134,7 +134,7 @@ fn a_normalization_behind_a_depthwise_convolution_is_right_in_all_uses() {
     }
     // The statistics are those of the convolution's output.
     let output = TestDevice::download(&forward.kept[0].1);
-    for (channel, mean) in forward.statistics[0].1.mean.iter().enumerate() {
+    for (channel, mean) in TestDevice::download(&forward.statistics[0].1.mean).iter().enumerate() {
         let expected = output.iter().skip(channel).step_by(4).sum::<f32>() / (output.len() / 4) as f32;
         assert!((mean - expected).abs() < 1e-5);
     }

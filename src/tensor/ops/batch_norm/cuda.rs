@@ -1,5 +1,6 @@
 //! Batch normalization on CUDA.
 
+use super::unbiased;
 use crate::error::Result;
 use crate::tensor::cuda::launch::{Pointer, THREADS, blocks, launch};
 use crate::tensor::engine::After;
@@ -116,4 +117,27 @@ impl Kernel {
         let (count, channels, sum) = (rows * self.channels, self.channels as i32, i32::from(sum));
         launch!("norm_back", blocks(count), THREADS, g, x, tables, dx, channels, sum, count as i64)
     }
+}
+
+/// Moves running averages towards a batch of `count` values in each channel.
+pub(crate) fn update_statistics(
+    [running_mean, running_variance]: [Pointer; 2],
+    [mean, variance]: [Pointer; 2],
+    count: usize,
+    channels: usize,
+    momentum: f32,
+) -> Result<()> {
+    let (small, unbiased, channels) = (blocks(channels), unbiased(count), channels as i32);
+    launch!(
+        "norm_average",
+        small,
+        THREADS,
+        running_mean,
+        running_variance,
+        mean,
+        variance,
+        momentum,
+        unbiased,
+        channels
+    )
 }

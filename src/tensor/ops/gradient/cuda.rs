@@ -28,7 +28,7 @@ pub(crate) fn mask_gradient(
     Err(Error::new(Kind::Internal, "not there yet"))
 }
 
-pub(crate) fn gradient_square_sum(gradients: &mut Gradients<f32, Cuda>, tensor: &Flat<Cuda>) -> Result<f64> {
-    let _ = (gradients, tensor);
+pub(crate) fn gradients_square_sum(gradients: &mut Gradients<f32, Cuda>, tensors: &[&Flat<Cuda>]) -> Result<f64> {
+    let _ = (gradients, tensors);
     Err(Error::new(Kind::Internal, "not there yet"))
 }

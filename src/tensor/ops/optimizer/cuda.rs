@@ -2,27 +2,16 @@
 
 use dfdx::tensor::Cuda;
 
-use super::{AdamStep, SgdStep};
+use super::{AdamUpdate, SgdUpdate};
 use crate::error::{Error, Kind, Result};
-use crate::tensor::{Flat, Gradients};
+use crate::tensor::Gradients;
 
-pub(crate) fn sgd_step(
-    parameter: &mut Flat<Cuda>,
-    gradients: &mut Gradients<f32, Cuda>,
-    velocity: &mut Flat<Cuda>,
-    step: &SgdStep,
-) -> Result<()> {
-    let _ = (parameter, gradients, velocity, step);
+pub(crate) fn sgd(updates: &mut [SgdUpdate<Cuda>], gradients: &mut Gradients<f32, Cuda>) -> Result<()> {
+    let _ = (updates, gradients);
     Err(Error::new(Kind::Internal, "not there yet"))
 }
 
-pub(crate) fn adam_step(
-    parameter: &mut Flat<Cuda>,
-    gradients: &mut Gradients<f32, Cuda>,
-    mean: &mut Flat<Cuda>,
-    variance: &mut Flat<Cuda>,
-    step: &AdamStep,
-) -> Result<()> {
-    let _ = (parameter, gradients, mean, variance, step);
+pub(crate) fn adam(updates: &mut [AdamUpdate<Cuda>], gradients: &mut Gradients<f32, Cuda>) -> Result<()> {
+    let _ = (updates, gradients);
     Err(Error::new(Kind::Internal, "not there yet"))
 }
