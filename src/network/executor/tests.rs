@@ -9,9 +9,9 @@ mod operations;
 
 use super::*;
 use crate::network::arch::Architecture;
-use crate::tensor::check::{TestTape, assert_close, bits, differences, normal, with_threads};
+use crate::tensor::check::{assert_close, bits, differences, normal, with_threads};
 use crate::tensor::ops::optimizer::{AdamStep, SgdStep};
-use crate::tensor::{Cpu, NoneTape, backward, tape};
+use crate::tensor::{Cpu, NoneTape, OwnedTape, backward, tape};
 
 const MLP: &str = r#"{"arch":"mlp","hidden":[7]}"#;
 const LENET: &str = r#"{"arch":"lenet","channels":[2,3],"hidden":[5]}"#;
@@ -206,8 +206,8 @@ fn masks_hold_weights_and_gradients_at_zero() {
 #[test]
 fn what_does_not_fit_is_an_error() {
     let executor = Executor::new(&model(MLP), &Cpu::default()).unwrap();
-    assert!(executor.forward(pixels(3), 2, Mode::Train(None), &[], &mut TestTape::default()).is_err());
-    assert!(executor.forward(pixels(3), 3, Mode::Train(None), &[99], &mut TestTape::default()).is_err());
+    assert!(executor.forward(pixels(3), 2, Mode::Train(None), &[], &mut OwnedTape::default()).is_err());
+    assert!(executor.forward(pixels(3), 3, Mode::Train(None), &[99], &mut OwnedTape::default()).is_err());
     let mut broken = model(MLP);
     broken.tensors.remove("classifier.bias");
     assert!(Executor::new(&broken, &Cpu::default()).unwrap_err().message.contains("classifier.bias"));

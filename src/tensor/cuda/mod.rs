@@ -5,7 +5,8 @@
 //! - [`driver`]: the driver's functions, bound when they are needed
 //! - [`device`]: which GPUs there are, and opening one
 //! - [`launch`]: launching kernels, memory, recorded work
-//! - [`recording`]: tensors and the tape
+//! - [`recording`]: tensors and the tape; [`sums`]: sums in double precision, for losses
+//! - `rows.h`, `products.h`: what kernels of losses share
 //! - `kernel.h`: what kernels share; `emulator.h`, `emulator.cpp`: the same kernels on the processor, for tests
 //!
 //! All sums are made in an order that depends on sizes only, so the same work on the same GPU gives the same bits.
@@ -14,6 +15,7 @@ pub mod device;
 mod driver;
 pub(crate) mod launch;
 pub(crate) mod recording;
+pub(crate) mod sums;
 
 use std::cell::RefCell;
 

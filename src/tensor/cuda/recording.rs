@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use cudarc::driver::DevicePtr;
-use dfdx::prelude::{HasShape as _, Shape, Tensor, ZerosTensor};
+use dfdx::prelude::{Shape, Tensor, ZerosTensor};
 use dfdx::tensor::Cuda;
 
 use super::launch::Pointer;

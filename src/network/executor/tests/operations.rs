@@ -102,7 +102,7 @@ fn logits_and_gradients_are_the_same_bits_with_any_number_of_threads() {
 #[test]
 fn evaluation_is_the_same_with_and_without_a_tape_and_draws_nothing() {
     let executor = Executor::new(&unsettled(everything()), &Cpu::default()).unwrap();
-    let taped = executor.forward(image(5), 5, Mode::Evaluate, &[], &mut TestTape::default()).unwrap();
+    let taped = executor.forward(image(5), 5, Mode::Evaluate, &[], &mut OwnedTape::default()).unwrap();
     let untaped = executor.forward(image(5), 5, Mode::Evaluate, &[], &mut NoneTape).unwrap();
     assert_eq!(bits(&Cpu::download(&taped.logits)), bits(&Cpu::download(&untaped.logits)));
     assert!(taped.statistics.is_empty());
