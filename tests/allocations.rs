@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pleach::network::arch::Architecture;
 use pleach::network::{Executor, Mode, Model};
-use pleach::tensor::ops::optimizer::SgdStep;
+use pleach::tensor::ops::optimizer::{SgdStep, SgdUpdate};
 use pleach::tensor::{self, Backend, Cpu, Flat, Gradients};
 
 /// What counts as large, in bytes.
@@ -80,7 +80,8 @@ impl Training {
         let step = SgdStep { lr: 0.01, momentum: 0.9, nesterov: false, l2: 1e-4 };
         for (parameter, velocity) in self.network.parameters_mut().iter_mut().zip(&mut self.velocities) {
             if parameter.role.trainable() {
-                Cpu::sgd_step(&mut parameter.tensor, &mut gradients, velocity, &step).unwrap();
+                let update = SgdUpdate { parameter: &mut parameter.tensor, velocity, step };
+                Cpu::sgd_steps(&mut [update], &mut gradients).unwrap();
             }
         }
         self.network.update_statistics(&forward).unwrap();

@@ -131,6 +131,7 @@ fn trains(network: Size, teacher: Option<Size>, training: &Training, images: u64
 mod tests {
     use super::*;
     use crate::network::arch::Architecture;
+    use crate::tensor::engine::Precision;
     use crate::train::parameters::{Schedule, Select};
 
     fn training(batch: u64, optimizer: Optimizer) -> Training {
@@ -146,6 +147,7 @@ mod tests {
             select: Select::Last,
             early_stop: None,
             prune: None,
+            precision: Precision::F32,
         }
     }
 

@@ -10,6 +10,7 @@ use super::{Context, Description, Failure, Split, inputs, key, measurement};
 use crate::data;
 use crate::error::{Error, Kind};
 use crate::network::{Executor, Mode};
+use crate::tensor::ops::ranking::rank;
 use crate::tensor::{Backend, Cpu, NoneTape};
 use crate::train::evaluation;
 
@@ -188,7 +189,7 @@ fn per_class(logits: &[f32], labels: &[u32], classes: usize) -> Vec<Option<f64>>
     let mut right = vec![(0u64, 0u64); classes];
     for (row, label) in logits.chunks(classes).zip(labels) {
         let (hits, all) = &mut right[*label as usize];
-        *hits += (evaluation::rank(row, *label as usize) == 0) as u64;
+        *hits += (rank(row, *label as usize) == 0) as u64;
         *all += 1;
     }
     right.into_iter().map(|(hits, all)| (all > 0).then(|| hits as f64 / all as f64)).collect()

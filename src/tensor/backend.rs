@@ -1,6 +1,6 @@
 //! The one bound that all of pleach's numerical code is written against.
 
-use dfdx::prelude::{Backward, Device, HasShape, SplitTape, Trace};
+use dfdx::prelude::{Backward, Device, HasShape, NoneTape, ReshapeTo, SplitTape, Trace};
 
 use super::engine::{Outcome, Program, Run};
 use super::geometry::{AdaptivePool, ChannelPadding, Convolution, Pool};
@@ -8,7 +8,7 @@ use super::ops::activation::Activation;
 use super::ops::batch_norm::{BatchStatistics, Normalization};
 use super::ops::correlation::Correlation;
 use super::ops::decoupled::Decoupled;
-use super::ops::optimizer::{AdamStep, SgdStep};
+use super::ops::optimizer::{AdamUpdate, SgdUpdate};
 use super::ops::relations::RelationWeights;
 use super::{Flat, Gradients, OwnedTape, Scalar, Tape};
 use crate::error::{Error, Result};
@@ -24,6 +24,10 @@ use crate::error::{Error, Result};
 pub trait Backend: Device<f32> {
     /// What the device is called in records and messages.
     const NAME: &'static str;
+
+    /// Training looks at losses every so many steps. A device that computes while the host goes on has more than 1, so that
+    /// the host does not wait for it in every step.
+    const LOOK_EVERY: usize;
 
     /// What runs whole networks; see [`super::engine`].
     type Engine: std::fmt::Debug + Send + Sync + 'static;
@@ -75,7 +79,15 @@ pub trait Backend: Device<f32> {
         bias: &Flat<Self>,
         settings: &Normalization,
         tape: &mut T,
-    ) -> Result<(Flat<Self>, BatchStatistics)>;
+    ) -> Result<(Flat<Self>, BatchStatistics<Self>)>;
+
+    /// Moves running averages towards a batch; see [`super::ops::batch_norm`].
+    fn update_statistics(
+        running_mean: &mut Flat<Self>,
+        running_variance: &mut Flat<Self>,
+        batch: &BatchStatistics<Self>,
+        momentum: f32,
+    ) -> Result<()>;
 
     /// Batch normalization with given running statistics, which are constants to the gradient.
     fn batch_norm_frozen<T: Tape<f32, Self>>(
@@ -275,25 +287,18 @@ pub trait Backend: Device<f32> {
     fn scale_gradient(gradients: &mut Gradients<f32, Self>, tensor: &Flat<Self>, factor: f32) -> Result<()>;
     /// Multiplies the gradient of `tensor` by `mask`, value by value.
     fn mask_gradient(gradients: &mut Gradients<f32, Self>, tensor: &Flat<Self>, mask: &Flat<Self>) -> Result<()>;
-    /// The sum of squares of the gradient of `tensor`, in `f64` and in order.
-    fn gradient_square_sum(gradients: &mut Gradients<f32, Self>, tensor: &Flat<Self>) -> Result<f64>;
+    /// The sum of squares of the gradients of all `tensors`, in `f64` and in order: one number is read from the device.
+    fn gradients_square_sum(gradients: &mut Gradients<f32, Self>, tensors: &[&Flat<Self>]) -> Result<f64>;
 
-    /// One step of stochastic gradient descent as `torch.optim.SGD`; see [`super::ops::optimizer`].
-    fn sgd_step(
-        parameter: &mut Flat<Self>,
-        gradients: &mut Gradients<f32, Self>,
-        velocity: &mut Flat<Self>,
-        step: &SgdStep,
-    ) -> Result<()>;
+    /// One step of stochastic gradient descent as `torch.optim.SGD`, for many parameters; see [`super::ops::optimizer`].
+    fn sgd_steps(updates: &mut [SgdUpdate<Self>], gradients: &mut Gradients<f32, Self>) -> Result<()>;
 
-    /// One step of `torch.optim.Adam` or `AdamW`; see [`super::ops::optimizer`].
-    fn adam_step(
-        parameter: &mut Flat<Self>,
-        gradients: &mut Gradients<f32, Self>,
-        mean: &mut Flat<Self>,
-        variance: &mut Flat<Self>,
-        step: &AdamStep,
-    ) -> Result<()>;
+    /// One step of `torch.optim.Adam` or `AdamW`, for many parameters; see [`super::ops::optimizer`].
+    fn adam_steps(updates: &mut [AdamUpdate<Self>], gradients: &mut Gradients<f32, Self>) -> Result<()>;
+
+    /// How many rows of `logits` (labels, `classes`) have the highest logit at their label, one number; see
+    /// [`super::ops::ranking`].
+    fn count_right(logits: &Flat<Self>, labels: &[u32], classes: usize) -> Result<Flat<Self>>;
 }
 
 /// A tape that adds to `gradients`, such as those of an executor's `alloc_gradients`.
@@ -317,16 +322,18 @@ pub fn backward<B: Backend>(loss: Scalar<B, OwnedTape<f32, B>>) -> Result<Gradie
     loss.try_backward().map_err(B::error)
 }
 
-/// The Euclidean norm of all gradients of `tensors` taken together, summed in their order.
-pub fn global_norm<'a, B: Backend>(
-    gradients: &mut Gradients<f32, B>,
-    tensors: impl IntoIterator<Item = &'a Flat<B>>,
-) -> Result<f64> {
-    let mut sum = 0.0;
-    for tensor in tensors {
-        sum += B::gradient_square_sum(gradients, tensor)?;
+/// A loss as a tensor of length 1, without its tape; nothing is copied.
+pub fn value<B: Backend, T: Tape<f32, B>>(loss: &Scalar<B, T>) -> Result<Flat<B>> {
+    loss.retaped::<NoneTape>().try_reshape_like(&(1,)).map_err(B::error)
+}
+
+/// The values of tensors of length 1, read from the device together.
+pub fn numbers<B: Backend>(tensors: &[&Flat<B>]) -> Result<Vec<f32>> {
+    match tensors {
+        [] => Ok(Vec::new()),
+        [one] => Ok(B::download(one)),
+        many => Ok(B::download(&B::concatenate(many, &vec![1; many.len()], &mut NoneTape)?)),
     }
-    Ok(f64::sqrt(sum))
 }
 
 /// How many values a flat tensor holds.

@@ -20,14 +20,17 @@ pub(crate) fn test_device() -> TestDevice {
     TestDevice::default()
 }
 
-/// What an operation under test must be: on the processor it is run by other threads. Tensors of a GPU stay with theirs.
+/// What may be worked on in another thread: on the processor, where bits are compared for several numbers of threads.
+/// Tensors of a GPU stay in theirs.
 #[cfg(not(feature = "emulated-cuda"))]
-pub(crate) use std::marker::Sync as Shared;
-/// What an operation under test must be: nothing in particular, since tensors of a GPU stay with their thread.
+pub(crate) trait Movable: Send + Sync {}
+#[cfg(not(feature = "emulated-cuda"))]
+impl<T: Send + Sync> Movable for T {}
+/// Anything: tensors of a GPU stay in their thread.
 #[cfg(feature = "emulated-cuda")]
-pub(crate) trait Shared {}
+pub(crate) trait Movable {}
 #[cfg(feature = "emulated-cuda")]
-impl<T> Shared for T {}
+impl<T> Movable for T {}
 
 /// The tape of the tests.
 pub(crate) type TestTape = OwnedTape<f32, TestDevice>;
@@ -46,11 +49,10 @@ pub(crate) fn assert_close(a: &[f32], b: &[f32], tolerance: f32) {
 }
 
 /// Runs `operation` on tensors of `inputs`, holds its gradients for every input against central differences, asserts
-/// that output and gradients are the same bits with 1, 2 and 4 threads (on a GPU, when it is done again), and returns the
-/// output.
+/// that output and gradients are the same bits with 1, 2 and 4 threads, and returns the output.
 pub(crate) fn check(
     inputs: &[Vec<f32>],
-    operation: impl Fn(&[Flat<TestDevice>], &mut TestTape) -> Result<Flat<TestDevice>> + Shared,
+    operation: impl Fn(&[Flat<TestDevice>], &mut TestTape) -> Result<Flat<TestDevice>> + Movable,
 ) -> Vec<f32> {
     let upload = |inputs: &[Vec<f32>]| -> Vec<_> {
         let device = test_device();
@@ -70,9 +72,9 @@ pub(crate) fn check(
         let gradients: Vec<_> = tensors.iter().map(|tensor| TestDevice::gradient(&gradients, tensor)).collect();
         (output, gradients)
     };
-    let (output, gradients) = run(1, all);
+    let (output, gradients) = with_threads(1, all);
     for threads in [2, 4] {
-        let (other, other_gradients) = run(threads, all);
+        let (other, other_gradients) = with_threads(threads, all);
         assert_eq!(bits(&other), bits(&output), "output with {threads} threads");
         for (a, b) in other_gradients.iter().zip(&gradients) {
             assert_eq!(bits(a), bits(b), "gradient with {threads} threads");
@@ -92,23 +94,13 @@ pub(crate) fn check(
     output
 }
 
-#[cfg(not(feature = "emulated-cuda"))]
-fn run<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
-    with_threads(threads, work)
-}
-
-#[cfg(feature = "emulated-cuda")]
-fn run<R>(_: usize, work: impl FnOnce() -> R) -> R {
-    work()
-}
-
 /// Holds `operation`, one number of the inputs of the case `name` of `tests/fixtures/losses.json`, and its gradients against
 /// what NumPy made of the same inputs, and against central differences as [`check`] does. `differentiable` says which
 /// inputs have a gradient, in the order of the case's; the operation gets all inputs as tensors.
 pub(crate) fn check_against_numpy(
     name: &str,
     differentiable: &[usize],
-    operation: impl Fn(&[Flat<TestDevice>], &mut TestTape) -> Result<Flat<TestDevice>> + Shared,
+    operation: impl Fn(&[Flat<TestDevice>], &mut TestTape) -> Result<Flat<TestDevice>> + Movable,
 ) {
     let text = include_str!("../../tests/fixtures/losses.json");
     let cases: serde_json::Value = serde_json::from_str(text).unwrap();
@@ -155,9 +147,15 @@ pub(crate) fn differences(what: &str, gradient: &[f32], step: f32, middle: f64, 
     }
 }
 
-/// Runs `work` in a rayon pool of `threads`.
-pub(crate) fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
+/// Runs `work` in a rayon pool of `threads`; on a GPU, where there are none, at once.
+pub(crate) fn with_threads<R: Movable>(threads: usize, work: impl FnOnce() -> R + Movable) -> R {
+    #[cfg(not(feature = "emulated-cuda"))]
+    return rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work);
+    #[cfg(feature = "emulated-cuda")]
+    {
+        let _ = threads;
+        work()
+    }
 }
 
 /// The bits of floating-point numbers, to compare exactly.

@@ -6,11 +6,11 @@ use super::ops::activation::Activation;
 use super::ops::batch_norm::{BatchStatistics, Normalization};
 use super::ops::correlation::Correlation;
 use super::ops::decoupled::Decoupled;
-use super::ops::optimizer::{AdamStep, SgdStep};
+use super::ops::optimizer::{AdamUpdate, SgdUpdate};
 use super::ops::relations::RelationWeights;
 use super::ops::{
     absolute_sum, activation, adaptive_pool, add, batch_norm, concatenate, convolution, cross_entropy, distillation,
-    flatten, gate, gradient, linear, optimizer, pad_shortcut, polarization, pool, product, relu, rows, scale,
+    flatten, gate, gradient, linear, optimizer, pad_shortcut, polarization, pool, product, ranking, relu, rows, scale,
     weighted_sum,
 };
 use super::ops::{
@@ -21,6 +21,7 @@ use crate::error::{Error, Kind, Result};
 
 impl Backend for Cpu {
     const NAME: &'static str = "cpu";
+    const LOOK_EVERY: usize = 1;
     type Engine = engine::cpu::Engine;
 
     fn engine(program: Program) -> Option<Self::Engine> {
@@ -95,8 +96,17 @@ impl Backend for Cpu {
         bias: &Flat<Self>,
         settings: &Normalization,
         tape: &mut T,
-    ) -> Result<(Flat<Self>, BatchStatistics)> {
+    ) -> Result<(Flat<Self>, BatchStatistics<Self>)> {
         batch_norm::cpu::batch_norm(x, weight, bias, settings, tape)
+    }
+
+    fn update_statistics(
+        running_mean: &mut Flat<Self>,
+        running_variance: &mut Flat<Self>,
+        batch: &BatchStatistics<Self>,
+        momentum: f32,
+    ) -> Result<()> {
+        batch_norm::cpu::update_statistics(running_mean, running_variance, batch, momentum)
     }
 
     fn batch_norm_frozen<T: Tape<f32, Self>>(
@@ -333,26 +343,19 @@ impl Backend for Cpu {
         gradient::cpu::mask_gradient(gradients, tensor, mask)
     }
 
-    fn gradient_square_sum(gradients: &mut Gradients<f32, Self>, tensor: &Flat<Self>) -> Result<f64> {
-        gradient::cpu::gradient_square_sum(gradients, tensor)
+    fn gradients_square_sum(gradients: &mut Gradients<f32, Self>, tensors: &[&Flat<Self>]) -> Result<f64> {
+        gradient::cpu::gradients_square_sum(gradients, tensors)
     }
 
-    fn sgd_step(
-        parameter: &mut Flat<Self>,
-        gradients: &mut Gradients<f32, Self>,
-        velocity: &mut Flat<Self>,
-        step: &SgdStep,
-    ) -> Result<()> {
-        optimizer::cpu::sgd_step(parameter, gradients, velocity, step)
+    fn sgd_steps(updates: &mut [SgdUpdate<Self>], gradients: &mut Gradients<f32, Self>) -> Result<()> {
+        updates.iter_mut().try_for_each(|update| optimizer::cpu::sgd(update, gradients))
     }
 
-    fn adam_step(
-        parameter: &mut Flat<Self>,
-        gradients: &mut Gradients<f32, Self>,
-        mean: &mut Flat<Self>,
-        variance: &mut Flat<Self>,
-        step: &AdamStep,
-    ) -> Result<()> {
-        optimizer::cpu::adam_step(parameter, gradients, mean, variance, step)
+    fn adam_steps(updates: &mut [AdamUpdate<Self>], gradients: &mut Gradients<f32, Self>) -> Result<()> {
+        updates.iter_mut().try_for_each(|update| optimizer::cpu::adam(update, gradients))
+    }
+
+    fn count_right(logits: &Flat<Self>, labels: &[u32], classes: usize) -> Result<Flat<Self>> {
+        ranking::cpu::count_right(logits, labels, classes)
     }
 }

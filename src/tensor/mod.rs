@@ -33,7 +33,7 @@ pub(crate) mod partition;
 mod recording;
 pub(crate) mod simd;
 
-pub use backend::{Backend, backward, global_norm, refill, tape};
+pub use backend::{Backend, backward, numbers, refill, tape, value};
 pub use dfdx::tensor::{Cpu, Gradients, NoneTape, OwnedTape, Tape};
 pub use simd::limit_vectors;
 

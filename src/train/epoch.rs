@@ -8,13 +8,14 @@ use super::optimizer::State;
 use super::peer::Peer;
 use super::session::Task;
 use super::sparsity::Sparsity;
-use super::{Progress, Stop, evaluation};
+use super::watch::Watch;
+use super::{Progress, Stop};
 use crate::data;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::network::{Draws, Executor, Forward, Mode, add_leaves, zero_leaves};
 use crate::tensor::{self, Backend, Flat, Gradients, NoneTape};
 
-/// How often the gradient's norm is looked at when nothing clips it. The loss is looked at every step.
+/// How often the gradient's norm is looked at when nothing clips it. The loss is looked at as [`Watch`] says.
 const GRADIENT_CHECK: usize = 16;
 
 /// How often progress is told.
@@ -102,8 +103,7 @@ pub fn pass<B: Backend>(
     objective.penalties.begin_epoch(network);
     let teacher_layers = objective.losses.teacher_layers();
     let mut activity: Vec<Vec<f32>> = vec![Vec::new(); penalised.len()];
-    let (mut loss_sum, mut right, mut seen) = (0.0f64, 0usize, 0usize);
-    let mut last_finite_loss = None;
+    let mut watch = Watch::new(epoch, rates);
     // The memory of images and of gradients, from step to step.
     let mut input: Option<Flat<B>> = None;
     let mut idle: Option<Gradients<f32, B>> = None;
@@ -151,21 +151,8 @@ pub fn pass<B: Backend>(
             epoch,
         };
         let loss = objective.sum(network, &forward, &given, connectors.parameters(), tape)?;
-        let value = loss.as_vec()[0] as f64;
-        let before: Option<f64> = last_finite_loss;
-        let diverged = |what: &str| {
-            let at = format!("epoch {}, step {} of {}", epoch + 1, step + 1, rates.len());
-            let last =
-                before.map_or("there was no finite loss".to_owned(), |l| format!("the last finite loss was {l:.6}"));
-            let message = format!("{what} is not finite at {at}; {last}; the learning rate was {lr:?}");
-            let error =
-                Error::new(Kind::Diverged, message).hint("lower `optimizer.lr`, warm up longer, or set `clip-norm`");
-            Stop::Diverged { error, last_finite: None }
-        };
-        if !value.is_finite() {
-            return Err(diverged("the loss"));
-        }
-        last_finite_loss = Some(value);
+        let labels: Vec<u32> = (0..batch.size).map(|image| batch.dominant_label(image)).collect();
+        watch.note(step, batch.size, tensor::value(&loss)?, B::count_right(&forward.logits, &labels, classes)?)?;
         let mut gradients = tensor::backward(loss)?;
         let count = epoch * rates.len() as u64 + step as u64;
         let takes_step = sparsity.after_backward(count, network, &mut gradients, optimizer)?;
@@ -173,15 +160,15 @@ pub fn pass<B: Backend>(
             let trained = network.trainable().chain(connectors.parameters()).map(|parameter| &parameter.tensor);
             let norm = clip(&mut gradients, &trained.collect::<Vec<_>>(), training.clip_norm)?;
             if !norm.is_finite() {
-                return Err(diverged("the gradient"));
+                // A loss of an earlier step may be where it began.
+                watch.look()?;
+                return Err(watch.diverged("the gradient", step));
             }
         }
         // The peer stands still when the network does, so that their optimizers count the same steps.
         if let (true, Some(peer), Some(others)) = (takes_step, &mut peer, others) {
             let given = Given { targets, teacher: answer.as_ref(), peer: Some(&forward.logits), epoch };
-            if !peer.learn(training, lr, others, &given)?.is_finite() {
-                return Err(diverged("the peer's loss"));
-            }
+            watch.note_peer(step, peer.learn(training, lr, others, &given)?)?;
         }
         if takes_step {
             optimizer.step(&training.optimizer, lr, network.parameters_mut(), &mut gradients)?;
@@ -196,31 +183,27 @@ pub fn pass<B: Backend>(
         network.update_statistics(&forward)?;
         idle = Some(gradients);
 
-        let logits = B::download(&forward.logits);
-        let rows = logits.chunks(classes).enumerate();
-        let ranks = rows.map(|(index, row)| evaluation::rank(row, batch.dominant_label(index) as usize));
-        right += ranks.filter(|rank| *rank == 0).count();
-        loss_sum += value * batch.size as f64;
-        seen += batch.size;
         if told.elapsed() >= TELL_EVERY {
+            watch.look()?;
             told = Instant::now();
             (task.progress)(Progress::Step {
                 epoch: epoch + 1,
                 epochs: training.epochs,
                 step: step as u64 + 1,
                 steps: rates.len() as u64,
-                loss: loss_sum / seen as f64,
-                images_per_second: seen as f64 / begun.elapsed().as_secs_f64(),
+                loss: watch.loss(),
+                images_per_second: watch.images() as f64 / begun.elapsed().as_secs_f64(),
             });
         }
         Ok(())
     })?;
+    watch.look()?;
     let inactive = activity.iter().flatten().filter(|largest| **largest == 0.0).count() as u64;
     Ok(Passed {
-        loss: loss_sum / seen as f64,
-        accuracy: right as f64 / seen as f64,
+        loss: watch.loss(),
+        accuracy: watch.accuracy(),
         inactive_units: (!penalised.is_empty()).then_some(inactive),
-        images_per_second: seen as f64 / begun.elapsed().as_secs_f64(),
+        images_per_second: watch.images() as f64 / begun.elapsed().as_secs_f64(),
     })
 }
 
@@ -229,7 +212,7 @@ pub fn pass<B: Backend>(
 /// # Errors
 /// When the device fails.
 pub fn clip<B: Backend>(gradients: &mut Gradients<f32, B>, trained: &[&Flat<B>], limit: Option<f64>) -> Result<f64> {
-    let norm = tensor::global_norm::<B>(gradients, trained.iter().copied())?;
+    let norm = B::gradients_square_sum(gradients, trained)?.sqrt();
     if let Some(limit) = limit
         && norm > limit
     {

@@ -3,6 +3,7 @@
 use crate::data::{self, Images, Normalization};
 use crate::error::Result;
 use crate::network::{Executor, Mode};
+use crate::tensor::ops::ranking::rank;
 use crate::tensor::{Backend, NoneTape};
 
 /// The logits of the images at `indices`, row by row: (images, classes). Stops early, with what it has, when `stop`
@@ -37,16 +38,6 @@ pub fn logits<B: Backend>(
     }
 }
 
-/// The place of the right class in a row of logits, from 0. A class with the same logit counts as ahead if its number is
-/// lower; one whose logit is not a number counts as ahead.
-pub fn rank(row: &[f32], label: usize) -> usize {
-    let own = row[label];
-    row.iter()
-        .enumerate()
-        .filter(|(class, logit)| **logit > own || (**logit == own && *class < label) || logit.is_nan())
-        .count()
-}
-
 /// Mean cross entropy −log p(label), in f64 and in order.
 pub fn cross_entropy(logits: &[f32], labels: &[u32]) -> f64 {
     let classes = logits.len() / labels.len().max(1);
@@ -72,15 +63,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranks_and_shares() {
+    fn shares_of_right_answers() {
         let logits = [3.0, 1.0, 2.0, 0.0, 5.0, 5.0];
-        assert_eq!(
-            [rank(&logits[..3], 0), rank(&logits[..3], 2), rank(&logits[3..], 1), rank(&logits[3..], 2)],
-            [0, 1, 0, 1]
-        );
         assert_eq!(top(&logits, &[0, 2], 1), 0.5);
         assert_eq!(top(&logits, &[0, 2], 2), 1.0);
-        assert_eq!(rank(&[f32::NAN, 1.0], 1), 1);
     }
 
     #[test]

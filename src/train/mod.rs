@@ -3,6 +3,7 @@
 //! - `parameters`: what a manifest says about it;
 //! - `session`: a network being trained, from its first epoch or from a checkpoint to its last;
 //! - `epoch`: one pass over the training split;
+//! - `watch`: what its steps came to, looked at now and then;
 //! - `objective`: losses and penalties, summed to the number that is made small;
 //! - `penalties/`: the terms that look inside the network, one file each;
 //! - `losses/`: the terms that compare the network with labels, a teacher or a peer; connectors between features;
@@ -30,6 +31,7 @@ mod session;
 mod sparsity;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use history::{Entry, History};
 pub use session::{Task, Trained, train};

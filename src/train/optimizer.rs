@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::parameters::Optimizer;
 use crate::error::{Error, Kind, Result};
 use crate::network::{HostTensor, Parameter, ParameterSpec, Role};
-use crate::tensor::ops::optimizer::{AdamStep, SgdStep};
+use crate::tensor::ops::optimizer::{AdamStep, AdamUpdate, SgdStep, SgdUpdate};
 use crate::tensor::{Backend, Flat, Gradients};
 
 /// Host tensors by name, as a checkpoint keeps them.
@@ -128,6 +128,7 @@ impl<B: Backend> State<B> {
     ) -> Result<()> {
         self.steps += 1;
         let (strength, decay_all) = optimizer.decay();
+        let (mut by_sgd, mut by_adam) = (Vec::new(), Vec::new());
         for (parameter, slots) in parameters.iter_mut().zip(&mut self.slots) {
             if !parameter.role.trainable() {
                 continue;
@@ -137,7 +138,7 @@ impl<B: Backend> State<B> {
             match (optimizer, &mut slots[..]) {
                 (Optimizer::Sgd { momentum, nesterov, .. }, [velocity]) => {
                     let step = SgdStep { lr, momentum: *momentum, nesterov: *nesterov, l2: decay };
-                    B::sgd_step(parameter, gradients, velocity, &step)?;
+                    by_sgd.push(SgdUpdate { parameter, velocity, step });
                 }
                 (
                     Optimizer::Adam { betas, epsilon, .. } | Optimizer::Adamw { betas, epsilon, .. },
@@ -153,10 +154,16 @@ impl<B: Backend> State<B> {
                         l2: if coupled { decay } else { 0.0 },
                         decay: if coupled { 0.0 } else { decay },
                     };
-                    B::adam_step(parameter, gradients, mean, variance, &step)?;
+                    by_adam.push(AdamUpdate { parameter, mean, variance, step });
                 }
                 _ => return Err(Error::new(Kind::Internal, "the optimizer's state does not fit its kind")),
             }
+        }
+        if !by_sgd.is_empty() {
+            B::sgd_steps(&mut by_sgd, gradients)?;
+        }
+        if !by_adam.is_empty() {
+            B::adam_steps(&mut by_adam, gradients)?;
         }
         Ok(())
     }

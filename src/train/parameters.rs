@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::Augmentation;
 use crate::prune::Method;
+use crate::tensor::engine::Precision;
 
 /// Everything that decides a training run besides its network, its data and its inputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +33,9 @@ pub struct Training {
     pub early_stop: Option<EarlyStop>,
     /// Pruning between epochs.
     pub prune: Option<PeriodicPruning>,
+    /// How a GPU multiplies matrices; part of the key only when it is not `f32`.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
 }
 
 /// An optimizer; the semantics are PyTorch's.

@@ -42,7 +42,7 @@ impl<B: Backend> Peer<B> {
     /// When the device has no room.
     pub fn new(training: &Training, graph: &Graph, seed: u64, device: &B) -> Result<Self> {
         let model = Model::initialise(graph.clone(), seed_of(seed))?;
-        let network = Executor::new(&model, device)?;
+        let network = Executor::new(&model, device)?.with_precision(training.precision);
         let optimizer = State::new(&training.optimizer, network.parameters(), device)?;
         Ok(Self { losses: losses(training, network.graph())?, network, optimizer, seed: seed_of(seed) })
     }
@@ -58,7 +58,7 @@ impl<B: Backend> Peer<B> {
         steps: u64,
         device: &B,
     ) -> Result<Self> {
-        let network = Executor::new(model, device)?;
+        let network = Executor::new(model, device)?.with_precision(training.precision);
         let optimizer = State::restore(&training.optimizer, network.parameters(), device, steps, tensors)?;
         Ok(Self { losses: losses(training, network.graph())?, network, optimizer, seed: seed_of(seed) })
     }
@@ -79,7 +79,7 @@ impl<B: Backend> Peer<B> {
         Ok((forward, tape))
     }
 
-    /// One step. Returns the loss; when that is not finite, the network is as it was.
+    /// One step. Returns the loss, one number.
     ///
     /// # Errors
     /// When the device fails.
@@ -89,13 +89,10 @@ impl<B: Backend> Peer<B> {
         lr: f64,
         (forward, mut tape): (Forward<B>, OwnedTape<f32, B>),
         given: &Given<B>,
-    ) -> Result<f64> {
+    ) -> Result<Flat<B>> {
         let terms = self.losses.terms(&forward, given, &[], &mut tape)?;
         let loss = self.network.device().weighted_sum(&terms, tape)?;
-        let value = f64::from(loss.as_vec()[0]);
-        if !value.is_finite() {
-            return Ok(value);
-        }
+        let value = tensor::value(&loss)?;
         let mut gradients = tensor::backward(loss)?;
         if training.clip_norm.is_some() {
             let trained: Vec<&Flat<B>> = self.network.trainable().map(|parameter| &parameter.tensor).collect();

@@ -178,7 +178,7 @@ impl<B: Backend> Session<B> {
     ) -> Result<Self> {
         let training = task.training;
         let sparsity = Sparsity::begin(training, steps, &mut model, task.seed)?;
-        let network = Executor::new(&model, device)?;
+        let network = Executor::new(&model, device)?.with_precision(training.precision);
         let optimizer = State::new(&training.optimizer, network.parameters(), device)?;
         let connectors = Connectors::new(connectors, &training.optimizer, task.seed, device)?;
         let peer = || Peer::new(training, &model.graph, task.seed, device);
@@ -213,7 +213,7 @@ impl<B: Backend> Session<B> {
         let training = task.training;
         let sparsity = Sparsity::restore(training, steps, &start, checkpoint.dense, task.seed);
         let before = start.graph;
-        let network = Executor::new(&checkpoint.model, device)?;
+        let network = Executor::new(&checkpoint.model, device)?.with_precision(training.precision);
         let (steps, tensors) = (checkpoint.steps, &checkpoint.optimizer);
         let optimizer = State::restore(&training.optimizer, network.parameters(), device, steps, tensors)?;
         let tensors = &checkpoint.connectors;
@@ -329,7 +329,7 @@ impl<B: Backend> Session<B> {
         removed.notes.iter().for_each(|note| (task.progress)(Progress::Note(note.clone())));
         let mut state = self.optimizer.save(&task.training.optimizer, self.network.parameters());
         removed.remove_from_state(&mut state)?;
-        self.network = Executor::new(&model, device)?;
+        self.network = Executor::new(&model, device)?.with_precision(task.training.precision);
         let (optimizer, steps) = (&task.training.optimizer, self.optimizer.steps);
         self.optimizer = State::restore(optimizer, self.network.parameters(), device, steps, &state)?;
         let penalties = self.objective.penalties.save();

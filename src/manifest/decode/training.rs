@@ -3,6 +3,7 @@
 use super::{augment, losses, method, penalties};
 use crate::manifest::reader::{Reader, Shape};
 use crate::manifest::scalar::{Limits, integer, number};
+use crate::tensor::engine::Precision;
 use crate::train::parameters::{EarlyStop, Optimizer, PeriodicPruning, Schedule, Select, SparsitySchedule, Training};
 
 /// Reads them. With a teacher the default loss is distillation, without one cross entropy.
@@ -37,9 +38,12 @@ pub fn training(reader: &mut Reader, teacher: bool) -> Training {
             minimum_gain: r.number("minimum-gain", Limits::SHARE, Some(0.0)),
         }),
         prune: reader.table("prune", PRUNE, prune),
+        precision: reader.choice("precision", &PRECISIONS, Some(Precision::F32)),
     }
 }
 
+const PRECISIONS: [(&str, Precision); 3] =
+    [("f32", Precision::F32), ("tf32", Precision::Tf32), ("bf16", Precision::Bf16)];
 const OPTIMIZER: Shape = Shape { what: "an optimizer", example: "{ kind = \"adam\", lr = 1e-3 }" };
 const SCHEDULE: Shape = Shape { what: "a schedule", example: "{ kind = \"cosine\" }" };
 const EARLY_STOP: Shape = Shape { what: "`early-stop`", example: "{ patience = 5 }" };

@@ -8,7 +8,7 @@ use super::forward::{Forward, Mode};
 use super::lower::{Lowered, lower};
 use crate::error::Result;
 use crate::network::graph::Op;
-use crate::tensor::engine::{Operation, Run};
+use crate::tensor::engine::{Operation, Precision, Run};
 use crate::tensor::{Backend, Flat, Tape};
 
 /// The layers asked for, and whether it is for training.
@@ -71,7 +71,8 @@ impl<B: Backend> Executor<B> {
         if let Some(lowering) = engines.get(&key) {
             return Ok(lowering.clone());
         }
-        let Lowered { program, normalizations, random } = lower(&self.graph, &self.plan, keep, training)?;
+        let precision = if training { self.precision } else { Precision::F32 };
+        let Lowered { program, normalizations, random } = lower(&self.graph, &self.plan, keep, training, precision)?;
         let scaling = |(step, layer): (usize, &Option<usize>)| {
             let Operation::Scale { run } = program.steps[step].operation else { return None };
             Some((step, (*layer)?, program.sizes[step + 1] / run))

@@ -56,7 +56,7 @@ pub struct Forward<B: Backend> {
     /// from one reaches the parameters before it.
     pub kept: Vec<(usize, Flat<B>)>,
     /// In training, the batch's statistics of every normalization, by layer.
-    pub statistics: Vec<(usize, BatchStatistics)>,
+    pub statistics: Vec<(usize, BatchStatistics<B>)>,
 }
 
 /// The values of one pass, freed once nothing reads them any more.
@@ -156,7 +156,7 @@ impl<B: Backend> Executor<B> {
         mode: Mode<'_>,
         relu: bool,
         tape: &mut T,
-    ) -> Result<(Flat<B>, Option<BatchStatistics>)> {
+    ) -> Result<(Flat<B>, Option<BatchStatistics<B>>)> {
         let (node, op) = (&self.plan.nodes[index], &self.graph.layers[index].op);
         let (x, source) = (inputs[0], node.inputs[0]);
         let input_gradient = source.is_some_and(|input| self.plan.nodes[input].needs_gradient);

@@ -4,7 +4,7 @@ use super::plan::Plan;
 use crate::error::Result;
 use crate::network::graph::{Graph, Op};
 use crate::network::shapes::Shape;
-use crate::tensor::engine::{After, Operation, Program, Step, Value};
+use crate::tensor::engine::{After, Operation, Precision, Program, Step, Value};
 use crate::tensor::geometry::{AdaptivePool, ChannelPadding, Convolution, Pool};
 use crate::tensor::ops::activation::Activation;
 
@@ -20,7 +20,13 @@ pub(super) struct Lowered {
 
 /// Lowers `graph` for runs that hand out the layers `keep` besides the logits. Without `training`, random layers are left
 /// out.
-pub(super) fn lower(graph: &Graph, plan: &Plan, keep: &[usize], training: bool) -> Result<Lowered> {
+pub(super) fn lower(
+    graph: &Graph,
+    plan: &Plan,
+    keep: &[usize],
+    training: bool,
+    precision: Precision,
+) -> Result<Lowered> {
     let count = plan.nodes.len();
     let head = heads(graph, plan, keep);
     let mut lowering =
@@ -42,7 +48,7 @@ pub(super) fn lower(graph: &Graph, plan: &Plan, keep: &[usize], training: bool) 
     }
     let outputs = std::iter::once(count - 1).chain(keep.iter().copied()).map(|layer| lowering.values[layer]).collect();
     let parameters = graph.parameters().iter().map(|spec| spec.dims.iter().product()).collect();
-    let program = Program { sizes: lowering.sizes, steps: lowering.steps, parameters, outputs };
+    let program = Program { sizes: lowering.sizes, steps: lowering.steps, parameters, outputs, precision };
     Ok(Lowered { program, normalizations, random })
 }
 

@@ -21,6 +21,7 @@ use super::model::{HostTensor, Model};
 use super::parameters::Role;
 use super::shapes::Shape;
 use crate::error::{Error, Kind, Result};
+use crate::tensor::engine::Precision;
 use crate::tensor::{Backend, Flat, Gradients};
 use engines::Engines;
 pub use forward::{Draws, Forward, Mode};
@@ -49,6 +50,8 @@ pub struct Executor<B: Backend> {
     parameters: Vec<Parameter<B>>,
     engines: Engines<B>,
     device: B,
+    /// Of products of matrices in training.
+    precision: Precision,
 }
 
 impl<B: Backend> Executor<B> {
@@ -68,7 +71,20 @@ impl<B: Backend> Executor<B> {
             let tensor = device.upload(&tensor.data)?;
             parameters.push(Parameter { name: spec.name, role: spec.role, dims: spec.dims, tensor, mask });
         }
-        Ok(Self { graph, plan, parameters, engines: Engines::default(), device: device.clone() })
+        Ok(Self {
+            graph,
+            plan,
+            parameters,
+            engines: Engines::default(),
+            device: device.clone(),
+            precision: Precision::F32,
+        })
+    }
+
+    /// The same, with products of matrices computed in `precision` when it trains, where the device can; evaluation is
+    /// always in `f32`.
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, engines: Engines::default(), ..self }
     }
 
     /// The network as it is now, on the host.
@@ -154,10 +170,7 @@ impl<B: Backend> Executor<B> {
             let Op::BatchNorm { momentum, .. } = self.graph.layers[*layer].op else { continue };
             let first = self.plan.nodes[*layer].first_parameter;
             let [_, _, mean, variance] = &mut self.parameters[first..first + 4] else { continue };
-            let (mut means, mut variances) = (B::download(&mean.tensor), B::download(&variance.tensor));
-            statistics.update(&mut means, &mut variances, momentum);
-            B::overwrite(&mut mean.tensor, &means)?;
-            B::overwrite(&mut variance.tensor, &variances)?;
+            B::update_statistics(&mut mean.tensor, &mut variance.tensor, statistics, momentum)?;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use crate::prune::groups::Side;
 use crate::prune::shrink::Keep;
 use crate::prune::{ChannelScope, Criterion, Method, Surroundings, Watched, prune};
 use crate::store::{Digest, Options, Store};
+use crate::tensor::engine::Precision;
 use crate::tensor::{Backend, Cpu, NoneTape};
 use crate::train::parameters::{Loss, Optimizer, Schedule, Select, Training};
 use crate::train::{Task, train};
@@ -180,6 +181,7 @@ fn trained(start: Model, images: &Images, indices: &[u32], normalization: &Norma
         select: Select::Last,
         early_stop: None,
         prune: None,
+        precision: Precision::F32,
     };
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("store"), &Options::default()).unwrap();

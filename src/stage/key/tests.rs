@@ -13,6 +13,7 @@ use crate::network::Op;
 use crate::network::arch::{Architecture, Shortcut, Stem, VggClassifier, WrittenLayer};
 use crate::prune::{ChannelScope, Criterion, Measure, Method, WeightScope};
 use crate::stage::{DataInput, ImportInput, NetworkInput, Parameters, Split};
+use crate::tensor::engine::Precision;
 use crate::train::parameters::{
     EarlyStop, LayerPair, Loss, Optimizer, Penalty, PeriodicPruning, Schedule, Select, SparsitySchedule, Training,
 };
@@ -110,6 +111,7 @@ fn training(optimizer: Optimizer, schedule: Schedule, method: Method) -> Trainin
             method,
             schedule: Some(SparsitySchedule::Agp { initial: 0.25, begin: 1, end: 5 }),
         }),
+        precision: Precision::Bf16,
     }
 }
 

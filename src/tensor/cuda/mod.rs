@@ -5,8 +5,10 @@
 //! - [`driver`]: the driver's functions, bound when they are needed
 //! - [`device`]: which GPUs there are, and opening one
 //! - [`launch`]: launching kernels, memory, recorded work
-//! - [`recording`]: tensors and the tape; [`sums`]: sums in double precision, for losses
-//! - `rows.h`, `products.h`: what kernels of losses share
+//! - [`recording`]: tensors and the tape
+//! - [`single`]: one operation of a network by itself
+//! - [`window`]: sizes of windows; `functions.h`: activation functions
+//! - [`sums`]: sums in double precision, for losses; `rows.h`, `products.h`: what their kernels share
 //! - `kernel.h`: what kernels share; `emulator.h`, `emulator.cpp`: the same kernels on the processor, for tests
 //!
 //! All sums are made in an order that depends on sizes only, so the same work on the same GPU gives the same bits.
@@ -15,7 +17,9 @@ pub mod device;
 mod driver;
 pub(crate) mod launch;
 pub(crate) mod recording;
+pub(crate) mod single;
 pub(crate) mod sums;
+pub(crate) mod window;
 
 use std::cell::RefCell;
 
@@ -23,18 +27,16 @@ use cudarc::driver::{DriverError, sys};
 pub use device::{Absent, Found, found, memory, open};
 use dfdx::tensor::{Cuda, CudaError};
 
-use super::engine::{self, Outcome, Program, Run};
+use super::engine::{self, After, Operation, Outcome, Program, Run};
 use super::geometry::{AdaptivePool, ChannelPadding, Convolution, Pool};
 use super::ops::activation::Activation;
-use super::ops::batch_norm::{BatchStatistics, Normalization};
+use super::ops::batch_norm::{self, BatchStatistics, Normalization};
 use super::ops::correlation::Correlation;
 use super::ops::decoupled::Decoupled;
-use super::ops::optimizer::{AdamStep, SgdStep};
+use super::ops::optimizer::{AdamUpdate, SgdUpdate};
 use super::ops::relations::RelationWeights;
 use super::ops::{
-    absolute_sum, activation, adaptive_pool, add, batch_norm, concatenate, convolution, cross_entropy, distillation,
-    flatten, gate, gradient, linear, optimizer, pad_shortcut, polarization, pool, product, relu, rows, scale,
-    weighted_sum,
+    absolute_sum, cross_entropy, distillation, gradient, optimizer, polarization, ranking, rows, weighted_sum,
 };
 use super::ops::{
     attention, correlation, decoupled, flow, relations, similarity, squared_error, standardize, variational,
@@ -47,6 +49,7 @@ use launch::{THREADS, blocks, launch};
 
 impl Backend for Cuda {
     const NAME: &'static str = "cuda";
+    const LOOK_EVERY: usize = 16;
     type Engine = engine::cuda::Engine;
 
     fn engine(program: Program) -> Option<Self::Engine> {
@@ -93,7 +96,7 @@ impl Backend for Cuda {
         input_gradient: bool,
         tape: &mut T,
     ) -> Result<Flat<Self>> {
-        convolution::cuda::convolution(x, weight, bias, geometry, input_gradient, tape)
+        single::convolution(x, weight, bias, geometry, input_gradient, tape)
     }
 
     fn linear<T: Tape<f32, Self>>(
@@ -104,7 +107,7 @@ impl Backend for Cuda {
         input_gradient: bool,
         tape: &mut T,
     ) -> Result<Flat<Self>> {
-        linear::cuda::linear(x, weight, bias, batch, input_gradient, tape)
+        single::linear(x, weight, bias, batch, input_gradient, tape)
     }
 
     fn batch_norm<T: Tape<f32, Self>>(
@@ -113,8 +116,19 @@ impl Backend for Cuda {
         bias: &Flat<Self>,
         settings: &Normalization,
         tape: &mut T,
-    ) -> Result<(Flat<Self>, BatchStatistics)> {
-        batch_norm::cuda::batch_norm(x, weight, bias, settings, tape)
+    ) -> Result<(Flat<Self>, BatchStatistics<Self>)> {
+        single::normalize(x, [weight, bias], None, settings, tape)
+    }
+
+    fn update_statistics(
+        running_mean: &mut Flat<Self>,
+        running_variance: &mut Flat<Self>,
+        batch: &BatchStatistics<Self>,
+        momentum: f32,
+    ) -> Result<()> {
+        let [mean, variance] = [recording::pointer(&batch.mean)?, recording::pointer(&batch.variance)?];
+        let running = [recording::pointer(running_mean)?, recording::pointer(running_variance)?];
+        batch_norm::cuda::update_statistics(running, [mean, variance], batch.count, length(running_mean), momentum)
     }
 
     fn batch_norm_frozen<T: Tape<f32, Self>>(
@@ -126,19 +140,20 @@ impl Backend for Cuda {
         settings: &Normalization,
         tape: &mut T,
     ) -> Result<Flat<Self>> {
-        batch_norm::cuda::batch_norm_frozen(x, weight, bias, mean, variance, settings, tape)
+        Ok(single::normalize(x, [weight, bias], Some([mean, variance]), settings, tape)?.0)
     }
 
     fn relu<T: Tape<f32, Self>>(x: &Flat<Self>, tape: &mut T) -> Result<Flat<Self>> {
-        relu::cuda::relu(x, tape)
+        single::step(Operation::Apply(After::Relu), &[x], None, length(x), 1, tape)
     }
 
     fn activation<T: Tape<f32, Self>>(x: &Flat<Self>, function: Activation, tape: &mut T) -> Result<Flat<Self>> {
-        activation::cuda::activation(x, function, tape)
+        single::step(Operation::Apply(After::Activation(function)), &[x], None, length(x), 1, tape)
     }
 
     fn product<T: Tape<f32, Self>>(a: &Flat<Self>, b: &Flat<Self>, tape: &mut T) -> Result<Flat<Self>> {
-        product::cuda::product(a, b, tape)
+        recording::expect_length("the second factor", b, &[length(a)])?;
+        single::step(Operation::Product, &[a, b], None, length(a), 1, tape)
     }
 
     fn gate<T: Tape<f32, Self>>(
@@ -148,15 +163,26 @@ impl Backend for Cuda {
         channels: usize,
         tape: &mut T,
     ) -> Result<Flat<Self>> {
-        gate::cuda::gate(x, gate, batch, channels, tape)
+        recording::expect_length("a gate", gate, &[batch, channels])?;
+        recording::expect_length("what a gate is for", x, &[batch, length(x) / (batch * channels).max(1), channels])?;
+        single::step(Operation::Gate { channels }, &[x, gate], None, length(x), batch, tape)
     }
 
     fn scale<T: Tape<f32, Self>>(x: &Flat<Self>, factors: &Flat<Self>, run: usize, tape: &mut T) -> Result<Flat<Self>> {
-        scale::cuda::scale(x, factors, run, tape)
+        recording::expect_length("what is scaled", x, &[length(factors), run])?;
+        single::step(Operation::Scale { run }, &[x], Some(factors), length(x), 1, tape)
     }
 
     fn concatenate<T: Tape<f32, Self>>(inputs: &[&Flat<Self>], channels: &[usize], tape: &mut T) -> Result<Flat<Self>> {
-        concatenate::cuda::concatenate(inputs, channels, tape)
+        let rows = inputs.first().map_or(0, |input| length(input) / channels.first().copied().unwrap_or(1).max(1));
+        if inputs.len() != channels.len() {
+            return Err(Error::new(Kind::Internal, "inputs to concatenate that do not say their channels"));
+        }
+        for (input, channels) in inputs.iter().zip(channels) {
+            recording::expect_length("an input to concatenate", input, &[rows, *channels])?;
+        }
+        let count = inputs.iter().map(|input| length(input)).sum();
+        single::step(Operation::Concatenate { channels: channels.to_vec() }, inputs, None, count, 1, tape)
     }
 
     fn adaptive_average_pool<T: Tape<f32, Self>>(
@@ -164,19 +190,29 @@ impl Backend for Cuda {
         geometry: &AdaptivePool,
         tape: &mut T,
     ) -> Result<Flat<Self>> {
-        adaptive_pool::cuda::adaptive_average_pool(x, geometry, tape)
+        let AdaptivePool { batch, input, output, channels } = *geometry;
+        recording::expect_length("an adaptive pooling's input", x, &[batch, input[0], input[1], channels])?;
+        let count = batch * output[0] * output[1] * channels;
+        if count == 0 {
+            return Err(Error::new(Kind::Internal, format!("an adaptive pooling to nothing: {geometry:?}")));
+        }
+        single::step(Operation::AdaptiveAveragePool(*geometry), &[x], None, count, batch, tape)
     }
 
     fn add<T: Tape<f32, Self>>(a: &Flat<Self>, b: &Flat<Self>, relu: bool, tape: &mut T) -> Result<Flat<Self>> {
-        add::cuda::add(a, b, relu, tape)
+        recording::expect_length("the second term", b, &[length(a)])?;
+        let after = if relu { After::Relu } else { After::Nothing };
+        single::step(Operation::Add(after), &[a, b], None, length(a), 1, tape)
     }
 
     fn max_pool<T: Tape<f32, Self>>(x: &Flat<Self>, geometry: &Pool, tape: &mut T) -> Result<Flat<Self>> {
-        pool::cuda::max_pool(x, geometry, tape)
+        let count = pooled(x, geometry)?;
+        single::step(Operation::MaxPool(*geometry), &[x], None, count, geometry.batch, tape)
     }
 
     fn average_pool<T: Tape<f32, Self>>(x: &Flat<Self>, geometry: &Pool, tape: &mut T) -> Result<Flat<Self>> {
-        pool::cuda::average_pool(x, geometry, tape)
+        let count = pooled(x, geometry)?;
+        single::step(Operation::AveragePool(*geometry), &[x], None, count, geometry.batch, tape)
     }
 
     fn global_average_pool<T: Tape<f32, Self>>(
@@ -185,15 +221,24 @@ impl Backend for Cuda {
         channels: usize,
         tape: &mut T,
     ) -> Result<Flat<Self>> {
-        pool::cuda::global_average_pool(x, batch, channels, tape)
+        recording::expect_length("what is averaged", x, &[batch, length(x) / (batch * channels).max(1), channels])?;
+        single::step(Operation::GlobalAveragePool { channels }, &[x], None, batch * channels, batch, tape)
     }
 
     fn flatten<T: Tape<f32, Self>>(x: &Flat<Self>, batch: usize, channels: usize, tape: &mut T) -> Result<Flat<Self>> {
-        flatten::cuda::flatten(x, batch, channels, tape)
+        recording::expect_length("what is flattened", x, &[batch, length(x) / (batch * channels).max(1), channels])?;
+        single::step(Operation::Flatten { channels }, &[x], None, length(x), batch, tape)
     }
 
     fn pad_shortcut<T: Tape<f32, Self>>(x: &Flat<Self>, geometry: &ChannelPadding, tape: &mut T) -> Result<Flat<Self>> {
-        pad_shortcut::cuda::pad_shortcut(x, geometry, tape)
+        let ChannelPadding { batch, input: [height, width], in_channels, out_channels, before, stride } = *geometry;
+        recording::expect_length("a shortcut's input", x, &[batch, height, width, in_channels])?;
+        if stride == 0 || before.checked_add(in_channels).is_none_or(|last| last > out_channels) {
+            return Err(Error::new(Kind::Internal, format!("a shortcut that cannot be: {geometry:?}")));
+        }
+        let [lines, positions] = geometry.output();
+        let count = batch * lines * positions * out_channels;
+        single::step(Operation::PadShortcut(*geometry), &[x], None, count, batch, tape)
     }
 
     fn cross_entropy<T: Tape<f32, Self>>(
@@ -351,28 +396,33 @@ impl Backend for Cuda {
         gradient::cuda::mask_gradient(gradients, tensor, mask)
     }
 
-    fn gradient_square_sum(gradients: &mut Gradients<f32, Self>, tensor: &Flat<Self>) -> Result<f64> {
-        gradient::cuda::gradient_square_sum(gradients, tensor)
+    fn gradients_square_sum(gradients: &mut Gradients<f32, Self>, tensors: &[&Flat<Self>]) -> Result<f64> {
+        gradient::cuda::gradients_square_sum(gradients, tensors)
     }
 
-    fn sgd_step(
-        parameter: &mut Flat<Self>,
-        gradients: &mut Gradients<f32, Self>,
-        velocity: &mut Flat<Self>,
-        step: &SgdStep,
-    ) -> Result<()> {
-        optimizer::cuda::sgd_step(parameter, gradients, velocity, step)
+    fn sgd_steps(updates: &mut [SgdUpdate<Self>], gradients: &mut Gradients<f32, Self>) -> Result<()> {
+        optimizer::cuda::sgd(updates, gradients)
     }
 
-    fn adam_step(
-        parameter: &mut Flat<Self>,
-        gradients: &mut Gradients<f32, Self>,
-        mean: &mut Flat<Self>,
-        variance: &mut Flat<Self>,
-        step: &AdamStep,
-    ) -> Result<()> {
-        optimizer::cuda::adam_step(parameter, gradients, mean, variance, step)
+    fn adam_steps(updates: &mut [AdamUpdate<Self>], gradients: &mut Gradients<f32, Self>) -> Result<()> {
+        optimizer::cuda::adam(updates, gradients)
     }
+
+    fn count_right(logits: &Flat<Self>, labels: &[u32], classes: usize) -> Result<Flat<Self>> {
+        ranking::cuda::count_right(logits, labels, classes)
+    }
+}
+
+/// How many numbers a pooling gives.
+fn pooled(x: &Flat<Cuda>, geometry: &Pool) -> Result<usize> {
+    let Pool { batch, input: [height, width], channels, window } = *geometry;
+    recording::expect_length("a pooling's input", x, &[batch, height, width, channels])?;
+    let fits = (0..2).all(|axis| window.padding[axis] <= window.kernel[axis] / 2);
+    let output = window.positions(geometry.input).filter(|_| fits);
+    let [lines, positions] = output.ok_or_else(|| {
+        Error::new(Kind::Internal, format!("a pooling's window does not fit its input: {geometry:?}"))
+    })?;
+    Ok(batch * lines * positions * channels)
 }
 
 thread_local! {

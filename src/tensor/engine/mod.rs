@@ -15,6 +15,8 @@ pub mod cpu;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 
+use serde::{Deserialize, Serialize};
+
 use super::Flat;
 use super::backend::Backend;
 use super::geometry::{AdaptivePool, ChannelPadding, Convolution, Pool};
@@ -35,6 +37,30 @@ pub struct Program {
     pub parameters: Vec<usize>,
     /// The values that are asked for.
     pub outputs: Vec<Value>,
+    /// How a GPU computes products of matrices, forwards and backwards; the processor always as [`Precision::F32`].
+    pub precision: Precision,
+}
+
+/// How products of matrices are computed: convolutions, linear layers and their gradients. Values are kept in `f32` and
+/// sums are in `f32` in any case; factors may be rounded before they are multiplied, so that a GPU's matrix units take
+/// them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// Factors as they are: 24 significant bits.
+    #[default]
+    F32,
+    /// Factors rounded to 11 significant bits, with the range of `f32`.
+    Tf32,
+    /// Factors rounded to 8 significant bits, with the range of `f32`.
+    Bf16,
+}
+
+impl Precision {
+    /// Whether nothing is rounded.
+    pub fn is_f32(&self) -> bool {
+        *self == Self::F32
+    }
 }
 
 /// One step: its output is the value with the step's number plus one.
@@ -115,5 +141,5 @@ pub struct Outcome<B: Backend> {
     /// The values that were asked for.
     pub outputs: Vec<Flat<B>>,
     /// In training, the batch's statistics of every normalization, by step.
-    pub statistics: Vec<(usize, BatchStatistics)>,
+    pub statistics: Vec<(usize, BatchStatistics<B>)>,
 }

@@ -12,6 +12,7 @@
 //! - of logits: [`standardize`], [`decoupled`], [`correlation`]
 //! - of features: [`squared_error`], [`attention`], [`flow`], [`similarity`], [`relations`], [`variational`]; `gram` is what
 //!   two of them compare images by
+//! - [`ranking`]: how many answers are right
 //! - [`gradient`]: gradients read and changed in place; [`optimizer`]: steps of SGD and Adam
 
 pub mod absolute_sum;
@@ -37,6 +38,7 @@ pub mod pad_shortcut;
 pub mod polarization;
 pub mod pool;
 pub mod product;
+pub mod ranking;
 pub mod relations;
 pub mod relu;
 pub mod rows;

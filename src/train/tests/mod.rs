@@ -25,6 +25,7 @@ use crate::network::arch::{Architecture, Shortcut};
 use crate::prune::{Criterion, Method, Surroundings, WeightScope};
 use crate::store::{Digest, Options, Store};
 use crate::tensor::Cpu;
+use crate::tensor::engine::Precision;
 
 static NEVER: AtomicBool = AtomicBool::new(false);
 
@@ -158,6 +159,7 @@ pub(super) fn training(epochs: u64) -> Training {
         select: Select::Last,
         early_stop: None,
         prune: None,
+        precision: Precision::F32,
     }
 }
 

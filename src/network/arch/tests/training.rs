@@ -3,7 +3,7 @@
 use super::{FAMILIES, build};
 use crate::network::{Draws, Executor, Mode, Model};
 use crate::tensor::check::normal;
-use crate::tensor::ops::optimizer::SgdStep;
+use crate::tensor::ops::optimizer::{SgdStep, SgdUpdate};
 use crate::tensor::{Backend, Cpu, Flat, backward, tape};
 
 #[test]
@@ -37,7 +37,8 @@ fn every_family_learns_a_few_images_by_heart() {
             let step = SgdStep { lr: 0.02, momentum: 0.9, nesterov: false, l2: 0.0 };
             for (parameter, moment) in executor.parameters_mut().iter_mut().zip(&mut moments) {
                 if parameter.role.trainable() {
-                    Cpu::sgd_step(&mut parameter.tensor, &mut gradients, moment, &step).unwrap();
+                    let update = SgdUpdate { parameter: &mut parameter.tensor, velocity: moment, step };
+                    Cpu::sgd_steps(&mut [update], &mut gradients).unwrap();
                 }
             }
         }

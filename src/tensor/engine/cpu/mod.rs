@@ -79,6 +79,8 @@ impl Engine {
         let mut workspace = idle.map_or_else(fresh, Ok)?;
         workspace.begin(&run)?;
         let statistics = workspace.forward(run.training && T::OWNS_TAPE, run.training);
+        let statistics = statistics.into_iter().map(|(step, of_batch)| Ok((step, of_batch.into_tensors(&device)?)));
+        let statistics = statistics.collect::<Result<_>>()?;
         let outputs =
             self.program.program.outputs.iter().map(|value| tensor(&device, workspace.value(*value).to_vec()));
         let outputs: Vec<Flat<Cpu>> = outputs.collect::<Result<_>>()?;

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::memory::{Buffer, Memory};
 use crate::tensor::engine::After;
-use crate::tensor::ops::batch_norm::BatchStatistics;
+use crate::tensor::ops::batch_norm::Statistics;
 use crate::tensor::partition::rows_per_share;
 use crate::tensor::simd::map::{self, Function, Through};
 use crate::tensor::simd::moments::Moments;
@@ -71,7 +71,7 @@ impl Normalize {
     }
 
     /// Joins the moments of shares of `x` of so many values each, by Chan, Golub and LeVeque's formula.
-    pub(super) fn statistics(&self, x: &[f32], moments: &[f32], share: usize) -> BatchStatistics {
+    pub(super) fn statistics(&self, x: &[f32], moments: &[f32], share: usize) -> Statistics {
         let channels = self.channels;
         let (mut mean, mut squares) = (vec![0.0_f64; channels], vec![0.0_f64; channels]);
         let mut count = 0.0;
@@ -89,7 +89,7 @@ impl Normalize {
             }
             count = total;
         }
-        BatchStatistics {
+        Statistics {
             mean: mean.iter().map(|mean| *mean as f32).collect(),
             variance: squares.iter().map(|squares| (squares / count) as f32).collect(),
             count: x.len() / channels,

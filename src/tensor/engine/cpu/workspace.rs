@@ -12,7 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::tensor::Cpu;
 use crate::tensor::backend::length;
 use crate::tensor::engine::{Operation, Run, Value};
-use crate::tensor::ops::batch_norm::BatchStatistics;
+use crate::tensor::ops::batch_norm::Statistics;
 use crate::tensor::partition::ELEMENTS;
 use crate::tensor::recording::expect_length;
 use crate::tensor::simd::map::{self, Function};
@@ -91,7 +91,7 @@ impl Workspace {
     }
 
     /// Runs all steps. Values stay if they are to be read on the way back.
-    pub(super) fn forward(&mut self, keep: bool, training: bool) -> Vec<(usize, BatchStatistics)> {
+    pub(super) fn forward(&mut self, keep: bool, training: bool) -> Vec<(usize, Statistics)> {
         let plan = Arc::clone(&self.plan);
         let mut statistics = Vec::new();
         let mut readers = if keep { Vec::new() } else { plan.readers.clone() };
@@ -155,13 +155,13 @@ impl Workspace {
         normalize: &mut Normalize,
         [weight, bias, _, _]: &[usize; 4],
         y: &mut [f32],
-    ) -> BatchStatistics {
+    ) -> Statistics {
         let inputs = &self.plan.program.steps[number].inputs;
         let x = self.values[inputs[0]].as_deref().unwrap_or_default();
         let before = self.plan.convolution_before[number];
         let (moments, share) = match before.and_then(|before| Some((self.moments[before].take()?, before))) {
             Some((moments, before)) => {
-                let Kernel::Convolution(convolution) = &self.kernels[before] else { return BatchStatistics::default() };
+                let Kernel::Convolution(convolution) = &self.kernels[before] else { return Statistics::default() };
                 (moments, convolution.windows.tile * convolution.windows.output)
             }
             None => {

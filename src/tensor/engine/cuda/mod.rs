@@ -1,5 +1,7 @@
 //! The engine of a GPU.
 
+pub(crate) mod steps;
+
 use dfdx::tensor::Cuda;
 
 use super::{Outcome, Program, Run};

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::statistics::statistics;
-use super::{BatchStatistics, Normalization};
+use super::{BatchStatistics, Normalization, unbiased};
 use crate::error::Result;
 use crate::tensor::backend::length;
 use crate::tensor::ops::relu::rectify;
@@ -17,16 +17,40 @@ pub(crate) fn batch_norm<T: Tape<f32, Cpu>>(
     bias: &Flat<Cpu>,
     settings: &Normalization,
     tape: &mut T,
-) -> Result<(Flat<Cpu>, BatchStatistics)> {
+) -> Result<(Flat<Cpu>, BatchStatistics<Cpu>)> {
     expect_lengths(x, [weight, bias], settings.channels)?;
     let x_values = values(x);
     let statistics = statistics(&x_values, settings.channels);
     let affine = Affine::new(&statistics.mean, &statistics.variance, weight, bias, settings);
-    let y = tensor(&x.device().clone(), affine.apply(&x_values))?;
+    let device = x.device().clone();
+    let y = tensor(&device, affine.apply(&x_values))?;
     record(tape, [Some(x), Some(weight), Some(bias)], &y, move |dy, [dx, dweight, dbias]| {
         affine.backward(&x_values, &dy, true, dx, dweight, dbias);
     });
-    Ok((y, statistics))
+    Ok((y, statistics.into_tensors(&device)?))
+}
+
+pub(crate) fn update_statistics(
+    running_mean: &mut Flat<Cpu>,
+    running_variance: &mut Flat<Cpu>,
+    batch: &BatchStatistics<Cpu>,
+    momentum: f32,
+) -> Result<()> {
+    let unbiased = unbiased(batch.count);
+    for (running, batch) in [(&*running_mean, &batch.mean), (&*running_variance, &batch.variance)] {
+        expect_length("a running average", running, &[length(batch)])?;
+    }
+    let mut averages = values(running_mean);
+    for (running, batch) in averages.iter_mut().zip(values(&batch.mean)) {
+        *running = (1.0 - momentum) * *running + momentum * batch;
+    }
+    running_mean.copy_from(&averages);
+    let mut averages = values(running_variance);
+    for (running, batch) in averages.iter_mut().zip(values(&batch.variance)) {
+        *running = (1.0 - momentum) * *running + momentum * (f64::from(batch) * unbiased) as f32;
+    }
+    running_variance.copy_from(&averages);
+    Ok(())
 }
 
 pub(crate) fn batch_norm_frozen<T: Tape<f32, Cpu>>(

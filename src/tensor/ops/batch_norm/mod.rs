@@ -16,6 +16,12 @@
 //! Frozen, the statistics are constants, so `dx = weight r dy` and the other two stay. With the ReLU, dy is first set
 //! to 0 where y ≤ 0.
 //!
+//! Running averages move towards a batch as PyTorch's do, with the variance divided by n − 1:
+//!
+//! ```text
+//! running ← (1 − momentum) running + momentum batch
+//! ```
+//!
 //! The mean and variance of a share of rows are computed in one visit and joined in order by Chan, Golub and LeVeque's
 //! formula (1979), in `f64`.
 
@@ -25,6 +31,10 @@ pub(crate) mod cuda;
 mod statistics;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use statistics::Statistics;
+
+use crate::tensor::{Backend, Flat};
 
 /// What a normalization is told besides its tensors.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,27 +47,19 @@ pub struct Normalization {
     pub relu: bool,
 }
 
-/// The statistics of a batch, for running averages.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct BatchStatistics {
+/// The statistics of a batch, for running averages. They stay on the device, so that a training step does not wait for it.
+#[derive(Debug, Clone)]
+pub struct BatchStatistics<B: Backend> {
     /// Mean of each channel.
-    pub mean: Vec<f32>,
+    pub mean: Flat<B>,
     /// Variance of each channel, divided by the number of values (biased).
-    pub variance: Vec<f32>,
+    pub variance: Flat<B>,
     /// Values in each channel: batch x positions.
     pub count: usize,
 }
 
-impl BatchStatistics {
-    /// Moves running averages towards this batch as PyTorch does: `running ← (1 − momentum) running + momentum batch`,
-    /// with the variance divided by `count − 1`.
-    pub fn update(&self, running_mean: &mut [f32], running_variance: &mut [f32], momentum: f32) {
-        let unbiased = self.count as f64 / (self.count as f64 - 1.0).max(1.0);
-        for (running, batch) in running_mean.iter_mut().zip(&self.mean) {
-            *running = (1.0 - momentum) * *running + momentum * batch;
-        }
-        for (running, batch) in running_variance.iter_mut().zip(&self.variance) {
-            *running = (1.0 - momentum) * *running + momentum * (f64::from(*batch) * unbiased) as f32;
-        }
-    }
+/// What the variance of a batch of `count` values is multiplied by for running averages, which have it divided by
+/// `count − 1`.
+pub fn unbiased(count: usize) -> f64 {
+    count as f64 / (count as f64 - 1.0).max(1.0)
 }

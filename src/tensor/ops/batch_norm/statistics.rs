@@ -3,10 +3,32 @@
 use rayon::prelude::*;
 
 use super::BatchStatistics;
+use crate::error::Result;
+use crate::tensor::Cpu;
 use crate::tensor::partition::rows_per_share;
+use crate::tensor::recording::tensor;
+
+/// The statistics of a batch while the processor works on them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Statistics {
+    /// Of each channel.
+    pub(crate) mean: Vec<f32>,
+    /// Of each channel, biased.
+    pub(crate) variance: Vec<f32>,
+    /// Values in each channel.
+    pub(crate) count: usize,
+}
+
+impl Statistics {
+    /// As they are handed out.
+    pub(crate) fn into_tensors(self, device: &Cpu) -> Result<BatchStatistics<Cpu>> {
+        let Self { mean, variance, count } = self;
+        Ok(BatchStatistics { mean: tensor(device, mean)?, variance: tensor(device, variance)?, count })
+    }
+}
 
 /// Mean and biased variance of each of `channels` columns of `x`.
-pub(super) fn statistics(x: &[f32], channels: usize) -> BatchStatistics {
+pub(super) fn statistics(x: &[f32], channels: usize) -> Statistics {
     let shares: Vec<(Vec<f32>, Vec<f32>)> =
         x.par_chunks(rows_per_share(channels) * channels).map(|share| mean_and_squares(share, channels)).collect();
     let (mut mean, mut squares) = (vec![0.0_f64; channels], vec![0.0_f64; channels]);
@@ -22,7 +44,7 @@ pub(super) fn statistics(x: &[f32], channels: usize) -> BatchStatistics {
         }
         count = total;
     }
-    BatchStatistics {
+    Statistics {
         mean: mean.iter().map(|mean| *mean as f32).collect(),
         variance: squares.iter().map(|squares| (squares / count) as f32).collect(),
         count: x.len() / channels,

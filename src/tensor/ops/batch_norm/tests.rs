@@ -32,8 +32,8 @@ fn training_uses_the_batch_and_gradients_flow_through_its_statistics() {
             let tensors = [&x, &weight, &bias].map(|values| device.upload(values).unwrap());
             let (y, statistics) =
                 TestDevice::batch_norm(&tensors[0], &tensors[1], &tensors[2], &settings, &mut NoneTape).unwrap();
-            assert_close(&statistics.mean, &mean, 1e-6);
-            assert_close(&statistics.variance, &variance, 1e-6);
+            assert_close(&TestDevice::download(&statistics.mean), &mean, 1e-6);
+            assert_close(&TestDevice::download(&statistics.variance), &variance, 1e-6);
             assert_eq!(statistics.count, rows);
             assert_close(&TestDevice::download(&y), &naive(&x, [&mean, &variance, &weight, &bias], relu), 1e-4);
             check(&[x.clone(), weight.clone(), bias.clone()], |inputs, tape| {
@@ -70,10 +70,14 @@ fn a_large_mean_does_not_spoil_the_variance() {
 
 #[test]
 fn running_averages_move_as_in_pytorch() {
-    let statistics = BatchStatistics { mean: vec![2.0], variance: vec![3.0], count: 4 };
-    let (mut mean, mut variance) = ([1.0], [1.0]);
-    statistics.update(&mut mean, &mut variance, 0.1);
-    assert_close(&mean, &[1.1], 1e-6);
+    let device = test_device();
+    let [mut mean, mut variance, batch_mean, batch_variance, two] =
+        [&[1.0][..], &[1.0], &[2.0], &[3.0], &[1.0, 1.0]].map(|values| device.upload(values).unwrap());
+    let batch = BatchStatistics { mean: batch_mean, variance: batch_variance, count: 4 };
+    TestDevice::update_statistics(&mut mean, &mut variance, &batch, 0.1).unwrap();
+    assert_close(&TestDevice::download(&mean), &[1.1], 1e-6);
     // The unbiased variance is 4.
-    assert_close(&variance, &[1.3], 1e-6);
+    assert_close(&TestDevice::download(&variance), &[1.3], 1e-6);
+    let other = BatchStatistics { variance: two, ..batch };
+    assert!(TestDevice::update_statistics(&mut mean, &mut variance, &other, 0.1).is_err(), "of another size");
 }

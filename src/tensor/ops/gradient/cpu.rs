@@ -28,6 +28,10 @@ pub(crate) fn mask_gradient(gradients: &mut Gradients<f32, Cpu>, tensor: &Flat<C
     Ok(())
 }
 
-pub(crate) fn gradient_square_sum(gradients: &mut Gradients<f32, Cpu>, tensor: &Flat<Cpu>) -> Result<f64> {
-    Ok(of(gradients, tensor)?.iter().map(|value| f64::from(*value) * f64::from(*value)).sum())
+pub(crate) fn gradients_square_sum(gradients: &mut Gradients<f32, Cpu>, tensors: &[&Flat<Cpu>]) -> Result<f64> {
+    let mut sum = 0.0;
+    for tensor in tensors {
+        sum += of(gradients, tensor)?.iter().map(|value| f64::from(*value) * f64::from(*value)).sum::<f64>();
+    }
+    Ok(sum)
 }

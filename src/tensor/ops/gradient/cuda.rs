@@ -4,7 +4,7 @@ use dfdx::tensor::Cuda;
 
 use crate::error::Result;
 use crate::tensor::backend::length;
-use crate::tensor::cuda::launch::{THREADS, blocks, launch};
+use crate::tensor::cuda::launch::{Argument, Pointer, THREADS, blocks, launch};
 use crate::tensor::cuda::recording::{device, expect_length, gradient_of, pointer};
 use crate::tensor::cuda::sums::{Doubles, parts};
 use crate::tensor::{Backend, Flat, Gradients};
@@ -37,9 +37,39 @@ pub(crate) fn mask_gradient(
     launch!("gradient_mask", blocks(count), THREADS, gradient, mask, count as i64)
 }
 
-pub(crate) fn gradient_square_sum(gradients: &mut Gradients<f32, Cuda>, tensor: &Flat<Cuda>) -> Result<f64> {
-    let (count, gradient) = (length(tensor), gradient_of(gradients, tensor)?);
-    let sums = Doubles::new(&device(tensor), parts(count) as usize)?;
-    launch!("gradient_squares", parts(count), THREADS, gradient, count as i64, sums.pointer()?)?;
+pub(crate) fn gradients_square_sum(gradients: &mut Gradients<f32, Cuda>, tensors: &[&Flat<Cuda>]) -> Result<f64> {
+    let Some(first) = tensors.first() else { return Ok(0.0) };
+    let all = tensors.iter().map(|tensor| parts(length(tensor)) as usize).sum();
+    let sums = Doubles::new(&device(first), all)?;
+    let mut begin = 0;
+    for tensors in tensors.chunks(TENSORS) {
+        let (none, mut most) = ([Pointer::NONE; TENSORS], 0);
+        let mut table = Squared { gradients: none, lengths: [0; TENSORS], sums: none, parts: [0; TENSORS] };
+        for (place, tensor) in tensors.iter().enumerate() {
+            let (count, parts) = (length(tensor), parts(length(tensor)));
+            table.gradients[place] = gradient_of(gradients, tensor)?;
+            table.lengths[place] = count as i64;
+            table.sums[place] = sums.at(begin)?;
+            table.parts[place] = parts as i32;
+            begin += parts as usize;
+            most = most.max(parts);
+        }
+        launch!("gradient_squares", [most, tensors.len() as u32], THREADS, table)?;
+    }
     Ok(sums.precise_sum(1.0)?.read())
 }
+
+/// How many tensors one launch takes; the same number is in `cuda.cu`.
+const TENSORS: usize = 64;
+
+/// Some gradients, as the kernel has them.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Squared {
+    gradients: [Pointer; TENSORS],
+    lengths: [i64; TENSORS],
+    sums: [Pointer; TENSORS],
+    parts: [i32; TENSORS],
+}
+
+impl Argument for Squared {}

@@ -2,20 +2,16 @@
 
 use rayon::prelude::*;
 
-use super::{AdamStep, SgdStep};
+use super::{AdamUpdate, SgdUpdate};
 use crate::error::Result;
 use crate::tensor::backend::length;
 use crate::tensor::ops::gradient::cpu::of;
 use crate::tensor::partition::{ELEMENTS, with_scratch};
 use crate::tensor::recording::expect_length;
-use crate::tensor::{Cpu, Flat, Gradients};
+use crate::tensor::{Cpu, Gradients};
 
-pub(crate) fn sgd_step(
-    parameter: &mut Flat<Cpu>,
-    gradients: &mut Gradients<f32, Cpu>,
-    velocity: &mut Flat<Cpu>,
-    step: &SgdStep,
-) -> Result<()> {
+pub(crate) fn sgd(update: &mut SgdUpdate<Cpu>, gradients: &mut Gradients<f32, Cpu>) -> Result<()> {
+    let SgdUpdate { parameter, velocity, step } = update;
     expect_length("a velocity", velocity, &[length(parameter)])?;
     let gradient = of(gradients, parameter)?;
     let (lr, momentum, l2) = (step.lr as f32, step.momentum as f32, step.l2 as f32);
@@ -38,13 +34,8 @@ pub(crate) fn sgd_step(
     Ok(())
 }
 
-pub(crate) fn adam_step(
-    parameter: &mut Flat<Cpu>,
-    gradients: &mut Gradients<f32, Cpu>,
-    mean: &mut Flat<Cpu>,
-    variance: &mut Flat<Cpu>,
-    step: &AdamStep,
-) -> Result<()> {
+pub(crate) fn adam(update: &mut AdamUpdate<Cpu>, gradients: &mut Gradients<f32, Cpu>) -> Result<()> {
+    let AdamUpdate { parameter, mean, variance, step } = update;
     expect_length("a first moment", mean, &[length(parameter)])?;
     expect_length("a second moment", variance, &[length(parameter)])?;
     let gradient = of(gradients, parameter)?;

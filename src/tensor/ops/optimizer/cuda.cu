@@ -1,33 +1,54 @@
-// Optimizer steps: what is done to one value apart from the loop over them.
+// Optimizer steps: row blockIdx.y of the blocks works on tensor blockIdx.y of a table.
 #include "kernel.h"
 
-__device__ inline void sgd_value(float* weight, float gradient, float* velocity, float lr, float momentum, float l2,
-                                 int nesterov) {
-    gradient += l2 * *weight;
-    *velocity = momentum * *velocity + gradient;
-    *weight -= lr * (nesterov ? gradient + momentum * *velocity : *velocity);
-}
+constexpr int STEPPED_TENSORS = 64;
 
-KERNEL(sgd_step, float* weights, const float* gradients, float* velocities, long count, float lr, float momentum,
-       float l2, int nesterov) {
-    for (long i = first_index(); i < count; i += index_stride())
-        sgd_value(weights + i, gradients[i], velocities + i, lr, momentum, l2, nesterov);
-}
-
-// What a step of Adam multiplies by: all that does not depend on the value.
-struct AdamFactors {
-    float shrink, l2, beta1, rest1, beta2, rest2, step_size, root, epsilon;
+struct SgdTensors {
+    float* weights[STEPPED_TENSORS];
+    const float* gradients[STEPPED_TENSORS];
+    float* velocities[STEPPED_TENSORS];
+    long lengths[STEPPED_TENSORS];
+    float l2[STEPPED_TENSORS];
 };
 
-__device__ inline void adam_value(float* weight, float gradient, float* mean, float* variance, const AdamFactors& by) {
-    *weight *= by.shrink;
-    gradient += by.l2 * *weight;
-    *mean = by.beta1 * *mean + by.rest1 * gradient;
-    *variance = by.beta2 * *variance + by.rest2 * gradient * gradient;
-    *weight -= by.step_size * *mean / (sqrtf(*variance) / by.root + by.epsilon);
+KERNEL(sgd_step, SgdTensors tensors, float lr, float momentum, int nesterov) {
+    int tensor = blockIdx.y;
+    float *weights = tensors.weights[tensor], *velocities = tensors.velocities[tensor], l2 = tensors.l2[tensor];
+    const float* gradients = tensors.gradients[tensor];
+    for (long i = first_index(); i < tensors.lengths[tensor]; i += index_stride()) {
+        float weight = weights[i], gradient = gradients[i] + l2 * weight;
+        float velocity = momentum * velocities[i] + gradient;
+        velocities[i] = velocity;
+        weights[i] = weight - lr * (nesterov ? gradient + momentum * velocity : velocity);
+    }
 }
 
-KERNEL(adam_step, float* weights, const float* gradients, float* means, float* variances, long count, AdamFactors by) {
-    for (long i = first_index(); i < count; i += index_stride())
-        adam_value(weights + i, gradients[i], means + i, variances + i, by);
+struct AdamTensors {
+    float* weights[STEPPED_TENSORS];
+    const float* gradients[STEPPED_TENSORS];
+    float* means[STEPPED_TENSORS];
+    float* variances[STEPPED_TENSORS];
+    long lengths[STEPPED_TENSORS];
+    float l2[STEPPED_TENSORS];
+    float shrink[STEPPED_TENSORS];
+};
+
+// What a step of Adam multiplies by, for all tensors.
+struct AdamFactors {
+    float beta1, rest1, beta2, rest2, step_size, root, epsilon;
+};
+
+KERNEL(adam_step, AdamTensors tensors, AdamFactors by) {
+    int tensor = blockIdx.y;
+    float *weights = tensors.weights[tensor], *means = tensors.means[tensor], *variances = tensors.variances[tensor];
+    const float* gradients = tensors.gradients[tensor];
+    float l2 = tensors.l2[tensor], shrink = tensors.shrink[tensor];
+    for (long i = first_index(); i < tensors.lengths[tensor]; i += index_stride()) {
+        float weight = weights[i] * shrink, gradient = gradients[i] + l2 * weight;
+        float mean = by.beta1 * means[i] + by.rest1 * gradient;
+        float variance = by.beta2 * variances[i] + by.rest2 * gradient * gradient;
+        means[i] = mean;
+        variances[i] = variance;
+        weights[i] = weight - by.step_size * mean / (sqrtf(variance) / by.root + by.epsilon);
+    }
 }

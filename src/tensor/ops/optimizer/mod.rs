@@ -17,6 +17,32 @@ pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;
 
+use crate::tensor::{Backend, Flat};
+
+/// A parameter that [`SgdStep`] changes, with its state of as many values.
+#[derive(Debug)]
+pub struct SgdUpdate<'a, B: Backend> {
+    /// w.
+    pub parameter: &'a mut Flat<B>,
+    /// u.
+    pub velocity: &'a mut Flat<B>,
+    /// How; all of one call differ in `l2` alone.
+    pub step: SgdStep,
+}
+
+/// A parameter that [`AdamStep`] changes, with its state of as many values.
+#[derive(Debug)]
+pub struct AdamUpdate<'a, B: Backend> {
+    /// w.
+    pub parameter: &'a mut Flat<B>,
+    /// m.
+    pub mean: &'a mut Flat<B>,
+    /// v.
+    pub variance: &'a mut Flat<B>,
+    /// How; all of one call differ in `l2` and `decay` alone.
+    pub step: AdamStep,
+}
+
 /// The settings of one step of `torch.optim.SGD` (dampening 0).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SgdStep {

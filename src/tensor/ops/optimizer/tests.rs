@@ -1,6 +1,6 @@
 //! The expected values are the updates written out in `f64` by the formulae of PyTorch's documentation.
 
-use super::{AdamStep, SgdStep};
+use super::{AdamStep, AdamUpdate, SgdStep, SgdUpdate};
 use crate::tensor::check::{TestDevice, assert_close, normal, test_device};
 use crate::tensor::{Backend, Gradients};
 
@@ -19,7 +19,8 @@ fn sgd_is_pytorch_s() {
         for t in 1..=5 {
             let mut gradients = Gradients::leaky();
             TestDevice::add_to_gradient(&mut gradients, &parameter, &gradients_of(t)).unwrap();
-            TestDevice::sgd_step(&mut parameter, &mut gradients, &mut velocity, &step).unwrap();
+            let update = SgdUpdate { parameter: &mut parameter, velocity: &mut velocity, step };
+            TestDevice::sgd_steps(&mut [update], &mut gradients).unwrap();
             for ((w, u), g) in expected.iter_mut().zip(gradients_of(t)) {
                 let g = f64::from(g) + l2 * *w;
                 *u = if t == 1 { g } else { momentum * *u + g };
@@ -44,7 +45,8 @@ fn adam_and_adamw_are_pytorch_s() {
             step.step = t;
             let mut gradients = Gradients::leaky();
             TestDevice::add_to_gradient(&mut gradients, &parameter, &gradients_of(t)).unwrap();
-            TestDevice::adam_step(&mut parameter, &mut gradients, &mut mean, &mut variance, &step).unwrap();
+            let update = AdamUpdate { parameter: &mut parameter, mean: &mut mean, variance: &mut variance, step };
+            TestDevice::adam_steps(&mut [update], &mut gradients).unwrap();
             for ([w, m, v], g) in expected.iter_mut().zip(gradients_of(t)) {
                 *w -= 0.01 * decay * *w;
                 let g = f64::from(g) + l2 * *w;
@@ -66,5 +68,6 @@ fn state_of_another_size_is_an_error() {
     let device = test_device();
     let (mut parameter, mut velocity) = (device.upload(&[0.0; 2]).unwrap(), device.upload(&[0.0; 3]).unwrap());
     let step = SgdStep { lr: 0.1, momentum: 0.9, nesterov: false, l2: 0.0 };
-    assert!(TestDevice::sgd_step(&mut parameter, &mut Gradients::leaky(), &mut velocity, &step).is_err());
+    let update = SgdUpdate { parameter: &mut parameter, velocity: &mut velocity, step };
+    assert!(TestDevice::sgd_steps(&mut [update], &mut Gradients::leaky()).is_err());
 }
