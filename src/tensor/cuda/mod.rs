@@ -431,7 +431,7 @@ thread_local! {
 }
 
 /// An error of ours on its way through dfdx; [`error`] turns it back.
-fn dfdx_error(error: Error) -> CudaError {
+pub(crate) fn dfdx_error(error: Error) -> CudaError {
     FAILED.set(Some(error));
     CudaError::Driver(DriverError(sys::cudaError_enum::CUDA_ERROR_UNKNOWN))
 }
