@@ -8,6 +8,7 @@
 //! - [`recording`]: tensors and the tape
 //! - [`single`]: one operation of a network by itself
 //! - [`window`]: sizes of windows; `functions.h`: activation functions
+//! - [`sums`]: sums in double precision, for losses; `rows.h`, `products.h`: what their kernels share
 //! - `kernel.h`: what kernels share; `emulator.h`, `emulator.cpp`: the same kernels on the processor, for tests
 //!
 //! All sums are made in an order that depends on sizes only, so the same work on the same GPU gives the same bits.
@@ -17,6 +18,7 @@ mod driver;
 pub(crate) mod launch;
 pub(crate) mod recording;
 pub(crate) mod single;
+pub(crate) mod sums;
 pub(crate) mod window;
 
 use std::cell::RefCell;
