@@ -342,6 +342,8 @@ mod present {
             assert_eq!(parse("abort:17").unwrap(), mode(Effect::Abort, 17, Scope::All));
             assert_eq!(parse("fail:5:ENOSPC").unwrap(), mode(Effect::Fail(28), 5, Scope::All));
             assert_eq!(parse("fail-from:5:EIO:changes").unwrap(), mode(Effect::FailFrom(5), 5, Scope::Changes));
+            let full = mode(Effect::Fail(12), 2, Scope::Only(Operation::Allocate));
+            assert_eq!(parse("fail:2:ENOMEM:allocate").unwrap(), full);
             assert_eq!(parse("short:3:write").unwrap(), mode(Effect::Short, 3, Scope::Only(Operation::Write)));
             for bad in
                 ["", "abort", "abort:0", "abort:x", "fail:5", "fail:5:EWHAT", "melt:1", "abort:1:all", "abort:1:open:x"]

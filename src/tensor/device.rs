@@ -172,7 +172,10 @@ mod tests {
         for text in ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "CPU"] {
             assert!(text.parse::<Choice>().is_err(), "{text}");
         }
-        insta::assert_snapshot!(told("abacus".parse::<Choice>()), @"");
+        insta::assert_snapshot!(told("abacus".parse::<Choice>()), @"
+        there is no device `abacus`
+        it can be `auto`, `cpu`, `cuda` for every GPU, or `cuda:0` for the first
+        ");
     }
 
     #[test]
@@ -182,7 +185,10 @@ mod tests {
         assert_eq!(found(Choice::Cuda(None)), gpus());
         assert_eq!(found(Choice::Cuda(Some(1))), gpus()[1..]);
         assert_eq!(found(Choice::Cpu), []);
-        insta::assert_snapshot!(told(Choice::Cuda(Some(2)).among(Ok(gpus()))), @"");
+        insta::assert_snapshot!(told(Choice::Cuda(Some(2)).among(Ok(gpus()))), @"
+        `--device cuda:2`: there is no such GPU
+        there are cuda:0 (Large), cuda:1 (Small)
+        ");
     }
 
     #[test]
@@ -192,8 +198,14 @@ mod tests {
         let found = Choice::Auto.among(absent()).unwrap();
         assert_eq!((found.gpus.len(), found.absent.as_deref()), (0, Some("the NVIDIA driver sees no GPU")));
         assert_eq!(Choice::Cpu.find().unwrap(), Devices::default());
-        insta::assert_snapshot!(told(Choice::Cuda(None).among(absent())), @"");
-        insta::assert_snapshot!(told(Choice::Cuda(Some(0)).among(Err(Absent::NotBuilt))), @"");
+        insta::assert_snapshot!(told(Choice::Cuda(None).among(absent())), @"
+        `--device cuda`: the NVIDIA driver sees no GPU
+        without `--device` it runs on the CPU
+        ");
+        insta::assert_snapshot!(told(Choice::Cuda(Some(0)).among(Err(Absent::NotBuilt))), @"
+        `--device cuda:0`: this pleach was built without CUDA
+        `cargo build --release --features cuda` makes one with it; without `--device` it runs on the CPU
+        ");
     }
 
     #[test]
