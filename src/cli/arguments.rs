@@ -51,6 +51,8 @@ pub enum Command {
     Cache(Cache),
     /// List, check and download data sets
     Data(Data),
+    /// List the devices to compute on, check that they compute rightly, and measure them
+    Devices(Devices),
     /// Print a completion script for a shell
     Completions(Completions),
     /// Print the JSON Schema of manifests, for editors
@@ -329,6 +331,47 @@ fn channels(text: &str) -> Result<u64, String> {
 fn share(text: &str) -> Result<f64, String> {
     let share = text.parse().ok().filter(|share| (0.0..1.0).contains(share));
     share.ok_or_else(|| "it can be from 0 to below 1".to_owned())
+}
+
+/// `pleach devices`.
+#[derive(Debug, Args)]
+pub struct Devices {
+    /// Hold the device against the processor: every operation with its gradients, two training steps of a network of every
+    /// family, and whether the same work gives the same bits twice
+    #[arg(long)]
+    pub check: bool,
+    /// Measure images a second of well-known networks, beside PyTorch if there is one
+    #[arg(long)]
+    pub speed: bool,
+    /// What to check or measure: cpu, cuda:N, or auto for the first GPU if there is one
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub device: String,
+    /// How products of matrices are computed; may be given more than once
+    #[arg(long, value_delimiter = ',', default_value = "f32")]
+    pub precision: Vec<MeasuredPrecision>,
+    /// Measure only this network; may be given more than once
+    #[arg(long, value_name = "NAME")]
+    pub network: Vec<String>,
+    /// Images in a batch that is measured
+    #[arg(long, value_name = "IMAGES", default_value_t = 128, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=65536))]
+    pub batch: usize,
+    /// How long each measurement goes on, in seconds
+    #[arg(long, default_value_t = 3.0)]
+    pub seconds: f64,
+    /// A Python that has PyTorch and torchvision
+    #[arg(long, value_name = "PROGRAM")]
+    pub python: Option<PathBuf>,
+}
+
+/// How products of matrices are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum MeasuredPrecision {
+    /// Factors as they are
+    F32,
+    /// Factors rounded to 11 bits
+    Tf32,
+    /// Factors rounded to 8 bits
+    Bf16,
 }
 
 /// `pleach completions`.

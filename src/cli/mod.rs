@@ -12,6 +12,7 @@ mod cache;
 mod check;
 mod completions;
 mod data;
+mod devices;
 mod explain;
 mod export;
 mod graph;
@@ -86,6 +87,7 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failure> {
         Command::Export(options) => export::export(options, global),
         Command::Cache(options) => cache::cache(options, global),
         Command::Data(options) => data::data(options),
+        Command::Devices(options) => devices::devices(options),
         Command::Completions(options) => completions::completions(options),
         Command::Schema => schema::schema(),
         Command::Init(options) => init::init(options),

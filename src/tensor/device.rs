@@ -51,6 +51,10 @@ pub struct Gpu {
     pub ordinal: usize,
     /// Its name, such as "NVIDIA H100 80GB HBM3".
     pub name: String,
+    /// Its compute capability.
+    pub capability: (i32, i32),
+    /// Its memory in bytes.
+    pub memory: u64,
 }
 
 /// What one stage computes on.
@@ -140,8 +144,7 @@ enum Absent {
 
 #[cfg(feature = "cuda")]
 fn look() -> Result<Vec<Gpu>, Absent> {
-    let found = super::cuda::found().map_err(|absent| Absent::Why(absent.to_string()))?;
-    Ok(found.into_iter().map(|found| Gpu { ordinal: found.ordinal, name: found.name }).collect())
+    super::cuda::found().map_err(|absent| Absent::Why(absent.to_string()))
 }
 
 #[cfg(not(feature = "cuda"))]
@@ -154,7 +157,11 @@ mod tests {
     use super::*;
 
     fn gpus() -> Vec<Gpu> {
-        ["Large", "Small"].into_iter().enumerate().map(|(ordinal, name)| Gpu { ordinal, name: name.into() }).collect()
+        ["Large", "Small"]
+            .into_iter()
+            .enumerate()
+            .map(|(ordinal, name)| Gpu { ordinal, name: name.into(), capability: (9, 0), memory: 80 << 30 })
+            .collect()
     }
 
     /// An error with its hints.

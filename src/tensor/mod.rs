@@ -38,7 +38,7 @@ pub(crate) mod simd;
 
 pub use backend::{Backend, backward, numbers, refill, tape, value};
 pub use dfdx::tensor::{Cpu, Gradients, NoneTape, OwnedTape, Tape};
-pub use simd::limit_vectors;
+pub use simd::{lanes, limit_vectors};
 
 /// A run of `f32` on device `B`, without a tape. Its logical dimensions are kept beside it.
 pub type Flat<B> = dfdx::tensor::Tensor<(usize,), f32, B>;

@@ -10,22 +10,10 @@ use dfdx::tensor::Cuda;
 use super::driver;
 use super::launch::Context;
 use crate::error::{Error, Kind, Result};
+use crate::tensor::device::Gpu;
 
 /// The oldest GPUs that kernels are compiled for: Volta.
 pub const OLDEST: (i32, i32) = (7, 0);
-
-/// A GPU that can be opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// Its number, from 0.
-    pub ordinal: usize,
-    /// Its name, such as "NVIDIA H100 80GB HBM3".
-    pub name: String,
-    /// Its compute capability.
-    pub capability: (i32, i32),
-    /// Its memory in bytes.
-    pub memory: u64,
-}
 
 /// Why there is no GPU to work on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +27,7 @@ pub enum Absent {
     /// The driver has no GPU.
     NoGpu,
     /// All GPUs are older than [`OLDEST`]; the newest of them.
-    TooOld(Found),
+    TooOld(Gpu),
 }
 
 impl fmt::Display for Absent {
@@ -49,7 +37,7 @@ impl fmt::Display for Absent {
             Self::NoDriver(why) => write!(formatter, "there is no NVIDIA driver: {why}"),
             Self::DriverFailed(why) => write!(formatter, "the NVIDIA driver does not start: {why}"),
             Self::NoGpu => write!(formatter, "the NVIDIA driver sees no GPU"),
-            Self::TooOld(Found { name, capability: (major, minor), .. }) => write!(
+            Self::TooOld(Gpu { name, capability: (major, minor), .. }) => write!(
                 formatter,
                 "the GPU {name} is too old: its compute capability is {major}.{minor}, and {}.{} is the least",
                 OLDEST.0, OLDEST.1
@@ -70,7 +58,7 @@ fn library() -> &'static Path {
 ///
 /// # Errors
 /// Why there is none.
-pub fn found() -> Result<Vec<Found>, Absent> {
+pub fn found() -> Result<Vec<Gpu>, Absent> {
     if super::launch::IMAGE.is_empty() {
         return Err(Absent::NoKernels);
     }
@@ -84,13 +72,13 @@ pub fn found() -> Result<Vec<Found>, Absent> {
     let mut count = 0;
     // SAFETY: it writes the count.
     check(unsafe { sys::cuDeviceGetCount(&mut count) }).map_err(|error| Absent::DriverFailed(error.message))?;
-    let all: Vec<Found> = (0..count).filter_map(|ordinal| describe(ordinal).ok()).collect();
+    let all: Vec<Gpu> = (0..count).filter_map(|ordinal| describe(ordinal).ok()).collect();
     let newest = all.iter().max_by_key(|found| found.capability).cloned().ok_or(Absent::NoGpu)?;
-    let usable: Vec<Found> = all.into_iter().filter(|found| found.capability >= OLDEST).collect();
+    let usable: Vec<Gpu> = all.into_iter().filter(|found| found.capability >= OLDEST).collect();
     if usable.is_empty() { Err(Absent::TooOld(newest)) } else { Ok(usable) }
 }
 
-fn describe(ordinal: i32) -> Result<Found> {
+fn describe(ordinal: i32) -> Result<Gpu> {
     let (mut device, mut memory, mut name) = (0, 0, [0; 128]);
     let attribute = |attribute, device| {
         let mut value = 0;
@@ -107,7 +95,7 @@ fn describe(ordinal: i32) -> Result<Found> {
     let name = unsafe { CStr::from_ptr(name.as_ptr()) }.to_string_lossy().into_owned();
     let major = attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device)?;
     let minor = attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device)?;
-    Ok(Found { ordinal: ordinal as usize, name, capability: (major, minor), memory: memory as u64 })
+    Ok(Gpu { ordinal: ordinal as usize, name, capability: (major, minor), memory: memory as u64 })
 }
 
 /// Opens a GPU for the thread that calls; all that it does on tensors from now on, it does there.

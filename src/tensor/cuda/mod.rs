@@ -24,7 +24,7 @@ pub(crate) mod window;
 use std::cell::RefCell;
 
 use cudarc::driver::{DriverError, sys};
-pub use device::{Absent, Found, found, memory, open};
+pub use device::{Absent, found, memory, open};
 use dfdx::tensor::{Cuda, CudaError};
 
 use super::engine::{self, After, Operation, Outcome, Program, Run};

@@ -49,8 +49,8 @@ pub fn limit_vectors(name: &str) -> Result<()> {
     arch.filter(|arch| ARCH.set(*arch).is_ok()).map(|_| ()).ok_or_else(error)
 }
 
-/// How many `f32` a vector holds.
-pub(crate) fn lanes() -> usize {
+/// How many `f32` a vector of the processor holds, as far as it is used.
+pub fn lanes() -> usize {
     struct Lanes;
     impl WithSimd for Lanes {
         type Output = usize;
