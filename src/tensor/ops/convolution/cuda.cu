@@ -20,8 +20,8 @@ __device__ void product(const Shape& s, const float* image, const float* matrix,
     constexpr int ROWS = THREADS * V / DEPTH;  // read in one go
     constexpr int GOES = M / ROWS;
     constexpr int LOADS = DEPTH * N / THREADS;
-    __shared__ alignas(16) float left[2][DEPTH][M + 4];
-    __shared__ alignas(16) float right[2][DEPTH][N + 4];
+    alignas(16) __shared__ float left[2][DEPTH][M + 4];
+    alignas(16) __shared__ float right[2][DEPTH][N + 4];
     const int depth_all = BACK ? s.outputs : s.channels, width_all = BACK ? s.channels : s.outputs;
     const int depth = depth_all / s.groups, width = width_all / s.groups;
     const int across = BACK ? s.positions : s.width;
@@ -118,8 +118,8 @@ __device__ void weights(const Shape& s, const float* image, const float* gradien
                         long share_rows) {
     constexpr int LOADS_LEFT = DEPTH * M / THREADS, LOADS_RIGHT = DEPTH * N / THREADS;
     constexpr int EACH = THREADS / M;  // rows that are read at once
-    __shared__ alignas(16) float left[DEPTH][M + 4];
-    __shared__ alignas(16) float right[DEPTH][N + 4];
+    alignas(16) __shared__ float left[DEPTH][M + 4];
+    alignas(16) __shared__ float right[DEPTH][N + 4];
     __shared__ Row row[DEPTH];
     const int depth = s.channels / s.groups, width = s.outputs / s.groups;
     const int k_all = s.kernel_y * s.kernel_x * depth;
