@@ -19,6 +19,8 @@ pub(crate) mod launch;
 pub(crate) mod recording;
 pub(crate) mod single;
 pub(crate) mod sums;
+#[cfg(all(test, feature = "emulated-cuda"))]
+mod tests;
 pub(crate) mod window;
 
 use std::cell::RefCell;
