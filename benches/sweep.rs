@@ -18,6 +18,7 @@ use pleach::manifest::{self, Manifest};
 use pleach::plan;
 use pleach::run::{self, Cancel, Request};
 use pleach::store::{Options, Store};
+use pleach::tensor::device::Devices;
 use timing::Times;
 
 const STUDENTS: usize = 8;
@@ -93,7 +94,14 @@ fn seconds(manifest: &Manifest, folder: &Path, jobs: usize, threads: usize) -> f
 
 fn carry_out(manifest: &Manifest, store: &Store, jobs: usize, threads: usize, targets: &[usize]) -> (usize, f64) {
     let graph = StageGraph::new(manifest);
-    let options = run::Options { jobs, threads, memory: u64::MAX, keep_going: false, refresh: HashSet::new() };
+    let options = run::Options {
+        jobs,
+        threads,
+        memory: u64::MAX,
+        keep_going: false,
+        refresh: HashSet::new(),
+        devices: Devices::default(),
+    };
     let digests = plan::data_digests(manifest, targets).expect("built-in data");
     let (graph, digests, cancel) = (&graph, &digests, &Cancel::default());
     let request = Request { manifest, graph, targets, store, digests, options: &options, cancel };

@@ -88,16 +88,16 @@ pub struct Run {
     pub stages: Vec<String>,
     #[command(flatten)]
     pub only: Only,
-    /// Stages at once
-    #[arg(long, short, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub jobs: u16,
+    /// Stages at once [default: 1, or one a GPU]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: Option<u16>,
     /// Threads of all stages together [default: one a core]. Results do not depend on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
     /// Memory that stages running at once may take together, such as 8G [default: 0.8 of what is available]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub memory: Option<u64>,
-    /// Where to compute: auto, cpu, or cuda:N
+    /// Where to compute: cpu, cuda for every GPU, cuda:N for one, or auto for GPUs if there are any
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
     /// Go on with what does not depend on a failed stage

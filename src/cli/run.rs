@@ -12,13 +12,15 @@ use crate::plan::data_digests;
 use crate::report::{results, sweep, table};
 use crate::run;
 use crate::run::status::{self, Status};
+use crate::tensor::device::Choice;
+use crate::tensor::memory;
 
 /// Runs what is missing and prints the results.
 pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
     if let Some(name) = std::env::var("PLEACH_SIMD").ok().filter(|name| !name.is_empty()) {
         crate::tensor::limit_vectors(&name)?;
     }
-    device(&arguments.device)?;
+    let devices = arguments.device.parse::<Choice>()?.find()?;
     let cancel = signals::install()?;
     let session = Session::open(&arguments.manifest)?;
     let targets = session.targets(&arguments.stages, &arguments.only.only)?;
@@ -37,11 +39,12 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
     }
     let digests = data_digests(&session.manifest, &needed)?;
     let options = run::Options {
-        jobs: arguments.jobs.into(),
+        jobs: arguments.jobs.map_or(devices.gpus.len().max(1), usize::from),
         threads: arguments.threads.map_or_else(cores, usize::from),
-        memory: arguments.memory.unwrap_or_else(memory),
+        memory: arguments.memory.unwrap_or_else(available_memory),
         keep_going: arguments.keep_going,
         refresh,
+        devices,
     };
     let mut reporter = Reporter::new(arguments.json);
     let shows_time = arguments.serve.is_some() || matches!(reporter, Reporter::Bars(_));
@@ -100,19 +103,6 @@ fn cores() -> usize {
 }
 
 /// Four fifths of what is available: estimates are not exact, and others use the machine too. No limit where nothing says.
-fn memory() -> u64 {
-    run::available_memory().map_or(u64::MAX, |bytes| bytes / 5 * 4)
-}
-
-/// Only the CPU computes in this version.
-fn device(name: &str) -> Result<()> {
-    match name {
-        "auto" | "cpu" => Ok(()),
-        cuda if cuda == "cuda" || cuda.strip_prefix("cuda:").is_some_and(|n| n.parse::<u32>().is_ok()) => {
-            Err(Error::new(Kind::Usage, format!("`--device {cuda}`: this version computes on the CPU only"))
-                .hint("use `--device cpu` or leave it out"))
-        }
-        other => Err(Error::new(Kind::Usage, format!("there is no device `{other}`"))
-            .hint("it can be `auto`, `cpu` or `cuda:0`")),
-    }
+fn available_memory() -> u64 {
+    memory::of_machine().map_or(u64::MAX, |memory| memory.free / 5 * 4)
 }

@@ -26,7 +26,10 @@ pub fn text(explanation: &Explanation, stage: &str) -> String {
             out.push_str(&format!("  {name:10}  {}  {}\n", output.digest.short(), super::bytes(output.size)));
         }
         out.push_str("made by\n");
-        for field in ["pleach", "platform", "device", "threads", "seconds", "run"] {
+        for field in ["pleach", "platform", "device", "no-gpu", "threads", "seconds", "run"] {
+            if record.provenance[field].is_null() {
+                continue;
+            }
             out.push_str(&format!("  {field:10}  {}\n", record.provenance[field].to_string().trim_matches('"')));
         }
     }

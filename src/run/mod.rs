@@ -3,7 +3,6 @@
 //! - `scheduler`: the one owner of state; decides what runs next;
 //! - `search`: rounds of runs, each with what a search wants next;
 //! - `shares`: who runs beside whom, with how many threads;
-//! - `memory`: how much of it there is;
 //! - `worker`: carries out one stage under the lock of its key, and commits the result;
 //! - `status`: how far a run is;
 //! - `event`: what happens, as reporters and the journal are told;
@@ -11,7 +10,6 @@
 
 mod cancel;
 mod event;
-mod memory;
 mod scheduler;
 mod search;
 mod shares;
@@ -22,7 +20,6 @@ use std::collections::HashSet;
 
 pub use cancel::Cancel;
 pub use event::Event;
-pub use memory::available as available_memory;
 pub use scheduler::run;
 pub use search::run as run_searching;
 
@@ -31,6 +28,7 @@ use crate::graph::StageGraph;
 use crate::manifest::Manifest;
 use crate::plan::DataDigests;
 use crate::store::{Record, Store};
+use crate::tensor::device::Devices;
 
 /// What to run, and with what.
 #[derive(Clone, Copy)]
@@ -54,7 +52,7 @@ pub struct Request<'a> {
 /// How to run.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Stages at once, at least 1.
+    /// Stages at once, at least 1; of those that compute, as many as there are GPUs if there are any.
     pub jobs: usize,
     /// Threads of all of them together, at least 1; a stage gets its part when it begins. Results do not depend on it.
     pub threads: usize,
@@ -64,6 +62,8 @@ pub struct Options {
     pub keep_going: bool,
     /// Stages that run whatever the store has.
     pub refresh: HashSet<usize>,
+    /// What stages compute on.
+    pub devices: Devices,
 }
 
 /// What came of a run.

@@ -45,7 +45,8 @@ pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<Summary>
     let (tasks, queue) = channel::<Task>();
     let queue = Arc::new(Mutex::new(queue));
     let (messages, inbox) = channel::<Message>();
-    let shared = Shared { store, data: &data, cancel, run: &name };
+    let no_gpu = options.devices.absent.as_deref();
+    let shared = Shared { store, data: &data, cancel, run: &name, no_gpu };
 
     std::thread::scope(|scope| {
         for _ in 0..jobs {
@@ -63,8 +64,14 @@ pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<Summary>
             ready: BTreeSet::new(),
             rank: vec![0; manifest.stages.len()],
             waiting: BTreeMap::new(),
-            shares: Shares::new(Limits { jobs, threads: options.threads, memory: options.memory }),
+            shares: Shares::new(Limits {
+                jobs,
+                threads: options.threads,
+                memory: options.memory,
+                gpus: options.devices.gpus.len(),
+            }),
             short_of_memory: HashSet::new(),
+            told_of_precision: false,
             lost: HashSet::new(),
             ran: BTreeSet::new(),
             failure: None,
@@ -134,6 +141,8 @@ struct Owner<'a> {
     shares: Shares,
     /// Stages that were said to wait for memory, or to need more than there is.
     short_of_memory: HashSet<usize>,
+    /// Whether it was said that the processor computes in `f32` whatever a stage asks for.
+    told_of_precision: bool,
     /// Stages that an object was lost for, with the object.
     lost: HashSet<(usize, Digest)>,
     /// Stages that this run carried out.

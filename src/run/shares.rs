@@ -7,6 +7,9 @@
 //!   where they take what it leaves.
 //! - The memory of all that run together, and of the data sets, stays within a budget. One stage may always run.
 //!
+//! - A **GPU** does one stage at a time, so that a measurement of latency has it to itself. Then there are no wide stages,
+//!   and threads are shared among those that have a GPU.
+//!
 //! Results do not depend on any of this.
 
 use crate::stage::Demand;
@@ -24,6 +27,8 @@ pub struct Limits {
     pub threads: usize,
     /// Bytes of all of them.
     pub memory: u64,
+    /// GPUs for the stages that compute; without any, they do so on the threads.
+    pub gpus: usize,
 }
 
 /// Why a stage has to wait.
@@ -41,6 +46,7 @@ struct Running {
     wide: bool,
     threads: usize,
     memory: u64,
+    gpu: Option<usize>,
 }
 
 /// What runs.
@@ -82,8 +88,13 @@ impl Shares {
         demand.memory.saturating_add(data) > self.limits.memory
     }
 
+    /// GPUs that do nothing, by their numbers.
+    fn idle_gpus(&self) -> impl Iterator<Item = usize> {
+        (0..self.limits.gpus).filter(|gpu| self.running.iter().all(|running| running.gpu != Some(*gpu)))
+    }
+
     fn is_wide(&self, demand: &Demand) -> bool {
-        self.limits.threads > 1 && demand.work / WORK_OF_A_THREAD >= self.limits.threads as u64
+        self.limits.gpus == 0 && self.limits.threads > 1 && demand.work / WORK_OF_A_THREAD >= self.limits.threads as u64
     }
 
     /// The threads that a stage of this demand begins with, if it may begin now; `others` can begin too.
@@ -91,13 +102,15 @@ impl Shares {
     /// # Errors
     /// What it has to wait for.
     pub fn admit(&self, demand: &Demand, others: usize) -> Result<usize, Wait> {
-        let Limits { jobs, threads, memory } = self.limits;
+        let Limits { jobs, threads, memory, gpus } = self.limits;
         if self.running.is_empty() && (jobs == 1 || others == 0) {
             return Ok(threads);
         }
         let wide = self.is_wide(demand);
         let beside_wide = self.running.iter().any(|running| running.wide);
-        if !self.has_place() || (wide && beside_wide) {
+        let needs_gpu = demand.computes && gpus > 0;
+        let idle_gpus = self.idle_gpus().count();
+        if !self.has_place() || (wide && beside_wide) || (needs_gpu && idle_gpus == 0) {
             return Err(Wait::Turn);
         }
         let used = self.running.iter().map(|running| running.memory).chain(self.data.iter().map(|(_, bytes)| *bytes));
@@ -112,18 +125,21 @@ impl Shares {
             return Ok((threads / jobs).max(1));
         }
         let taken = self.running.iter().map(|running| running.threads).sum();
-        let beginners = (jobs - self.running.len()).min(others + 1);
+        let places = if needs_gpu { idle_gpus.min(jobs - self.running.len()) } else { jobs - self.running.len() };
+        let beginners = places.min(others + 1);
         Ok((threads.saturating_sub(taken) / beginners).max(1))
     }
 
-    /// A stage begins with so many threads.
-    pub fn begin(&mut self, stage: usize, demand: &Demand, threads: usize) {
+    /// A stage begins with so many threads, and on the GPU that is given back if there are any and it computes.
+    pub fn begin(&mut self, stage: usize, demand: &Demand, threads: usize) -> Option<usize> {
         if let Some((name, bytes)) = &demand.data
             && !self.data.iter().any(|(other, _)| other == name)
         {
             self.data.push((name.clone(), *bytes));
         }
-        self.running.push(Running { stage, wide: self.is_wide(demand), threads, memory: demand.memory });
+        let gpu = self.idle_gpus().next().filter(|_| demand.computes);
+        self.running.push(Running { stage, wide: self.is_wide(demand), threads, memory: demand.memory, gpu });
+        gpu
     }
 
     /// A stage has ended.
@@ -137,11 +153,11 @@ mod tests {
     use super::*;
 
     fn shares(jobs: usize, threads: usize) -> Shares {
-        Shares::new(Limits { jobs, threads, memory: 1000 })
+        Shares::new(Limits { jobs, threads, memory: 1000, gpus: 0 })
     }
 
     fn asking(work: u64, memory: u64) -> Demand {
-        Demand { work, memory, data: None }
+        Demand { work, memory, computes: true, data: None }
     }
 
     const WIDE: u64 = 1 << 50;
@@ -204,8 +220,24 @@ mod tests {
         assert_eq!(shares.admit(&asking(1, 1), 2), Err(Wait::Memory));
         shares.end(0);
         assert_eq!(shares.admit(&asking(1, 600), 0), Ok(3));
-        let none = Shares::new(Limits { jobs: 2, threads: 2, memory: u64::MAX });
+        let none = Shares::new(Limits { jobs: 2, threads: 2, memory: u64::MAX, gpus: 0 });
         assert_eq!(none.admit(&asking(1, u64::MAX), 1), Ok(1));
+    }
+
+    #[test]
+    fn a_gpu_does_one_stage_at_a_time() {
+        let mut shares = Shares::new(Limits { jobs: 4, threads: 8, memory: 1000, gpus: 2 });
+        let import = Demand { computes: false, ..asking(0, 1) };
+        assert_eq!(shares.admit(&asking(WIDE, 1), 9), Ok(4), "half of the threads for each GPU, and nothing is wide");
+        assert_eq!(shares.begin(0, &asking(WIDE, 1), 4), Some(0));
+        assert_eq!(shares.admit(&asking(WIDE, 1), 9), Ok(4));
+        assert_eq!(shares.begin(1, &asking(WIDE, 1), 4), Some(1));
+        assert_eq!(shares.admit(&asking(1, 1), 9), Err(Wait::Turn), "there are places, but no GPU");
+        assert_eq!(shares.admit(&import, 9), Ok(1), "which this one does not need");
+        assert_eq!(shares.begin(2, &import, 1), None);
+        shares.end(0);
+        assert_eq!(shares.admit(&asking(1, 1), 0), Ok(3));
+        assert_eq!(shares.begin(3, &asking(1, 1), 3), Some(0), "the one that is idle again");
     }
 
     #[test]

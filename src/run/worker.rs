@@ -16,7 +16,7 @@ use crate::stage::key::{self, Fields};
 use crate::stage::outputs::Outputs;
 use crate::stage::{self, Context, Description, Failure};
 use crate::store::{Commit, Digest, Record, Store};
-use crate::tensor::{Backend, Cpu};
+use crate::tensor::device::Device;
 use crate::train::Progress;
 
 /// One stage to carry out.
@@ -38,6 +38,8 @@ pub struct Task {
     pub refresh: bool,
     /// Threads to do it with.
     pub threads: usize,
+    /// What to compute it on.
+    pub device: Device,
 }
 
 /// How a task ended.
@@ -75,6 +77,8 @@ pub struct Shared<'a> {
     pub cancel: &'a Cancel,
     /// The run's name.
     pub run: &'a str,
+    /// Why there is no GPU, if one was looked for.
+    pub no_gpu: Option<&'a str>,
 }
 
 /// Carries out `task`; everything that happens goes to `messages`. A panic is a failure of the stage.
@@ -124,6 +128,7 @@ fn work_unguarded(task: &Task, shared: &Shared, messages: &Sender<Message>) -> R
         data: shared.data,
         cancelled: &shared.cancel.requested,
         resume: !task.refresh,
+        device: &task.device,
         progress: &progress,
     };
     let outputs = stage::carry_out(&task.description, &context)?;
@@ -143,15 +148,18 @@ fn commit(
     messages: &Sender<Message>,
 ) -> Result<Record, Failure> {
     let created = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let provenance = json!({
+    let mut provenance = json!({
         "pleach": env!("CARGO_PKG_VERSION"),
         "platform": format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
-        "device": Cpu::NAME,
+        "device": task.device.to_string(),
         "threads": task.threads,
         "seconds": seconds,
         "run": shared.run,
         "measured": outputs.measured,
     });
+    if let Some(why) = shared.no_gpu {
+        provenance["no-gpu"] = why.into();
+    }
     let record = Record {
         key: task.key,
         kind: "stage".to_owned(),
@@ -164,8 +172,10 @@ fn commit(
     };
     let told = |message: String| tell(messages, Event::Warning { message });
     let earlier = if task.refresh { shared.store.lookup(&task.key)? } else { None };
-    let (record, commit) = shared.store.put_and_commit(record, &outputs.files, task.refresh)?;
-    if earlier.is_some_and(|earlier| earlier.outputs != record.outputs) {
+    // Two results of GPUs are as good as each other, and others may have been made of the first.
+    let replaces = task.refresh && task.device.repeats();
+    let (record, commit) = shared.store.put_and_commit(record, &outputs.files, replaces)?;
+    if replaces && earlier.is_some_and(|earlier| earlier.outputs != record.outputs) {
         told(format!("stage `{}` came out differently from its earlier result, which it replaced", task.name));
     }
     match commit {

@@ -29,6 +29,8 @@ pub struct Demand {
     pub work: u64,
     /// Bytes at its peak, without the data set.
     pub memory: u64,
+    /// Whether it computes, on a GPU where there is one.
+    pub computes: bool,
     /// Its data set, by a name of the caller's, and that set's bytes.
     pub data: Option<(String, u64)>,
 }
@@ -104,7 +106,7 @@ pub fn demand(description: &Description, outline: Option<(&str, Outline)>, store
         let image = outline.shape.iter().product::<usize>() as u64 + size_of::<u32>() as u64;
         (name.to_owned(), (outline.train + outline.test) as u64 * image)
     });
-    Demand { work, memory: values.saturating_mul(VALUE), data }
+    Demand { work, memory: values.saturating_mul(VALUE), computes: description.parameters.computes(), data }
 }
 
 /// Multiply-adds and values of a stage that trains on so many images.

@@ -10,8 +10,9 @@ use super::{Context, Description, Failure, Split, inputs, key, measurement};
 use crate::data;
 use crate::error::{Error, Kind};
 use crate::network::{Executor, Mode};
+use crate::tensor::device::Device;
 use crate::tensor::ops::ranking::rank;
-use crate::tensor::{Backend, Cpu, NoneTape};
+use crate::tensor::{Backend, NoneTape};
 use crate::train::evaluation;
 
 /// The output `metrics`: one entry a model, in the order of the manifest. No names, so that renaming changes nothing.
@@ -117,6 +118,9 @@ pub struct Timing {
     pub latency_ms: f64,
     /// Images a second in batches, the median of several.
     pub throughput: f64,
+    /// The GPU that this was measured on; none for the processor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
 }
 
 /// Runs of one image, after the first few; the median is kept.
@@ -129,7 +133,12 @@ const THROUGHPUT_RUNS: usize = 3;
 ///
 /// # Errors
 /// See [`Failure`].
-pub fn evaluate(description: &Description, split: Split, context: &Context) -> Result<Outputs, Failure> {
+pub fn evaluate<B: Backend>(
+    description: &Description,
+    split: Split,
+    context: &Context,
+    device: &B,
+) -> Result<Outputs, Failure> {
     let data = inputs::needed_data(description, context)?;
     let (images, indices) = data.split(split);
     if indices.is_empty() {
@@ -141,15 +150,14 @@ pub fn evaluate(description: &Description, split: Split, context: &Context) -> R
         return Err(error.hint(hint).into());
     }
     let labels: Vec<u32> = indices.iter().map(|i| images.labels[*i as usize]).collect();
-    let device = Cpu::default();
     let mut metrics = Metrics { images: indices.len() as u64, models: Vec::new() };
     let mut timings = Vec::new();
     let fields = key::fields(description);
     let measure = |role: &str| -> Result<(ModelMetrics, Timing), Failure> {
         let model = inputs::network(description, role, context)?;
-        let network = Executor::new(&model, &device)?;
+        let network = Executor::new(&model, device)?;
         let stop = || context.check_cancelled().is_err();
-        let logits = evaluation::logits(&network, images, &indices, &data.normalization, &device, &stop)?;
+        let logits = evaluation::logits(&network, images, &indices, &data.normalization, device, &stop)?;
         context.check_cancelled()?;
         let loss = evaluation::cross_entropy(&logits, &labels);
         if !loss.is_finite() {
@@ -195,23 +203,30 @@ fn per_class(logits: &[f32], labels: &[u32], classes: usize) -> Vec<Option<f64>>
     right.into_iter().map(|(hits, all)| (all > 0).then(|| hits as f64 / all as f64)).collect()
 }
 
-fn time(network: &Executor<Cpu>, one: &data::Batch, many: &data::Batch, context: &Context) -> Result<Timing, Failure> {
-    let device = network.device();
-    let run = |batch: &data::Batch| -> Result<f64, Failure> {
-        context.check_cancelled()?;
-        let pixels = device.upload(&batch.pixels)?;
-        let begun = Instant::now();
-        network.forward(pixels, batch.size, Mode::Evaluate, &[], &mut NoneTape)?;
-        Ok(begun.elapsed().as_secs_f64())
-    };
+fn time<B: Backend>(
+    network: &Executor<B>,
+    one: &data::Batch,
+    many: &data::Batch,
+    context: &Context,
+) -> Result<Timing, Failure> {
     let median = |batch: &data::Batch, runs: usize| -> Result<f64, Failure> {
-        run(batch)?;
-        let mut times = (0..runs).map(|_| run(batch)).collect::<Result<Vec<f64>, Failure>>()?;
+        let pixels = network.device().upload(&batch.pixels)?;
+        let run = || -> Result<f64, Failure> {
+            context.check_cancelled()?;
+            let begun = Instant::now();
+            let forward = network.forward(pixels.clone(), batch.size, Mode::Evaluate, &[], &mut NoneTape)?;
+            // A GPU is done when its answer is there.
+            B::download(&forward.logits);
+            Ok(begun.elapsed().as_secs_f64())
+        };
+        run()?;
+        let mut times = (0..runs).map(|_| run()).collect::<Result<Vec<f64>, Failure>>()?;
         times.sort_by(f64::total_cmp);
         Ok(times[runs / 2])
     };
     let throughput = many.size as f64 / median(many, THROUGHPUT_RUNS)?.max(f64::MIN_POSITIVE);
-    Ok(Timing { latency_ms: 1e3 * median(one, LATENCY_RUNS)?, throughput })
+    let device = (*context.device != Device::Cpu).then(|| context.device.to_string());
+    Ok(Timing { latency_ms: 1e3 * median(one, LATENCY_RUNS)?, throughput, device })
 }
 
 #[cfg(test)]

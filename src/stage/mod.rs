@@ -27,8 +27,10 @@ pub use demand::Demand;
 pub use description::{DataInput, Description, ImportInput, NetworkInput};
 pub use parameters::{Parameters, Split};
 
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::store::{Digest, Store};
+use crate::tensor::device::Device;
+use crate::tensor::{Backend, Cpu};
 use crate::train::{Progress, Stop};
 use inputs::DataSets;
 use outputs::Outputs;
@@ -43,6 +45,8 @@ pub struct Context<'a> {
     pub resume: bool,
     /// Set when the run is to stop; the stage ends at the next step.
     pub cancelled: &'a AtomicBool,
+    /// What to compute on.
+    pub device: &'a Device,
     /// Told what happens.
     pub progress: &'a (dyn Fn(Progress) + Sync),
 }
@@ -98,13 +102,48 @@ impl Context<'_> {
 /// # Errors
 /// See [`Failure`]. Nothing is published in that case.
 pub fn carry_out(description: &Description, context: &Context) -> Result<Outputs, Failure> {
-    match &description.parameters {
-        Parameters::Import { network } => import::import(description, network.as_ref(), context),
-        Parameters::Prune { method } => prune::prune(description, method, context),
-        Parameters::Evaluate { split, .. } => evaluate::evaluate(description, *split, context),
+    if let Parameters::Import { network } = &description.parameters {
+        return import::import(description, network.as_ref(), context);
+    }
+    match context.device {
+        Device::Cpu => compute(description, context, &Cpu::default()),
+        #[cfg(feature = "cuda")]
+        Device::Cuda(gpu) => compute(description, context, &crate::tensor::cuda::open(gpu.ordinal)?),
+        #[cfg(not(feature = "cuda"))]
+        Device::Cuda(_) => Err(Error::new(Kind::Internal, "a GPU in a build without CUDA").into()),
+    }
+}
+
+/// The stages that compute. One that finds the device full is tried a second time, when it has let go of what it had.
+fn compute<B: Backend>(description: &Description, context: &Context, device: &B) -> Result<Outputs, Failure> {
+    let attempt = || match &description.parameters {
+        Parameters::Prune { method } => prune::prune(description, method, context, device),
+        Parameters::Evaluate { split, .. } => evaluate::evaluate(description, *split, context, device),
         Parameters::Train { training, .. }
         | Parameters::Distill { training, .. }
         | Parameters::Regularize { training }
-        | Parameters::FineTune { training } => training::train(description, training, context),
+        | Parameters::FineTune { training } => training::train(description, training, context, device),
+        Parameters::Import { .. } => Err(Error::new(Kind::Internal, "an import computes nothing").into()),
+    };
+    let is_full = |failure: &Failure| matches!(failure, Failure::Error(error) if error.kind == Kind::DeviceMemory);
+    match attempt() {
+        Err(failure) if is_full(&failure) => {}
+        done => return done,
     }
+    device.try_empty_cache().map_err(B::error)?;
+    (context.progress)(Progress::Note("the device's memory was full; once more".to_owned()));
+    attempt().map_err(|failure| {
+        if !is_full(&failure) {
+            return failure;
+        }
+        // What is free now, the stage did not have to share.
+        let emptied = device.try_empty_cache().map_err(B::error);
+        let room = device.memory().filter(|_| emptied.is_ok()).map_or(String::new(), |memory| format!("; {memory}"));
+        let message = format!("there is not enough memory on {}, in two attempts{room}", context.device);
+        let error = Error::new(Kind::DeviceMemory, message);
+        Failure::Error(match description.parameters.training() {
+            Some(training) => error.hint(format!("lower `batch`, which is {}", training.batch)),
+            None => error.hint("use a device with more memory, or end what else takes it"),
+        })
+    })
 }

@@ -124,6 +124,11 @@ impl Parameters {
         }
     }
 
+    /// Whether it computes anything with a network, so that it has use for a GPU.
+    pub fn computes(&self) -> bool {
+        !matches!(self, Parameters::Import { .. })
+    }
+
     /// Whether the result is a network that other stages can take.
     pub fn makes_network(&self) -> bool {
         !matches!(self, Parameters::Evaluate { .. })

@@ -7,7 +7,7 @@ use super::outputs::Outputs;
 use super::{Context, Description, Failure, inputs};
 use crate::network::{Graph, Model, Op};
 use crate::prune::{self, Method, Surroundings, Watched};
-use crate::tensor::Cpu;
+use crate::tensor::Backend;
 use crate::train::Progress;
 
 /// What pruning did, as the output `report`.
@@ -44,7 +44,12 @@ impl Size {
 ///
 /// # Errors
 /// [`crate::error::Kind::Stage`] when the smaller network computes something else than the masked one; see [`Failure`].
-pub fn prune(description: &Description, method: &Method, context: &Context) -> Result<Outputs, Failure> {
+pub fn prune<B: Backend>(
+    description: &Description,
+    method: &Method,
+    context: &Context,
+    device: &B,
+) -> Result<Outputs, Failure> {
     let original = inputs::network(description, "from", context)?;
     let data = description.data.as_ref().map(|data| inputs::data(data, context)).transpose()?;
     let watched = data.as_ref().map(|data| Watched {
@@ -53,7 +58,7 @@ pub fn prune(description: &Description, method: &Method, context: &Context) -> R
         normalization: &data.normalization,
     });
     let stop = || context.check_cancelled().is_err();
-    let surroundings = Surroundings { watched, seed: description.seed, device: &Cpu::default(), stop: &stop };
+    let surroundings = Surroundings { watched, seed: description.seed, device, stop: &stop };
     let mut model = original.clone();
     let mut notes = Vec::new();
     for step in 1..=method.steps() {

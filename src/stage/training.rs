@@ -4,7 +4,7 @@
 use super::outputs::Outputs;
 use super::{Context, Description, Failure, Parameters, inputs, key};
 use crate::network::Model;
-use crate::tensor::Cpu;
+use crate::tensor::Backend;
 use crate::train::parameters::Training;
 use crate::train::{self, Task};
 
@@ -12,14 +12,18 @@ use crate::train::{self, Task};
 ///
 /// # Errors
 /// See [`Failure`].
-pub fn train(description: &Description, training: &Training, context: &Context) -> Result<Outputs, Failure> {
+pub fn train<B: Backend>(
+    description: &Description,
+    training: &Training,
+    context: &Context,
+    device: &B,
+) -> Result<Outputs, Failure> {
     let data = inputs::needed_data(description, context)?;
     let has_teacher = description.inputs.contains_key("teacher");
     let teacher = has_teacher.then(|| inputs::network(description, "teacher", context)).transpose()?;
     context.check_cancelled()?;
     // Inputs are read before training, so that one that is lost is found before an epoch is spent.
     let start = start(description, &data, context)?;
-    let device = Cpu::default();
     let fields = key::fields(description);
     let task = Task {
         training,
@@ -36,7 +40,7 @@ pub fn train(description: &Description, training: &Training, context: &Context) 
         cancelled: context.cancelled,
         progress: context.progress,
     };
-    let trained = train::train(&task, start, teacher.as_ref(), &device)?;
+    let trained = train::train(&task, start, teacher.as_ref(), device)?;
     Ok(Outputs::network(&trained.model)?.json("history", &trained.history))
 }
 

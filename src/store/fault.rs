@@ -1,6 +1,7 @@
-//! Faults on purpose, for tests: the *n*-th operation on the file system fails, writes short, or ends the process.
+//! Faults on purpose, for tests: the *n*-th operation on the file system fails, writes short, or ends the process; or a
+//! device has no memory for the *n*-th tensor.
 //!
-//! Every operation of `files.rs` calls `point`. Without the cargo feature `fault-injection` that is an
+//! Every operation of `files.rs` calls `point`, and the processor `is_full` for every tensor. Without the cargo feature `fault-injection` that is an
 //! empty inlined function and nothing else of this file exists.
 
 use std::path::Path;
@@ -32,6 +33,8 @@ pub enum Operation {
     Stat,
     /// Takes a lock.
     Lock,
+    /// Takes memory of a device; no operation on the file system, and hit only if it is named.
+    Allocate,
 }
 
 #[cfg(not(feature = "fault-injection"))]
@@ -48,10 +51,20 @@ mod absent {
     pub(in super::super) fn write_length(length: usize) -> usize {
         length
     }
+
+    /// Whether a device has no memory for a tensor.
+    #[inline(always)]
+    pub(crate) fn is_full() -> bool {
+        false
+    }
 }
+#[cfg(not(feature = "fault-injection"))]
+pub(crate) use absent::is_full;
 #[cfg(not(feature = "fault-injection"))]
 pub(super) use absent::{point, write_length};
 
+#[cfg(feature = "fault-injection")]
+pub(crate) use present::is_full;
 #[cfg(feature = "fault-injection")]
 pub use present::{Armed, Effect, Mode, Scope, Step, arm, arm_thread, disarm, parse};
 #[cfg(feature = "fault-injection")]
@@ -97,7 +110,7 @@ mod present {
     /// Which operations are counted and hit.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum Scope {
-        /// Every one.
+        /// Every one on the file system.
         All,
         /// Those that change the file system.
         Changes,
@@ -109,7 +122,7 @@ mod present {
         fn holds(self, operation: Operation) -> bool {
             use Operation::*;
             match self {
-                Scope::All => true,
+                Scope::All => operation != Allocate,
                 Scope::Changes => matches!(operation, Create | Write | Mark | Rename | Unlink | MakeDirectory),
                 Scope::Only(one) => one == operation,
             }
@@ -248,9 +261,15 @@ mod present {
         process().as_ref().map_or(length, |plan| plan.write_length(length))
     }
 
+    /// Whether a device has no memory for a tensor.
+    pub(crate) fn is_full() -> bool {
+        let fails = |plan: &Plan| plan.point(Operation::Allocate, Path::new("")).is_err();
+        process().as_ref().is_some_and(fails)
+    }
+
     /// A mode from text: `fail:N:ERRNO`, `fail-from:N:ERRNO`, `abort:N` or `short:N`, each with an optional last part
     /// that says which operations count: `changes`, or one of `open`, `create`, `read`, `write`, `sync`, `mark`,
-    /// `rename`, `unlink`, `make-directory`, `list`, `stat`, `lock`. [`Kind::Usage`] for any other text.
+    /// `rename`, `unlink`, `make-directory`, `list`, `stat`, `lock`, `allocate`. [`Kind::Usage`] for any other text.
     pub fn parse(text: &str) -> Result<Mode> {
         let wrong = || {
             Error::new(Kind::Usage, format!("`{text}` is not a fault"))
@@ -308,6 +327,7 @@ mod present {
             "list" => Operation::List,
             "stat" => Operation::Stat,
             "lock" => Operation::Lock,
+            "allocate" => Operation::Allocate,
             _ => return None,
         })
     }
@@ -322,6 +342,8 @@ mod present {
             assert_eq!(parse("abort:17").unwrap(), mode(Effect::Abort, 17, Scope::All));
             assert_eq!(parse("fail:5:ENOSPC").unwrap(), mode(Effect::Fail(28), 5, Scope::All));
             assert_eq!(parse("fail-from:5:EIO:changes").unwrap(), mode(Effect::FailFrom(5), 5, Scope::Changes));
+            let full = mode(Effect::Fail(12), 2, Scope::Only(Operation::Allocate));
+            assert_eq!(parse("fail:2:ENOMEM:allocate").unwrap(), full);
             assert_eq!(parse("short:3:write").unwrap(), mode(Effect::Short, 3, Scope::Only(Operation::Write)));
             for bad in
                 ["", "abort", "abort:0", "abort:x", "fail:5", "fail:5:EWHAT", "melt:1", "abort:1:all", "abort:1:open:x"]

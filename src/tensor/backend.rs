@@ -1,9 +1,11 @@
 //! The one bound that all of pleach's numerical code is written against.
 
 use dfdx::prelude::{Backward, Device, HasShape, NoneTape, ReshapeTo, SplitTape, Trace};
+use dfdx::tensor::Cache;
 
 use super::engine::{Outcome, Program, Run};
 use super::geometry::{AdaptivePool, ChannelPadding, Convolution, Pool};
+use super::memory::Memory;
 use super::ops::activation::Activation;
 use super::ops::batch_norm::{BatchStatistics, Normalization};
 use super::ops::correlation::Correlation;
@@ -21,7 +23,7 @@ use crate::error::{Error, Result};
 ///
 /// Every operation fails with `Kind::DeviceMemory` when the device has no room, and with `Kind::Internal` when a tensor
 /// has not the length that its geometry says. The mathematics of each is told in its module under [`super::ops`].
-pub trait Backend: Device<f32> {
+pub trait Backend: Device<f32> + Cache {
     /// What the device is called in records and messages.
     const NAME: &'static str;
 
@@ -37,6 +39,9 @@ pub trait Backend: Device<f32> {
 
     /// Runs a program and records on `tape`, in training, how gradients flow back to parameters.
     fn run<T: Tape<f32, Self>>(engine: &Self::Engine, run: Run<Self>, tape: &mut T) -> Result<Outcome<Self>>;
+
+    /// How much memory it has; `None` if it does not say.
+    fn memory(&self) -> Option<Memory>;
 
     /// A device's error in pleach's terms.
     fn error(error: Self::Err) -> Error;

@@ -2,6 +2,7 @@
 
 use super::engine::{self, Outcome, Program, Run};
 use super::geometry::{AdaptivePool, ChannelPadding, Convolution, Pool};
+use super::memory::{self, Memory};
 use super::ops::activation::Activation;
 use super::ops::batch_norm::{BatchStatistics, Normalization};
 use super::ops::correlation::Correlation;
@@ -30,6 +31,10 @@ impl Backend for Cpu {
 
     fn run<T: Tape<f32, Self>>(engine: &Self::Engine, run: Run<Self>, tape: &mut T) -> Result<Outcome<Self>> {
         engine.run(run, tape)
+    }
+
+    fn memory(&self) -> Option<Memory> {
+        memory::of_machine()
     }
 
     fn error(error: Self::Err) -> Error {

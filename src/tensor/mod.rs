@@ -8,6 +8,7 @@
 //! - [`backend`]: the trait [`Backend`], one method an operation
 //! - `cpu`: [`Backend`] for the processor, which calls the kernels under `ops`
 //! - `cuda`: the same for NVIDIA GPUs, with the feature `cuda`
+//! - [`device`]: which devices there are; [`memory`]: how much memory
 //! - [`engine`]: a whole network as one operation
 //! - [`geometry`]: windows that slide over images, and the sizes that operations are told
 //! - [`ops`]: one folder an operation, each with its mathematics, its kernel and its gradient test
@@ -25,9 +26,11 @@ pub(crate) mod check;
 mod cpu;
 #[cfg(feature = "cuda")]
 pub mod cuda;
+pub mod device;
 pub mod engine;
 pub mod geometry;
 pub(crate) mod matrix;
+pub mod memory;
 pub mod ops;
 pub(crate) mod partition;
 mod recording;

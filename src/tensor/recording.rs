@@ -1,10 +1,12 @@
 //! What every CPU kernel does around its mathematics: read tensors, make one, record the way back.
 
 use dfdx::prelude::{HasShape, Shape, Tensor, TensorFromVec};
+use dfdx::tensor::CpuError;
 
 use super::backend::length;
 use super::{Backend, Cpu, Flat, Tape};
 use crate::error::{Error, Kind, Result};
+use crate::store::fault;
 
 /// A copy of a tensor's values; dfdx lends no others.
 pub(super) fn values(tensor: &Flat<Cpu>) -> Vec<f32> {
@@ -15,6 +17,9 @@ pub(super) fn values(tensor: &Flat<Cpu>) -> Vec<f32> {
 
 /// A tensor that takes over `values` without a copy.
 pub(super) fn tensor(device: &Cpu, values: Vec<f32>) -> Result<Flat<Cpu>> {
+    if fault::is_full() {
+        return Err(Cpu::error(CpuError::OutOfMemory));
+    }
     let shape = (values.len(),);
     device.try_tensor_from_vec(values, shape).map_err(Cpu::error)
 }

@@ -41,6 +41,7 @@ epochs = 2
 batch = 32
 augment = ["crop", "flip"]
 clip-norm = 5.0
+precision = "tf32"
 select = "best"
 seed = 7
 losses = [{ kind = "cross-entropy", smoothing = 0.1, weight = 1.5 }]
@@ -267,6 +268,7 @@ const EDITS: &[(&str, &str, &str, [&str; 3], &str)] = &[
     ("stages.teacher", "batch = 32", "batch = 33", ["batch", "32", "33"], ""),
     ("stages.teacher", "augment = [\"crop\", \"flip\"]", "augment = [\"crop\"]", ["augment", "[\"crop\",\"flip\"]", "[\"crop\"]"], ""),
     ("stages.teacher", "clip-norm = 5.0", "clip-norm = 4", ["clip-norm", "5.0", "4.0"], ""),
+    ("stages.teacher", "precision = \"tf32\"", "precision = \"bf16\"", ["precision", "\"tf32\"", "\"bf16\""], ""),
     ("stages.teacher", "select = \"best\"", "select = \"last\"", ["select", "\"best\"", "\"last\""], ""),
     ("stages.teacher", "seed = 7", "seed = 8", ["seed", "7", "8"], ""),
     ("stages.teacher", "lr = 0.05", "lr = 0.06", ["optimizer.lr", "0.05", "0.06"], ""),

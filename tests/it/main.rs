@@ -35,6 +35,7 @@ mod cache_commands;
 mod concurrent;
 mod damage;
 mod data;
+mod devices;
 mod disk;
 mod divergence;
 mod environment;

@@ -7,6 +7,7 @@ use pleach::graph::StageGraph;
 use pleach::run::{Cancel, Event, Options, Request, Summary, run};
 use pleach::stage::Parameters;
 use pleach::store::{self, Store};
+use pleach::tensor::device::Devices;
 use pleach::{manifest, plan};
 
 use crate::support::SMALL;
@@ -28,7 +29,14 @@ fn run_with_a_panic(keep_going: bool, jobs: usize) -> (Vec<Event>, Summary) {
     let store = Store::open(folder.path(), &store::Options::default()).unwrap();
     let targets: Vec<usize> = (0..manifest.stages.len()).collect();
     let digests = plan::data_digests(&manifest, &targets).unwrap();
-    let options = Options { jobs, threads: 2, memory: u64::MAX, keep_going, refresh: HashSet::new() };
+    let options = Options {
+        jobs,
+        threads: 2,
+        memory: u64::MAX,
+        keep_going,
+        refresh: HashSet::new(),
+        devices: Devices::default(),
+    };
     let cancel = Cancel::default();
     let request = Request {
         manifest: &manifest,

@@ -184,6 +184,7 @@ schedule = { kind = "cosine", warmup = 1, final-share = 0.1 }
 losses = [{ kind = "cross-entropy", smoothing = 0.1, weight = 1 }, { kind = "mutual" }]
 augment = ["crop", "flip", "cutout", "mixup", { kind = "cutmix", alpha = 1 }, "trivial-augment"]
 clip-norm = 1
+precision = "tf32"
 select = "best"
 early-stop = { patience = 3, minimum-gain = 0.01 }
 prune = { every = 2, method = { kind = "weights", sparsity = 0.5, scope = "lamp", ignore = ["conv1"] }, schedule = { kind = "agp", initial = 0.1, begin = 1, end = 8 } }

@@ -10,6 +10,7 @@ use crate::run::shares::Wait;
 use crate::run::worker::Task;
 use crate::stage::Demand;
 use crate::stage::demand::demand;
+use crate::tensor::device::Device;
 
 /// A stage that can begin.
 pub(super) struct Candidate {
@@ -73,7 +74,11 @@ impl Owner<'_> {
         let outline = definition.data.as_deref().and_then(|data| Some((data, manifest.data[data].outline?)));
         // One job at a time has everything, whatever it asks for.
         let alone = self.request.options.jobs <= 1;
-        let demand = if alone { Demand::default() } else { demand(&resolved.description, outline, self.request.store) };
+        let demand = if alone {
+            Demand { computes: resolved.description.parameters.computes(), ..Demand::default() }
+        } else {
+            demand(&resolved.description, outline, self.request.store)
+        };
         let task = Task {
             stage,
             name: name.clone(),
@@ -83,6 +88,7 @@ impl Owner<'_> {
             key: resolved.key,
             refresh,
             threads: 1,
+            device: Device::Cpu,
         };
         self.waiting.insert((rank, stage), Candidate { task, demand });
         Ok(())
@@ -104,13 +110,24 @@ impl Owner<'_> {
             self.tell(Event::Note { stage: task.name.clone(), message });
         }
         self.states[stage] = State::Running;
-        self.shares.begin(stage, &demand, threads);
-        if tasks.send(Task { threads, ..task }).is_err() {
+        let gpu = self.shares.begin(stage, &demand, threads);
+        let device = gpu.map_or(Device::Cpu, |gpu| Device::Cuda(self.request.options.devices.gpus[gpu].clone()));
+        self.tell_of_precision(&task, &device);
+        if tasks.send(Task { threads, device, ..task }).is_err() {
             self.shares.end(stage);
             self.fail(stage, Error::new(Kind::Internal, "no worker is left"));
             return false;
         }
         true
+    }
+
+    /// Says once in a run that the processor always computes in `f32`, if a stage that begins on it asks for less.
+    fn tell_of_precision(&mut self, task: &Task, device: &Device) {
+        let less = task.description.parameters.training().is_some_and(|training| !training.precision.is_f32());
+        if less && *device == Device::Cpu && !std::mem::replace(&mut self.told_of_precision, true) {
+            let message = "its `precision` is for GPUs; on the CPU products are always `f32`".to_owned();
+            self.tell(Event::Note { stage: task.name.clone(), message });
+        }
     }
 
     /// Says once of each stage that nothing but memory keeps it from running.

@@ -276,6 +276,7 @@ fn others(value: &Value) -> Vec<Value> {
         "hidden2",
         "cifar",
         "imagenet",
+        "tf32",
     ];
     match value {
         Value::Bool(b) => vec![(!b).into()],

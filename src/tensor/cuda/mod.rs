@@ -31,6 +31,7 @@ use dfdx::tensor::{Cuda, CudaError};
 
 use super::engine::{self, After, Operation, Outcome, Program, Run};
 use super::geometry::{AdaptivePool, ChannelPadding, Convolution, Pool};
+use super::memory::Memory;
 use super::ops::activation::Activation;
 use super::ops::batch_norm::{self, BatchStatistics, Normalization};
 use super::ops::correlation::Correlation;
@@ -60,6 +61,10 @@ impl Backend for Cuda {
 
     fn run<T: Tape<f32, Self>>(engine: &Self::Engine, run: Run<Self>, tape: &mut T) -> Result<Outcome<Self>> {
         engine.run(run, tape)
+    }
+
+    fn memory(&self) -> Option<Memory> {
+        memory().ok().map(|(free, all)| Memory { free, all })
     }
 
     fn error(error: Self::Err) -> Error {

@@ -9,7 +9,7 @@ use super::recording::{device, expect_length, pointer, record, record_all, zeros
 use crate::error::{Error, Kind, Result};
 use crate::tensor::backend::length;
 use crate::tensor::engine::cuda::steps::{self, Values};
-use crate::tensor::engine::{After, Operation};
+use crate::tensor::engine::{After, Operation, Precision};
 use crate::tensor::geometry::{Convolution, Window};
 use crate::tensor::ops::batch_norm::cuda::Kernel as Normalize;
 use crate::tensor::ops::batch_norm::{BatchStatistics, Normalization};
@@ -58,7 +58,7 @@ pub(super) fn convolution<T: Tape<f32, Cuda>>(
     if groups == 0 || in_channels % groups != 0 || out_channels % groups != 0 {
         return Err(Error::new(Kind::Internal, format!("groups that do not divide the channels: {geometry:?}")));
     }
-    let kernel = Kernel::new(geometry).ok_or_else(|| convolution::unfit(geometry))?;
+    let kernel = Kernel::new(geometry, Precision::F32).ok_or_else(|| convolution::unfit(geometry))?;
     let dims = [out_channels, in_channels / groups, window.kernel[0], window.kernel[1]];
     expect_length("a convolution's weight", weight, &dims)?;
     if let Some(bias) = bias {

@@ -6,7 +6,7 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::tensor::cuda::single::as_convolution;
-use crate::tensor::engine::{Operation, Program, Value};
+use crate::tensor::engine::{Operation, Precision, Program, Value};
 use crate::tensor::ops::batch_norm::cuda::Kernel as Normalize;
 use crate::tensor::ops::convolution::cuda::{Kernel as Convolution, unfit};
 
@@ -22,14 +22,14 @@ pub(super) enum Kernel {
 }
 
 impl Kernel {
-    pub(super) fn new(operation: &Operation) -> Result<Self> {
+    pub(super) fn new(operation: &Operation, precision: Precision) -> Result<Self> {
         Ok(match operation {
             Operation::Convolution { geometry, .. } => {
-                Self::Convolution(Convolution::new(geometry).ok_or_else(|| unfit(geometry))?)
+                Self::Convolution(Convolution::new(geometry, precision).ok_or_else(|| unfit(geometry))?)
             }
             Operation::Linear { features, .. } => {
                 let geometry = as_convolution(1, *features);
-                Self::Convolution(Convolution::new(&geometry).ok_or_else(|| unfit(&geometry))?)
+                Self::Convolution(Convolution::new(&geometry, precision).ok_or_else(|| unfit(&geometry))?)
             }
             Operation::Normalize { channels, epsilon, after, .. } => {
                 Self::Normalize(Normalize { channels: *channels, epsilon: *epsilon, after: *after })

@@ -44,7 +44,12 @@ const IDLE: usize = 2;
 impl Engine {
     /// None if there is an operation that it has no kernel for; the caller then runs the operations one by one.
     pub fn new(program: Program) -> Option<Self> {
-        let kernels = program.steps.iter().map(|step| Kernel::new(&step.operation)).collect::<Result<_>>().ok()?;
+        let kernels = program
+            .steps
+            .iter()
+            .map(|step| Kernel::new(&step.operation, program.precision))
+            .collect::<Result<_>>()
+            .ok()?;
         Some(Self { plan: Arc::new(Plan { program, kernels }), idle: Arc::default() })
     }
 

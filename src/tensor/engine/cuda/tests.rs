@@ -36,7 +36,8 @@ fn block() -> Program {
 
 fn layout(batch: usize, keep: bool) -> (Program, Layout) {
     let program = block();
-    let kernels: Vec<Kernel> = program.steps.iter().map(|step| Kernel::new(&step.operation).unwrap()).collect();
+    let kernels: Vec<Kernel> =
+        program.steps.iter().map(|step| Kernel::new(&step.operation, Precision::F32).unwrap()).collect();
     let layout = Layout::new(&program, &kernels, batch, keep).unwrap();
     (program, layout)
 }
@@ -95,7 +96,8 @@ fn without_a_way_back_memory_is_used_again() {
 #[test]
 fn sizes_that_overflow_are_no_room() {
     let program = block();
-    let kernels: Vec<Kernel> = program.steps.iter().map(|step| Kernel::new(&step.operation).unwrap()).collect();
+    let kernels: Vec<Kernel> =
+        program.steps.iter().map(|step| Kernel::new(&step.operation, Precision::F32).unwrap()).collect();
     let error = Layout::new(&program, &kernels, usize::MAX / 512, true).unwrap_err();
     assert_eq!(error.kind, crate::error::Kind::DeviceMemory);
 }

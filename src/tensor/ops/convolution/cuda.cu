@@ -1,6 +1,7 @@
 // Convolution as matrix products whose left side, the patches, is gathered while it is read and never stored; see mod.rs
 // for the mathematics. Every block computes a tile of the result; sums over a tile's depth run in order.
 #include "kernel.h"
+#include "tiles.h"
 #include "window.h"
 
 namespace convolution {
@@ -8,20 +9,21 @@ using window::place;
 using window::Row;
 using window::row_of;
 using window::Shape;
-
-// How deep a tile is.
-constexpr int DEPTH = 16;
+using tiles::DEPTH;
+using tiles::kept;
+using tiles::PAD;
+using tiles::Sums;
 
 // result (rows, width) = patches of `image` x `matrix`; a tile of M x N a block of 256 threads, TM x TN a thread. V
 // channels are read at once. The matrix of each group is (taps, depth of a tap, width of a group).
-template <int M, int N, int TM, int TN, int V, bool BACK>
+template <int P, int M, int N, int TM, int TN, int V, bool BACK>
 __device__ void product(const Shape& s, const float* image, const float* matrix, const float* bias, float* result,
                         int sum) {
     constexpr int ROWS = THREADS * V / DEPTH;  // read in one go
     constexpr int GOES = M / ROWS;
     constexpr int LOADS = DEPTH * N / THREADS;
-    alignas(16) __shared__ float left[2][DEPTH][M + 4];
-    alignas(16) __shared__ float right[2][DEPTH][N + 4];
+    alignas(16) __shared__ float left[2][DEPTH][M + PAD];
+    alignas(16) __shared__ float right[2][DEPTH][N + PAD];
     const int depth_all = BACK ? s.outputs : s.channels, width_all = BACK ? s.channels : s.outputs;
     const int depth = depth_all / s.groups, width = width_all / s.groups;
     const int across = BACK ? s.positions : s.width;
@@ -63,15 +65,14 @@ __device__ void product(const Shape& s, const float* image, const float* matrix,
     };
     auto keep = [&](int side) {
         for (int go = 0; go < GOES; go++)
-            for (int v = 0; v < V; v++) left[side][own_k + v][own_row + go * ROWS] = read[go][v];
+            for (int v = 0; v < V; v++) left[side][own_k + v][own_row + go * ROWS] = kept<P>(read[go][v]);
         for (int load = 0; load < LOADS; load++) {
             int at = thread + load * THREADS;
-            right[side][at / N][at % N] = weights[load];
+            right[side][at / N][at % N] = kept<P>(weights[load]);
         }
     };
 
-    float total[TM][TN] = {};
-    const int own_m = thread / (N / TN) * TM, own_n = thread % (N / TN) * TN;
+    Sums<P, M, N, TM, TN> sums;
     fetch(0);
     keep(0);
     __syncthreads();
@@ -79,47 +80,30 @@ __device__ void product(const Shape& s, const float* image, const float* matrix,
     for (int k0 = 0; k0 < k_all; k0 += DEPTH, side ^= 1) {
         bool more = k0 + DEPTH < k_all;
         if (more) fetch(k0 + DEPTH);
-#pragma unroll
-        for (int k = 0; k < DEPTH; k++) {
-            float a[TM], b[TN];
-#pragma unroll
-            for (int i = 0; i < TM; i += 4) {
-                float4 four = *reinterpret_cast<const float4*>(&left[side][k][own_m + i]);
-                a[i] = four.x, a[i + 1] = four.y, a[i + 2] = four.z, a[i + 3] = four.w;
-            }
-#pragma unroll
-            for (int j = 0; j < TN; j++) b[j] = right[side][k][own_n + j];
-#pragma unroll
-            for (int i = 0; i < TM; i++)
-#pragma unroll
-                for (int j = 0; j < TN; j++) total[i][j] += a[i] * b[j];
-        }
+        sums.add(left[side], right[side]);
         if (more) keep(side ^ 1);
         __syncthreads();
     }
 
-    for (int i = 0; i < TM; i++) {
-        long m = first_row + own_m + i;
-        if (m >= rows) continue;
-        for (int j = 0; j < TN; j++) {
-            int n = first_column + own_n + j;
-            if (n >= width) continue;
-            int column = group * width + n;
-            float value = total[i][j] + (bias ? bias[column] : 0.0f);
-            float* to = result + m * width_all + column;
-            *to = sum ? *to + value : value;
-        }
-    }
+    sums.each([&](int i, int j, float value) {
+        long m = first_row + i;
+        int n = first_column + j;
+        if (m >= rows || n >= width) return;
+        int column = group * width + n;
+        if (bias) value += bias[column];
+        float* to = result + m * width_all + column;
+        *to = sum ? *to + value : value;
+    });
 }
 
 // part[share] (groups, taps, depth, width of a group) = patchesᵀ x gradient, over a share of the rows.
-template <int M, int N, int TM, int TN>
+template <int P, int M, int N, int TM, int TN>
 __device__ void weights(const Shape& s, const float* image, const float* gradient, float* parts, int shares,
                         long share_rows) {
     constexpr int LOADS_LEFT = DEPTH * M / THREADS, LOADS_RIGHT = DEPTH * N / THREADS;
     constexpr int EACH = THREADS / M;  // rows that are read at once
-    alignas(16) __shared__ float left[DEPTH][M + 4];
-    alignas(16) __shared__ float right[DEPTH][N + 4];
+    alignas(16) __shared__ float left[DEPTH][M + PAD];
+    alignas(16) __shared__ float right[DEPTH][N + PAD];
     __shared__ Row row[DEPTH];
     const int depth = s.channels / s.groups, width = s.outputs / s.groups;
     const int k_all = s.kernel_y * s.kernel_x * depth;
@@ -129,76 +113,69 @@ __device__ void weights(const Shape& s, const float* image, const float* gradien
     const int first_k = blockIdx.x * M, first_column = blockIdx.y * N;
     const int own_k = first_k + thread % M, tap = own_k / depth, channel = own_k - tap * depth;
 
-    float total[TM][TN] = {};
-    const int own_m = thread / (N / TN) * TM, own_n = thread % (N / TN) * TN;
+    Sums<P, M, N, TM, TN> sums;
     for (long m0 = begin; m0 < end; m0 += DEPTH) {
         if (thread < DEPTH) row[thread] = row_of<false>(s, min(m0 + thread, end - 1));
         __syncthreads();
         for (int load = 0; load < LOADS_LEFT; load++) {
             int r = thread / M + load * EACH, y, x;
             bool is_there = m0 + r < end && own_k < k_all && place<false>(s, row[r], tap, y, x);
-            left[r][thread % M] =
-                is_there ? image[row[r].image + ((long)y * s.width + x) * s.channels + group * depth + channel] : 0.0f;
+            left[r][thread % M] = kept<P>(
+                is_there ? image[row[r].image + ((long)y * s.width + x) * s.channels + group * depth + channel] : 0.0f);
         }
         for (int load = 0; load < LOADS_RIGHT; load++) {
             int at = thread + load * THREADS, r = at / N, column = first_column + at % N;
             bool is_there = m0 + r < end && column < width;
-            right[r][at % N] = is_there ? gradient[(m0 + r) * s.outputs + group * width + column] : 0.0f;
+            right[r][at % N] = kept<P>(is_there ? gradient[(m0 + r) * s.outputs + group * width + column] : 0.0f);
         }
         __syncthreads();
-#pragma unroll
-        for (int k = 0; k < DEPTH; k++) {
-            float4 four = *reinterpret_cast<const float4*>(&left[k][own_m]);
-            float a[4] = {four.x, four.y, four.z, four.w};
-#pragma unroll
-            for (int i = 0; i < TM; i++)
-#pragma unroll
-                for (int j = 0; j < TN; j++) total[i][j] += a[i] * right[k][own_n + j];
-        }
+        sums.add(left, right);
         __syncthreads();
     }
     float* part = parts + ((long)share * s.groups + group) * k_all * width;
-    for (int i = 0; i < TM; i++)
-        for (int j = 0; j < TN; j++) {
-            int k = first_k + own_m + i, column = first_column + own_n + j;
-            if (k < k_all && column < width) part[(long)k * width + column] = total[i][j];
-        }
+    sums.each([&](int i, int j, float value) {
+        int k = first_k + i, column = first_column + j;
+        if (k < k_all && column < width) part[(long)k * width + column] = value;
+    });
 }
 
 }  // namespace convolution
 
-// One kernel a tile size: forwards and back to the input, channels read one by one and by four.
-#define PRODUCTS(M, N, TM, TN)                                                                                        \
-    KERNEL(convolution_##M##x##N, window::Shape s, const float* x, const float* w, const float* bias, float* y,  \
-           int sum) {                                                                                                 \
-        convolution::product<M, N, TM, TN, 1, false>(s, x, w, bias, y, sum);                                          \
-    }                                                                                                                 \
-    KERNEL(convolution_by_four_##M##x##N, window::Shape s, const float* x, const float* w, const float* bias,    \
+// Kernels of a precision and a tile size: forwards and back to the input, channels read one by one and by four.
+#define PRODUCTS(PRECISION, NAME, M, N, TM, TN)                                                                       \
+    KERNEL(convolution_##NAME##_##M##x##N, window::Shape s, const float* x, const float* w, const float* bias,        \
            float* y, int sum) {                                                                                       \
-        convolution::product<M, N, TM, TN, 4, false>(s, x, w, bias, y, sum);                                          \
+        convolution::product<PRECISION, M, N, TM, TN, 1, false>(s, x, w, bias, y, sum);                               \
     }                                                                                                                 \
-    KERNEL(convolution_back_##M##x##N, window::Shape s, const float* dy, const float* w, const float* bias,      \
+    KERNEL(convolution_##NAME##_by_four_##M##x##N, window::Shape s, const float* x, const float* w,                   \
+           const float* bias, float* y, int sum) {                                                                    \
+        convolution::product<PRECISION, M, N, TM, TN, 4, false>(s, x, w, bias, y, sum);                               \
+    }                                                                                                                 \
+    KERNEL(convolution_##NAME##_back_##M##x##N, window::Shape s, const float* dy, const float* w, const float* bias,  \
            float* dx, int sum) {                                                                                      \
-        convolution::product<M, N, TM, TN, 1, true>(s, dy, w, bias, dx, sum);                                         \
+        convolution::product<PRECISION, M, N, TM, TN, 1, true>(s, dy, w, bias, dx, sum);                              \
     }                                                                                                                 \
-    KERNEL(convolution_back_by_four_##M##x##N, window::Shape s, const float* dy, const float* w,                 \
+    KERNEL(convolution_##NAME##_back_by_four_##M##x##N, window::Shape s, const float* dy, const float* w,             \
            const float* bias, float* dx, int sum) {                                                                   \
-        convolution::product<M, N, TM, TN, 4, true>(s, dy, w, bias, dx, sum);                                         \
+        convolution::product<PRECISION, M, N, TM, TN, 4, true>(s, dy, w, bias, dx, sum);                              \
     }
-PRODUCTS(128, 128, 8, 8)
-PRODUCTS(128, 64, 8, 4)
-PRODUCTS(64, 64, 4, 4)
-PRODUCTS(128, 32, 4, 4)
-PRODUCTS(128, 16, 4, 2)
-
-#define WEIGHTS(M, N, TM, TN)                                                                                         \
-    KERNEL(convolution_weights_##M##x##N, window::Shape s, const float* x, const float* dy, float* parts,        \
+#define WEIGHTS(PRECISION, NAME, M, N, TM, TN)                                                                        \
+    KERNEL(convolution_##NAME##_weights_##M##x##N, window::Shape s, const float* x, const float* dy, float* parts,    \
            int shares, long share_rows) {                                                                             \
-        convolution::weights<M, N, TM, TN>(s, x, dy, parts, shares, share_rows);                                      \
+        convolution::weights<PRECISION, M, N, TM, TN>(s, x, dy, parts, shares, share_rows);                           \
     }
-WEIGHTS(64, 64, 4, 4)
-WEIGHTS(64, 32, 4, 2)
-WEIGHTS(64, 16, 4, 1)
+#define ALL_TILES(PRECISION, NAME)         \
+    PRODUCTS(PRECISION, NAME, 128, 128, 8, 8) \
+    PRODUCTS(PRECISION, NAME, 128, 64, 8, 4)  \
+    PRODUCTS(PRECISION, NAME, 64, 64, 4, 4)   \
+    PRODUCTS(PRECISION, NAME, 128, 32, 4, 4)  \
+    PRODUCTS(PRECISION, NAME, 128, 16, 4, 2)  \
+    WEIGHTS(PRECISION, NAME, 64, 64, 4, 4)    \
+    WEIGHTS(PRECISION, NAME, 64, 32, 4, 2)    \
+    WEIGHTS(PRECISION, NAME, 64, 16, 4, 1)
+ALL_TILES(F32, f32)
+ALL_TILES(TF32, tf32)
+ALL_TILES(BF16, bf16)
 
 // From PyTorch's layout (outputs, depth, taps) to those of the products: forwards (group, tap, depth, output), and
 // back (group, tap, output, depth).

@@ -3,6 +3,7 @@
 use crate::error::{Error, Kind, Result};
 use crate::tensor::cuda::launch::{Pointer, Sizes, THREADS, argument, blocks, launch, run};
 use crate::tensor::cuda::window::Shape;
+use crate::tensor::engine::Precision;
 use crate::tensor::geometry::Convolution;
 
 /// About how many blocks a sum over rows is cut into; a constant, so that sums do not depend on the GPU.
@@ -16,39 +17,59 @@ const ROWS: usize = 256;
 pub(crate) struct Kernel {
     geometry: Convolution,
     output: [usize; 2],
+    precision: Precision,
 }
 
-/// A tile of a product: its rows and columns, and the kernels that compute it.
+/// A tile of a product: its rows and columns, and the kernels that compute it, for every precision.
 struct Tile {
     sizes: [usize; 2],
-    names: [&'static str; 4],
+    names: [[&'static str; 4]; 3],
 }
 
 macro_rules! tile {
     ($rows:literal, $columns:literal) => {
         Tile {
             sizes: [$rows, $columns],
-            names: [
-                concat!("convolution_", $rows, "x", $columns),
-                concat!("convolution_by_four_", $rows, "x", $columns),
-                concat!("convolution_back_", $rows, "x", $columns),
-                concat!("convolution_back_by_four_", $rows, "x", $columns),
-            ],
+            names: [tile!("f32", $rows, $columns), tile!("tf32", $rows, $columns), tile!("bf16", $rows, $columns)],
         }
+    };
+    ($precision:literal, $rows:literal, $columns:literal) => {
+        [
+            concat!("convolution_", $precision, "_", $rows, "x", $columns),
+            concat!("convolution_", $precision, "_by_four_", $rows, "x", $columns),
+            concat!("convolution_", $precision, "_back_", $rows, "x", $columns),
+            concat!("convolution_", $precision, "_back_by_four_", $rows, "x", $columns),
+        ]
     };
 }
 
 /// From large to small.
 const TILES: [Tile; 5] = [tile!(128, 128), tile!(128, 64), tile!(64, 64), tile!(128, 32), tile!(128, 16)];
 
+/// The kernels for gradients of weights, by precision and by columns of a tile.
+const WEIGHTS: [[&str; 3]; 3] = [
+    ["convolution_f32_weights_64x16", "convolution_f32_weights_64x32", "convolution_f32_weights_64x64"],
+    ["convolution_tf32_weights_64x16", "convolution_tf32_weights_64x32", "convolution_tf32_weights_64x64"],
+    ["convolution_bf16_weights_64x16", "convolution_bf16_weights_64x32", "convolution_bf16_weights_64x64"],
+];
+
+/// The place of a precision in the tables of kernels.
+fn place(precision: Precision) -> usize {
+    match precision {
+        Precision::F32 => 0,
+        Precision::Tf32 => 1,
+        Precision::Bf16 => 2,
+    }
+}
+
 impl Kernel {
-    /// None if the window does not fit the input.
-    pub(crate) fn new(geometry: &Convolution) -> Option<Self> {
+    /// None if the window does not fit the input. Depthwise convolutions are always computed in `f32`.
+    pub(crate) fn new(geometry: &Convolution, precision: Precision) -> Option<Self> {
         let fits = geometry.groups > 0
             && geometry.in_channels % geometry.groups == 0
             && geometry.out_channels % geometry.groups == 0;
         let output = geometry.window.positions(geometry.input)?;
-        fits.then_some(Self { geometry: *geometry, output })
+        fits.then_some(Self { geometry: *geometry, output, precision })
     }
 
     /// Lines of the output, and positions along each.
@@ -165,7 +186,7 @@ impl Kernel {
         };
         let tile = tile(rows, width, groups);
         let by_four = depth % 4 == 0;
-        let name = tile.names[2 * usize::from(back) + usize::from(by_four)];
+        let name = tile.names[place(self.precision)][2 * usize::from(back) + usize::from(by_four)];
         let grid = [rows.div_ceil(tile.sizes[0]), width.div_ceil(tile.sizes[1]), groups].map(|size| size as u32);
         let (shape, sum) = (self.shape(batch), i32::from(sum));
         run(
@@ -201,7 +222,8 @@ impl Kernel {
             return add_parts(workspace, shares, count, dweight);
         }
         let (depth, width) = (self.taps() * (in_channels / groups), out_channels / groups);
-        let (columns, name) = weights_tile(width);
+        let (columns, size) = weights_tile(width);
+        let name = WEIGHTS[place(self.precision)][size];
         let grid = [depth.div_ceil(64), width.div_ceil(columns), groups * shares].map(|size| size as u32);
         let (all, each) = (shares as i32, share_rows as i64);
         run(
@@ -228,12 +250,12 @@ fn tile(rows: usize, width: usize, groups: usize) -> &'static Tile {
     fitting.find(|tile| count(tile) >= BLOCKS / 2).or(smallest).unwrap_or(&TILES[TILES.len() - 1])
 }
 
-/// The columns of the tile for a gradient of weights with so many outputs in each group, and its kernel.
-fn weights_tile(width: usize) -> (usize, &'static str) {
+/// The columns of the tile for a gradient of weights with so many outputs in each group, and its place among sizes.
+fn weights_tile(width: usize) -> (usize, usize) {
     match width {
-        0..=16 => (16, "convolution_weights_64x16"),
-        17..=32 => (32, "convolution_weights_64x32"),
-        _ => (64, "convolution_weights_64x64"),
+        0..=16 => (16, 0),
+        17..=32 => (32, 1),
+        _ => (64, 2),
     }
 }
 
