@@ -23,6 +23,7 @@ use pleach::manifest::{self, Manifest};
 use pleach::plan::{self, DataDigests};
 use pleach::run::{self, Cancel, Event, Request, Summary};
 use pleach::store::{Options, Store};
+use pleach::tensor::device::Devices;
 use tempfile::TempDir;
 use timing::Times;
 
@@ -249,7 +250,14 @@ fn digests(manifest: &Manifest, stages: &[usize]) -> DataDigests {
 fn carry_out(manifest: &Manifest, store: &Store, jobs: usize, report: &mut dyn FnMut(&Event)) -> Summary {
     let graph = StageGraph::new(manifest);
     let targets: Vec<usize> = (0..manifest.stages.len()).collect();
-    let options = run::Options { jobs, threads: jobs, memory: u64::MAX, keep_going: false, refresh: HashSet::new() };
+    let options = run::Options {
+        jobs,
+        threads: jobs,
+        memory: u64::MAX,
+        keep_going: false,
+        refresh: HashSet::new(),
+        devices: Devices::default(),
+    };
     let (digests, cancel) = (digests(manifest, &targets), Cancel::default());
     let request = Request {
         manifest,

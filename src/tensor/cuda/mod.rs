@@ -19,7 +19,7 @@ use std::cell::RefCell;
 
 use cudarc::driver::{DriverError, sys};
 pub use device::{Absent, Found, found, memory, open};
-use dfdx::tensor::{Cuda, CudaError};
+use dfdx::tensor::{Cache, Cuda, CudaError};
 
 use super::engine::{self, Outcome, Program, Run};
 use super::geometry::{AdaptivePool, ChannelPadding, Convolution, Pool};
@@ -59,6 +59,10 @@ impl Backend for Cuda {
 
     fn memory(&self) -> Option<Memory> {
         memory().ok().map(|(free, all)| Memory { free, all })
+    }
+
+    fn release(&self) -> Result<()> {
+        self.try_empty_cache().map_err(error)
     }
 
     fn error(error: Self::Err) -> Error {
