@@ -32,9 +32,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     collect(&root.join("src/tensor"), &mut sources)?;
     sources.sort();
     let headers = root.join("src/tensor/cuda");
-    for file in
-        sources.iter().chain(&[headers.join("kernel.h"), headers.join("emulator.h"), headers.join("emulator.cpp")])
-    {
+    println!("cargo::rerun-if-changed={}", headers.display());
+    for file in &sources {
         println!("cargo::rerun-if-changed={}", file.display());
     }
     let include = |source: &PathBuf| format!("#include \"{}\"\n", source.display());

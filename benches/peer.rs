@@ -14,9 +14,6 @@
 #![allow(missing_docs, reason = "a program")]
 #![allow(clippy::print_stdout, reason = "its table is what it is for")]
 
-mod networks;
-#[path = "peer/protocol.rs"]
-mod protocol;
 #[path = "peer/steps.rs"]
 mod steps;
 mod timing;
@@ -24,7 +21,11 @@ mod timing;
 use std::path::Path;
 use std::process::Command;
 
-use protocol::{Measured, Mode, Request, SERVE, Side};
+use pleach::verify::networks;
+use pleach::verify::peer::{Measured, Mode, PROGRAM, Request, Side};
+
+/// The argument with which this program measures pleach, instead of asking others.
+const SERVE: &str = "--serve";
 
 /// The name of pleach among the variants.
 const PLEACH: &str = "pleach";
@@ -116,7 +117,9 @@ impl Entrant {
                 let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peer");
                 let python = std::env::var_os("PLEACH_PYTHON").unwrap_or_else(|| folder.join("venv/bin/python").into());
                 let mut command = Command::new(python);
-                command.arg(folder.join("peer.py")).env("OMP_NUM_THREADS", request.threads.to_string());
+                command
+                    .arg(folder.join("../../src/verify/peer.py"))
+                    .env("OMP_NUM_THREADS", request.threads.to_string());
                 command
             }
         };
@@ -151,7 +154,9 @@ impl Entrant {
 fn compare(network: &str, mode: Mode, threads: usize, options: &Options) -> Option<String> {
     let entrant = |variant: &str| {
         let (network, variant) = (network.to_owned(), variant.to_owned());
-        let request = Request { network, variant, mode, threads, batch: options.batch, seconds: options.seconds };
+        let device = "cpu".to_owned();
+        let request =
+            Request { network, variant, device, mode, threads, batch: options.batch, seconds: options.seconds };
         Entrant::new(&request.variant.clone(), request)
     };
     let mut all: Vec<Entrant> = options.against.iter().map(String::as_str).chain([PLEACH]).map(entrant).collect();

@@ -14,6 +14,7 @@
 //! - [`stage`]: what each kind of stage reads, writes, is keyed by, and does
 //! - [`train`]: the training loop and its parts
 //! - [`prune`]: making networks smaller
+//! - [`verify`]: a device held against the processor, and against PyTorch
 //! - [`network`]: a network as data, and on a device
 //! - [`tensor`]: what is added to dfdx
 //! - [`data`]: sets, splits, batches
@@ -41,3 +42,4 @@ pub mod stage;
 pub mod store;
 pub mod tensor;
 pub mod train;
+pub mod verify;

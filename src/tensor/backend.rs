@@ -31,7 +31,7 @@ pub trait Backend: Device<f32> {
     const LOOK_EVERY: usize;
 
     /// What runs whole networks; see [`super::engine`].
-    type Engine: std::fmt::Debug + Send + Sync + 'static;
+    type Engine: std::fmt::Debug + 'static;
 
     /// The engine for a program; none if the device has none for some of its operations.
     fn engine(program: Program) -> Option<Self::Engine>;

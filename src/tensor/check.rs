@@ -20,6 +20,18 @@ pub(crate) fn test_device() -> TestDevice {
     TestDevice::default()
 }
 
+/// What may be worked on in another thread: on the processor, where bits are compared for several numbers of threads.
+/// Tensors of a GPU stay in theirs.
+#[cfg(not(feature = "emulated-cuda"))]
+pub(crate) trait Movable: Send + Sync {}
+#[cfg(not(feature = "emulated-cuda"))]
+impl<T: Send + Sync> Movable for T {}
+/// Anything: tensors of a GPU stay in their thread.
+#[cfg(feature = "emulated-cuda")]
+pub(crate) trait Movable {}
+#[cfg(feature = "emulated-cuda")]
+impl<T> Movable for T {}
+
 /// The tape of the tests.
 pub(crate) type TestTape = OwnedTape<f32, TestDevice>;
 
@@ -40,7 +52,7 @@ pub(crate) fn assert_close(a: &[f32], b: &[f32], tolerance: f32) {
 /// that output and gradients are the same bits with 1, 2 and 4 threads, and returns the output.
 pub(crate) fn check(
     inputs: &[Vec<f32>],
-    operation: impl Fn(&[Flat<TestDevice>], &mut TestTape) -> Result<Flat<TestDevice>> + Sync,
+    operation: impl Fn(&[Flat<TestDevice>], &mut TestTape) -> Result<Flat<TestDevice>> + Movable,
 ) -> Vec<f32> {
     let upload = |inputs: &[Vec<f32>]| -> Vec<_> {
         let device = test_device();
@@ -88,7 +100,7 @@ pub(crate) fn check(
 pub(crate) fn check_against_numpy(
     name: &str,
     differentiable: &[usize],
-    operation: impl Fn(&[Flat<TestDevice>], &mut TestTape) -> Result<Flat<TestDevice>> + Sync,
+    operation: impl Fn(&[Flat<TestDevice>], &mut TestTape) -> Result<Flat<TestDevice>> + Movable,
 ) {
     let text = include_str!("../../tests/fixtures/losses.json");
     let cases: serde_json::Value = serde_json::from_str(text).unwrap();
@@ -135,9 +147,15 @@ pub(crate) fn differences(what: &str, gradient: &[f32], step: f32, middle: f64, 
     }
 }
 
-/// Runs `work` in a rayon pool of `threads`.
-pub(crate) fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
+/// Runs `work` in a rayon pool of `threads`; on a GPU, where there are none, at once.
+pub(crate) fn with_threads<R: Movable>(threads: usize, work: impl FnOnce() -> R + Movable) -> R {
+    #[cfg(not(feature = "emulated-cuda"))]
+    return rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work);
+    #[cfg(feature = "emulated-cuda")]
+    {
+        let _ = threads;
+        work()
+    }
 }
 
 /// The bits of floating-point numbers, to compare exactly.

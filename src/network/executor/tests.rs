@@ -9,9 +9,9 @@ mod operations;
 
 use super::*;
 use crate::network::arch::Architecture;
-use crate::tensor::check::{TestTape, assert_close, bits, differences, normal, with_threads};
+use crate::tensor::check::{TestDevice, TestTape, assert_close, bits, differences, normal, test_device, with_threads};
 use crate::tensor::ops::optimizer::{AdamStep, AdamUpdate, SgdStep, SgdUpdate};
-use crate::tensor::{Cpu, NoneTape, backward, tape};
+use crate::tensor::{NoneTape, backward, tape};
 
 const MLP: &str = r#"{"arch":"mlp","hidden":[7]}"#;
 const LENET: &str = r#"{"arch":"lenet","channels":[2,3],"hidden":[5]}"#;
@@ -36,30 +36,30 @@ fn unsettled(graph: Graph) -> Model {
     model
 }
 
-fn pixels(batch: usize) -> Flat<Cpu> {
-    Cpu::default().upload(&normal("pixels", batch * PIXELS)).unwrap()
+fn pixels(batch: usize) -> Flat<TestDevice> {
+    test_device().upload(&normal("pixels", batch * PIXELS)).unwrap()
 }
 
 /// Holds the gradients of every tensor of `model` against central differences of Σ p · logit, for five images and
 /// fixed random p.
-fn check_gradients(what: &str, model: &Model, pixels: &Flat<Cpu>, mode: Mode<'_>) {
+fn check_gradients(what: &str, model: &Model, pixels: &Flat<TestDevice>, mode: Mode<'_>) {
     let projection = normal("logits", 5 * model.graph.classes());
     let run = |model: &Model| {
-        let executor = Executor::new(model, &Cpu::default()).unwrap();
+        let executor = Executor::new(model, &test_device()).unwrap();
         let logits = executor.forward(pixels.clone(), 5, mode, &[], &mut NoneTape).unwrap().logits;
-        let terms = Cpu::download(&logits).into_iter().zip(&projection);
+        let terms = TestDevice::download(&logits).into_iter().zip(&projection);
         terms.map(|(logit, p)| f64::from(logit) * f64::from(*p)).sum::<f64>()
     };
-    let executor = Executor::new(model, &Cpu::default()).unwrap();
+    let executor = Executor::new(model, &test_device()).unwrap();
     let mut tape = tape(executor.device(), executor.alloc_gradients().unwrap()).unwrap();
     let logits = executor.forward(pixels.clone(), 5, mode, &[], &mut tape).unwrap().logits;
     let weights = executor.device().upload(&projection).unwrap();
     // Σ p · logit as a linear layer with one row and one output.
-    let loss = Cpu::linear(&logits, &weights, None, 1, true, &mut tape).unwrap();
+    let loss = TestDevice::linear(&logits, &weights, None, 1, true, &mut tape).unwrap();
     let loss = executor.device().weighted_sum(&[(1.0, loss)], tape).unwrap();
     let gradients = backward(loss).unwrap();
     for parameter in executor.trainable() {
-        let all = Cpu::gradient(&gradients, &parameter.tensor);
+        let all = TestDevice::gradient(&gradients, &parameter.tensor);
         // A few of each tensor are enough: every operation has its own test.
         let magnitude = |a: &usize, b: &usize| all[*a].abs().total_cmp(&all[*b].abs());
         let largest = (0..all.len()).max_by(magnitude).unwrap();
@@ -86,11 +86,14 @@ fn gradients_of_whole_networks_are_right() {
 }
 
 /// One step of training on three images, and the network after it.
-fn step(executor: &mut Executor<Cpu>, gradients: Gradients<f32, Cpu>) -> (f32, Gradients<f32, Cpu>) {
+fn step(
+    executor: &mut Executor<TestDevice>,
+    gradients: Gradients<f32, TestDevice>,
+) -> (f32, Gradients<f32, TestDevice>) {
     let mut tape = tape(executor.device(), gradients).unwrap();
     let forward = executor.forward(pixels(3), 3, Mode::Train(None), &[], &mut tape).unwrap();
-    let loss = Cpu::cross_entropy(&forward.logits, &[0, 1, 2], 0.0, &mut tape).unwrap();
-    let value = Cpu::download(&loss)[0];
+    let loss = TestDevice::cross_entropy(&forward.logits, &[0, 1, 2], 0.0, &mut tape).unwrap();
+    let value = TestDevice::download(&loss)[0];
     let gradients = backward(executor.device().weighted_sum(&[(1.0, loss)], tape).unwrap()).unwrap();
     executor.update_statistics(&forward).unwrap();
     (value, gradients)
@@ -99,12 +102,12 @@ fn step(executor: &mut Executor<Cpu>, gradients: Gradients<f32, Cpu>) -> (f32, G
 #[test]
 fn training_reduces_the_loss() {
     for architecture in [MLP, LENET, RESNET] {
-        let mut executor = Executor::new(&model(architecture), &Cpu::default()).unwrap();
+        let mut executor = Executor::new(&model(architecture), &test_device()).unwrap();
         let mut gradients = executor.alloc_gradients().unwrap();
-        let mut moments: Vec<[Flat<Cpu>; 2]> = executor
+        let mut moments: Vec<[Flat<TestDevice>; 2]> = executor
             .parameters()
             .iter()
-            .map(|p| [(); 2].map(|()| Cpu::default().upload(&vec![0.0; p.dims.iter().product()]).unwrap()))
+            .map(|p| [(); 2].map(|()| test_device().upload(&vec![0.0; p.dims.iter().product()]).unwrap()))
             .collect();
         let mut losses = Vec::new();
         for t in 1..=40 {
@@ -116,7 +119,7 @@ fn training_reduces_the_loss() {
             for (parameter, [mean, variance]) in executor.parameters_mut().iter_mut().zip(&mut moments) {
                 if parameter.role.trainable() {
                     let update = AdamUpdate { parameter: &mut parameter.tensor, mean, variance, step: adam };
-                    Cpu::adam_steps(&mut [update], &mut gradients).unwrap();
+                    TestDevice::adam_steps(&mut [update], &mut gradients).unwrap();
                 }
             }
         }
@@ -128,14 +131,14 @@ fn training_reduces_the_loss() {
 #[test]
 fn a_step_of_a_resnet_is_the_same_bits_with_any_number_of_threads() {
     let run = || {
-        let mut executor = Executor::new(&model(RESNET), &Cpu::default()).unwrap();
+        let mut executor = Executor::new(&model(RESNET), &test_device()).unwrap();
         let gradients = executor.alloc_gradients().unwrap();
         let (_, mut gradients) = step(&mut executor, gradients);
         let sgd = SgdStep { lr: 0.1, momentum: 0.9, nesterov: true, l2: 1e-4 };
         for parameter in executor.parameters_mut().iter_mut().filter(|parameter| parameter.role.trainable()) {
-            let mut velocity = Cpu::default().upload(&vec![0.0; parameter.dims.iter().product()]).unwrap();
+            let mut velocity = test_device().upload(&vec![0.0; parameter.dims.iter().product()]).unwrap();
             let update = SgdUpdate { parameter: &mut parameter.tensor, velocity: &mut velocity, step: sgd };
-            Cpu::sgd_steps(&mut [update], &mut gradients).unwrap();
+            TestDevice::sgd_steps(&mut [update], &mut gradients).unwrap();
         }
         executor.download().weights().unwrap()
     };
@@ -148,14 +151,14 @@ fn a_step_of_a_resnet_is_the_same_bits_with_any_number_of_threads() {
 
 #[test]
 fn what_is_kept_is_on_the_tape_and_keeping_changes_no_result() {
-    let executor = Executor::new(&model(RESNET), &Cpu::default()).unwrap();
+    let executor = Executor::new(&model(RESNET), &test_device()).unwrap();
     let graph = executor.graph();
     let all: Vec<usize> = (0..graph.layers.len()).collect();
     for mode in [Mode::Train(None), Mode::Evaluate] {
         let plain = executor.forward(pixels(3), 3, mode, &[], &mut NoneTape).unwrap();
         let kept = executor.forward(pixels(3), 3, mode, &all, &mut NoneTape).unwrap();
-        assert_eq!(bits(&Cpu::download(&plain.logits)), bits(&Cpu::download(&kept.logits)));
-        let value = |name: &str| Cpu::download(&kept.kept[graph.index(name).unwrap()].1);
+        assert_eq!(bits(&TestDevice::download(&plain.logits)), bits(&TestDevice::download(&kept.logits)));
+        let value = |name: &str| TestDevice::download(&kept.kept[graph.index(name).unwrap()].1);
         // Both before and after the ReLU that is otherwise computed in one pass.
         let rectified: Vec<f32> = value("layer1.0.add").iter().map(|x| x.max(0.0)).collect();
         assert_eq!(value("layer1.0.relu"), rectified);
@@ -165,24 +168,24 @@ fn what_is_kept_is_on_the_tape_and_keeping_changes_no_result() {
     let index = graph.activation_of("layer1.0.conv1").unwrap();
     let mut tape = tape(executor.device(), executor.alloc_gradients().unwrap()).unwrap();
     let forward = executor.forward(pixels(3), 3, Mode::Train(None), &[index], &mut tape).unwrap();
-    let penalty = Cpu::absolute_sum(&forward.kept[0].1, 1.0, &mut tape).unwrap();
+    let penalty = TestDevice::absolute_sum(&forward.kept[0].1, 1.0, &mut tape).unwrap();
     let gradients = backward(executor.device().weighted_sum(&[(0.1, penalty)], tape).unwrap()).unwrap();
     for (name, reached) in [("conv1.weight", true), ("layer1.0.conv1.weight", true), ("fc.weight", false)] {
         let parameter = executor.parameters().iter().find(|parameter| parameter.name == name).unwrap();
-        let gradient = Cpu::gradient(&gradients, &parameter.tensor);
+        let gradient = TestDevice::gradient(&gradients, &parameter.tensor);
         assert_eq!(gradient.iter().any(|value| *value != 0.0), reached, "{name}");
     }
 }
 
 #[test]
 fn running_statistics_make_evaluation_agree_with_training() {
-    let mut executor = Executor::new(&model(RESNET), &Cpu::default()).unwrap();
+    let mut executor = Executor::new(&model(RESNET), &test_device()).unwrap();
     for _ in 0..200 {
         let forward = executor.forward(pixels(64), 64, Mode::Train(None), &[], &mut NoneTape).unwrap();
         executor.update_statistics(&forward).unwrap();
     }
     let [train, evaluate] = [Mode::Train(None), Mode::Evaluate]
-        .map(|mode| Cpu::download(&executor.forward(pixels(64), 64, mode, &[], &mut NoneTape).unwrap().logits));
+        .map(|mode| TestDevice::download(&executor.forward(pixels(64), 64, mode, &[], &mut NoneTape).unwrap().logits));
     assert_close(&train, &evaluate, 1e-2);
 }
 
@@ -191,13 +194,13 @@ fn masks_hold_weights_and_gradients_at_zero() {
     let mut model = model(MLP);
     let mask: Vec<bool> = (0..7 * PIXELS).map(|index| index % 3 > 0).collect();
     model.masks.insert("hidden1.weight".into(), mask.clone());
-    let mut executor = Executor::new(&model, &Cpu::default()).unwrap();
+    let mut executor = Executor::new(&model, &test_device()).unwrap();
     executor.apply_masks().unwrap();
     let gradients = executor.alloc_gradients().unwrap();
     let (_, mut gradients) = step(&mut executor, gradients);
     executor.mask_gradients(&mut gradients).unwrap();
     let parameter = &executor.parameters()[0];
-    let gradient = Cpu::gradient(&gradients, &parameter.tensor);
+    let gradient = TestDevice::gradient(&gradients, &parameter.tensor);
     assert!(gradient.iter().zip(&mask).all(|(value, kept)| *kept || *value == 0.0));
     assert!(gradient.iter().any(|value| *value != 0.0));
     let after = executor.download();
@@ -207,13 +210,13 @@ fn masks_hold_weights_and_gradients_at_zero() {
 
 #[test]
 fn what_does_not_fit_is_an_error() {
-    let executor = Executor::new(&model(MLP), &Cpu::default()).unwrap();
+    let executor = Executor::new(&model(MLP), &test_device()).unwrap();
     assert!(executor.forward(pixels(3), 2, Mode::Train(None), &[], &mut TestTape::default()).is_err());
     assert!(executor.forward(pixels(3), 3, Mode::Train(None), &[99], &mut TestTape::default()).is_err());
     let mut broken = model(MLP);
     broken.tensors.remove("classifier.bias");
-    assert!(Executor::new(&broken, &Cpu::default()).unwrap_err().message.contains("classifier.bias"));
+    assert!(Executor::new(&broken, &test_device()).unwrap_err().message.contains("classifier.bias"));
     let mut broken = model(MLP);
     broken.masks.insert("classifier.bias".into(), vec![true]);
-    assert!(Executor::new(&broken, &Cpu::default()).unwrap_err().message.contains("mask"));
+    assert!(Executor::new(&broken, &test_device()).unwrap_err().message.contains("mask"));
 }

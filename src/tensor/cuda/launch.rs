@@ -191,13 +191,6 @@ pub(crate) fn run(name: &'static str, blocks: Sizes, threads: Sizes, arguments: 
     check(status).map_err(|error| Error { message: format!("kernel `{name}`: {}", error.message), ..error })
 }
 
-/// Fills `count` values with zeros.
-pub(crate) fn fill_zeros(pointer: Pointer, count: usize) -> Result<()> {
-    let (_, stream) = current()?;
-    // SAFETY: the memory is at least as long, by the caller's word; see `run`.
-    check(unsafe { sys::cuMemsetD8Async(pointer.0, 0, 4 * count, stream) })
-}
-
 /// Copies `count` values on the GPU.
 pub(crate) fn copy(from: Pointer, to: Pointer, count: usize) -> Result<()> {
     let (_, stream) = current()?;
@@ -205,11 +198,16 @@ pub(crate) fn copy(from: Pointer, to: Pointer, count: usize) -> Result<()> {
     check(unsafe { sys::cuMemcpyDtoDAsync_v2(to.0, from.0, 4 * count, stream) })
 }
 
+/// Copies values from the host; they are there when it returns.
+pub(crate) fn write<T: Argument>(to: Pointer, values: &[T]) -> Result<()> {
+    // SAFETY: the memory is at least as long, by the caller's word; arguments are plain numbers.
+    check(unsafe { sys::cuMemcpyHtoD_v2(to.0, values.as_ptr().cast(), size_of_val(values)) })
+}
+
 /// Memory of a GPU that is freed when it goes.
 #[derive(Debug)]
 pub(crate) struct Memory {
     pointer: Pointer,
-    length: usize,
     context: Arc<Context>,
 }
 
@@ -220,26 +218,12 @@ impl Memory {
         let mut pointer = 0;
         // SAFETY: it writes the address.
         check(unsafe { sys::cuMemAlloc_v2(&mut pointer, 4 * length.max(1)) })?;
-        Ok(Self { pointer: Pointer(pointer), length, context })
+        Ok(Self { pointer: Pointer(pointer), context })
     }
 
     /// Its address.
     pub(crate) fn pointer(&self) -> Pointer {
         self.pointer
-    }
-
-    /// How many values it has room for.
-    pub(crate) fn length(&self) -> usize {
-        self.length
-    }
-
-    /// Copies values from the host; waits for them to be there. More than there is room for is an error.
-    pub(crate) fn write<T: Argument>(&mut self, values: &[T]) -> Result<()> {
-        if size_of_val(values) > 4 * self.length.max(1) {
-            return Err(Error::new(Kind::Internal, "more values than a buffer of the GPU has room for"));
-        }
-        // SAFETY: the buffer is as long; arguments are plain numbers.
-        check(unsafe { sys::cuMemcpyHtoD_v2(self.pointer.0, values.as_ptr().cast(), size_of_val(values)) })
     }
 }
 

@@ -6,6 +6,9 @@
 //! - [`device`]: which GPUs there are, and opening one
 //! - [`launch`]: launching kernels, memory, recorded work
 //! - [`recording`]: tensors and the tape
+//! - [`single`]: one operation of a network by itself
+//! - [`window`]: sizes of windows; `functions.h`: activation functions
+//! - [`sums`]: sums in double precision, for losses; `rows.h`, `products.h`: what their kernels share
 //! - `kernel.h`: what kernels share; `emulator.h`, `emulator.cpp`: the same kernels on the processor, for tests
 //!
 //! All sums are made in an order that depends on sizes only, so the same work on the same GPU gives the same bits.
@@ -14,6 +17,9 @@ pub mod device;
 mod driver;
 pub(crate) mod launch;
 pub(crate) mod recording;
+pub(crate) mod single;
+pub(crate) mod sums;
+pub(crate) mod window;
 
 use std::cell::RefCell;
 
@@ -21,19 +27,17 @@ use cudarc::driver::{DriverError, sys};
 pub use device::{Absent, Found, found, memory, open};
 use dfdx::tensor::{Cache, Cuda, CudaError};
 
-use super::engine::{self, Outcome, Program, Run};
+use super::engine::{self, After, Operation, Outcome, Program, Run};
 use super::geometry::{AdaptivePool, ChannelPadding, Convolution, Pool};
 use super::memory::Memory;
 use super::ops::activation::Activation;
-use super::ops::batch_norm::{BatchStatistics, Normalization};
+use super::ops::batch_norm::{self, BatchStatistics, Normalization};
 use super::ops::correlation::Correlation;
 use super::ops::decoupled::Decoupled;
 use super::ops::optimizer::{AdamUpdate, SgdUpdate};
 use super::ops::relations::RelationWeights;
 use super::ops::{
-    absolute_sum, activation, adaptive_pool, add, batch_norm, concatenate, convolution, cross_entropy, distillation,
-    flatten, gate, gradient, linear, optimizer, pad_shortcut, polarization, pool, product, ranking, relu, rows, scale,
-    weighted_sum,
+    absolute_sum, cross_entropy, distillation, gradient, optimizer, polarization, ranking, rows, weighted_sum,
 };
 use super::ops::{
     attention, correlation, decoupled, flow, relations, similarity, squared_error, standardize, variational,
@@ -101,7 +105,7 @@ impl Backend for Cuda {
         input_gradient: bool,
         tape: &mut T,
     ) -> Result<Flat<Self>> {
-        convolution::cuda::convolution(x, weight, bias, geometry, input_gradient, tape)
+        single::convolution(x, weight, bias, geometry, input_gradient, tape)
     }
 
     fn linear<T: Tape<f32, Self>>(
@@ -112,7 +116,7 @@ impl Backend for Cuda {
         input_gradient: bool,
         tape: &mut T,
     ) -> Result<Flat<Self>> {
-        linear::cuda::linear(x, weight, bias, batch, input_gradient, tape)
+        single::linear(x, weight, bias, batch, input_gradient, tape)
     }
 
     fn batch_norm<T: Tape<f32, Self>>(
@@ -122,7 +126,7 @@ impl Backend for Cuda {
         settings: &Normalization,
         tape: &mut T,
     ) -> Result<(Flat<Self>, BatchStatistics<Self>)> {
-        batch_norm::cuda::batch_norm(x, weight, bias, settings, tape)
+        single::normalize(x, [weight, bias], None, settings, tape)
     }
 
     fn update_statistics(
@@ -131,7 +135,9 @@ impl Backend for Cuda {
         batch: &BatchStatistics<Self>,
         momentum: f32,
     ) -> Result<()> {
-        batch_norm::cuda::update_statistics(running_mean, running_variance, batch, momentum)
+        let [mean, variance] = [recording::pointer(&batch.mean)?, recording::pointer(&batch.variance)?];
+        let running = [recording::pointer(running_mean)?, recording::pointer(running_variance)?];
+        batch_norm::cuda::update_statistics(running, [mean, variance], batch.count, length(running_mean), momentum)
     }
 
     fn batch_norm_frozen<T: Tape<f32, Self>>(
@@ -143,19 +149,20 @@ impl Backend for Cuda {
         settings: &Normalization,
         tape: &mut T,
     ) -> Result<Flat<Self>> {
-        batch_norm::cuda::batch_norm_frozen(x, weight, bias, mean, variance, settings, tape)
+        Ok(single::normalize(x, [weight, bias], Some([mean, variance]), settings, tape)?.0)
     }
 
     fn relu<T: Tape<f32, Self>>(x: &Flat<Self>, tape: &mut T) -> Result<Flat<Self>> {
-        relu::cuda::relu(x, tape)
+        single::step(Operation::Apply(After::Relu), &[x], None, length(x), 1, tape)
     }
 
     fn activation<T: Tape<f32, Self>>(x: &Flat<Self>, function: Activation, tape: &mut T) -> Result<Flat<Self>> {
-        activation::cuda::activation(x, function, tape)
+        single::step(Operation::Apply(After::Activation(function)), &[x], None, length(x), 1, tape)
     }
 
     fn product<T: Tape<f32, Self>>(a: &Flat<Self>, b: &Flat<Self>, tape: &mut T) -> Result<Flat<Self>> {
-        product::cuda::product(a, b, tape)
+        recording::expect_length("the second factor", b, &[length(a)])?;
+        single::step(Operation::Product, &[a, b], None, length(a), 1, tape)
     }
 
     fn gate<T: Tape<f32, Self>>(
@@ -165,15 +172,26 @@ impl Backend for Cuda {
         channels: usize,
         tape: &mut T,
     ) -> Result<Flat<Self>> {
-        gate::cuda::gate(x, gate, batch, channels, tape)
+        recording::expect_length("a gate", gate, &[batch, channels])?;
+        recording::expect_length("what a gate is for", x, &[batch, length(x) / (batch * channels).max(1), channels])?;
+        single::step(Operation::Gate { channels }, &[x, gate], None, length(x), batch, tape)
     }
 
     fn scale<T: Tape<f32, Self>>(x: &Flat<Self>, factors: &Flat<Self>, run: usize, tape: &mut T) -> Result<Flat<Self>> {
-        scale::cuda::scale(x, factors, run, tape)
+        recording::expect_length("what is scaled", x, &[length(factors), run])?;
+        single::step(Operation::Scale { run }, &[x], Some(factors), length(x), 1, tape)
     }
 
     fn concatenate<T: Tape<f32, Self>>(inputs: &[&Flat<Self>], channels: &[usize], tape: &mut T) -> Result<Flat<Self>> {
-        concatenate::cuda::concatenate(inputs, channels, tape)
+        let rows = inputs.first().map_or(0, |input| length(input) / channels.first().copied().unwrap_or(1).max(1));
+        if inputs.len() != channels.len() {
+            return Err(Error::new(Kind::Internal, "inputs to concatenate that do not say their channels"));
+        }
+        for (input, channels) in inputs.iter().zip(channels) {
+            recording::expect_length("an input to concatenate", input, &[rows, *channels])?;
+        }
+        let count = inputs.iter().map(|input| length(input)).sum();
+        single::step(Operation::Concatenate { channels: channels.to_vec() }, inputs, None, count, 1, tape)
     }
 
     fn adaptive_average_pool<T: Tape<f32, Self>>(
@@ -181,19 +199,29 @@ impl Backend for Cuda {
         geometry: &AdaptivePool,
         tape: &mut T,
     ) -> Result<Flat<Self>> {
-        adaptive_pool::cuda::adaptive_average_pool(x, geometry, tape)
+        let AdaptivePool { batch, input, output, channels } = *geometry;
+        recording::expect_length("an adaptive pooling's input", x, &[batch, input[0], input[1], channels])?;
+        let count = batch * output[0] * output[1] * channels;
+        if count == 0 {
+            return Err(Error::new(Kind::Internal, format!("an adaptive pooling to nothing: {geometry:?}")));
+        }
+        single::step(Operation::AdaptiveAveragePool(*geometry), &[x], None, count, batch, tape)
     }
 
     fn add<T: Tape<f32, Self>>(a: &Flat<Self>, b: &Flat<Self>, relu: bool, tape: &mut T) -> Result<Flat<Self>> {
-        add::cuda::add(a, b, relu, tape)
+        recording::expect_length("the second term", b, &[length(a)])?;
+        let after = if relu { After::Relu } else { After::Nothing };
+        single::step(Operation::Add(after), &[a, b], None, length(a), 1, tape)
     }
 
     fn max_pool<T: Tape<f32, Self>>(x: &Flat<Self>, geometry: &Pool, tape: &mut T) -> Result<Flat<Self>> {
-        pool::cuda::max_pool(x, geometry, tape)
+        let count = pooled(x, geometry)?;
+        single::step(Operation::MaxPool(*geometry), &[x], None, count, geometry.batch, tape)
     }
 
     fn average_pool<T: Tape<f32, Self>>(x: &Flat<Self>, geometry: &Pool, tape: &mut T) -> Result<Flat<Self>> {
-        pool::cuda::average_pool(x, geometry, tape)
+        let count = pooled(x, geometry)?;
+        single::step(Operation::AveragePool(*geometry), &[x], None, count, geometry.batch, tape)
     }
 
     fn global_average_pool<T: Tape<f32, Self>>(
@@ -202,15 +230,24 @@ impl Backend for Cuda {
         channels: usize,
         tape: &mut T,
     ) -> Result<Flat<Self>> {
-        pool::cuda::global_average_pool(x, batch, channels, tape)
+        recording::expect_length("what is averaged", x, &[batch, length(x) / (batch * channels).max(1), channels])?;
+        single::step(Operation::GlobalAveragePool { channels }, &[x], None, batch * channels, batch, tape)
     }
 
     fn flatten<T: Tape<f32, Self>>(x: &Flat<Self>, batch: usize, channels: usize, tape: &mut T) -> Result<Flat<Self>> {
-        flatten::cuda::flatten(x, batch, channels, tape)
+        recording::expect_length("what is flattened", x, &[batch, length(x) / (batch * channels).max(1), channels])?;
+        single::step(Operation::Flatten { channels }, &[x], None, length(x), batch, tape)
     }
 
     fn pad_shortcut<T: Tape<f32, Self>>(x: &Flat<Self>, geometry: &ChannelPadding, tape: &mut T) -> Result<Flat<Self>> {
-        pad_shortcut::cuda::pad_shortcut(x, geometry, tape)
+        let ChannelPadding { batch, input: [height, width], in_channels, out_channels, before, stride } = *geometry;
+        recording::expect_length("a shortcut's input", x, &[batch, height, width, in_channels])?;
+        if stride == 0 || before.checked_add(in_channels).is_none_or(|last| last > out_channels) {
+            return Err(Error::new(Kind::Internal, format!("a shortcut that cannot be: {geometry:?}")));
+        }
+        let [lines, positions] = geometry.output();
+        let count = batch * lines * positions * out_channels;
+        single::step(Operation::PadShortcut(*geometry), &[x], None, count, batch, tape)
     }
 
     fn cross_entropy<T: Tape<f32, Self>>(
@@ -385,13 +422,25 @@ impl Backend for Cuda {
     }
 }
 
+/// How many numbers a pooling gives.
+fn pooled(x: &Flat<Cuda>, geometry: &Pool) -> Result<usize> {
+    let Pool { batch, input: [height, width], channels, window } = *geometry;
+    recording::expect_length("a pooling's input", x, &[batch, height, width, channels])?;
+    let fits = (0..2).all(|axis| window.padding[axis] <= window.kernel[axis] / 2);
+    let output = window.positions(geometry.input).filter(|_| fits);
+    let [lines, positions] = output.ok_or_else(|| {
+        Error::new(Kind::Internal, format!("a pooling's window does not fit its input: {geometry:?}"))
+    })?;
+    Ok(batch * lines * positions * channels)
+}
+
 thread_local! {
     /// What went wrong in a backward step, in our words: dfdx hands on only its own.
     static FAILED: RefCell<Option<Error>> = const { RefCell::new(None) };
 }
 
 /// An error of ours on its way through dfdx; [`error`] turns it back.
-fn dfdx_error(error: Error) -> CudaError {
+pub(crate) fn dfdx_error(error: Error) -> CudaError {
     FAILED.set(Some(error));
     CudaError::Driver(DriverError(sys::cudaError_enum::CUDA_ERROR_UNKNOWN))
 }

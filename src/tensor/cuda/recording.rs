@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use cudarc::driver::DevicePtr;
-use dfdx::prelude::{HasShape as _, Shape, Tensor, ZerosTensor};
+use dfdx::prelude::{Shape, Tensor, ZerosTensor};
 use dfdx::tensor::Cuda;
 
 use super::launch::Pointer;
@@ -52,10 +52,15 @@ pub(crate) fn zeros(device: &Cuda, count: usize) -> Result<Flat<Cuda>> {
     device.try_zeros_like(&(count,)).map_err(super::error)
 }
 
+/// Where the values of a gradient are.
+pub(crate) fn place(values: &impl DevicePtr<f32>) -> Pointer {
+    Pointer(*values.device_ptr())
+}
+
 /// Where the gradient of a tensor is, which is zeros if it had none yet.
 pub(crate) fn gradient_of(gradients: &mut Gradients<f32, Cuda>, tensor: &Flat<Cuda>) -> Result<Pointer> {
     let slot = gradients.get_or_alloc_mut(tensor).map_err(super::error)?;
-    Ok(Pointer(*slot.device_ptr()))
+    Ok(place(&*slot))
 }
 
 /// Fails unless `tensor` has `expected` values, where `expected` is a product of the sizes given.
@@ -97,11 +102,11 @@ pub(crate) fn record_all<T: Tape<f32, Cuda>>(
     let output = output.ghost();
     let inputs: Vec<_> = inputs.iter().map(|input| input.map(|tensor| tensor.ghost())).collect();
     tape.add_backward_op(move |gradients| {
-        let output = Pointer(*gradients.get_or_alloc_mut(&output)?.device_ptr());
+        let output = place(gradients.get_or_alloc_mut(&output)?);
         let mut pointers = Vec::with_capacity(inputs.len());
         for input in &inputs {
             pointers.push(match input {
-                Some(input) => Pointer(*gradients.get_or_alloc_mut(input)?.device_ptr()),
+                Some(input) => place(gradients.get_or_alloc_mut(input)?),
                 None => Pointer::NONE,
             });
         }

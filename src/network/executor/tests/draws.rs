@@ -1,27 +1,28 @@
 //! Dropout and stochastic depth, seen through networks whose logits are the image after the draws.
 
 use super::*;
+use crate::tensor::check::{TestDevice, test_device};
 
 /// On images of ones, the logits are the factors of the layer called `name`.
-fn network(op: &str, name: &str, rate: f32, input: [usize; 3]) -> Executor<Cpu> {
+fn network(op: &str, name: &str, rate: f32, input: [usize; 3]) -> Executor<TestDevice> {
     let json = format!(
         r#"{{"input":{input:?},"layers":[{{"name":"{name}","op":"{op}","rate":{rate},"inputs":["input"]}},
         {{"name":"flat","op":"flatten","inputs":["{name}"]}}]}}"#
     );
     let graph = Graph::from_json(json.as_bytes()).unwrap();
-    Executor::new(&Model::initialise(graph, 0).unwrap(), &Cpu::default()).unwrap()
+    Executor::new(&Model::initialise(graph, 0).unwrap(), &test_device()).unwrap()
 }
 
 /// The factors, image by image.
-fn factors(network: &Executor<Cpu>, mode: Mode<'_>, images: usize) -> Vec<Vec<f32>> {
+fn factors(network: &Executor<TestDevice>, mode: Mode<'_>, images: usize) -> Vec<Vec<f32>> {
     let [height, width, channels] = network.graph().input;
     let size = height * width * channels;
-    let pixels = Cpu::default().upload(&vec![1.0; images * size]).unwrap();
+    let pixels = test_device().upload(&vec![1.0; images * size]).unwrap();
     let logits = network.forward(pixels, images, mode, &[], &mut NoneTape).unwrap().logits;
-    Cpu::download(&logits).chunks_exact(size).map(<[f32]>::to_vec).collect()
+    TestDevice::download(&logits).chunks_exact(size).map(<[f32]>::to_vec).collect()
 }
 
-fn drawn(network: &Executor<Cpu>, seed: u64, epoch: u64, samples: &[u32]) -> Vec<Vec<f32>> {
+fn drawn(network: &Executor<TestDevice>, seed: u64, epoch: u64, samples: &[u32]) -> Vec<Vec<f32>> {
     factors(network, Mode::Train(Some(Draws { seed, epoch, samples })), samples.len())
 }
 
@@ -92,7 +93,7 @@ fn without_draws_or_in_evaluation_or_at_rate_zero_everything_passes() {
 #[test]
 fn draws_for_another_number_of_images_are_an_error() {
     let network = network("dropout", "a", 0.5, [2, 2, 2]);
-    let pixels = Cpu::default().upload(&[1.0; 16]).unwrap();
+    let pixels = test_device().upload(&[1.0; 16]).unwrap();
     let mode = Mode::Train(Some(Draws { seed: 0, epoch: 0, samples: &[1] }));
     assert!(network.forward(pixels, 2, mode, &[], &mut NoneTape).is_err());
 }

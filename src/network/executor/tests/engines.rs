@@ -3,6 +3,7 @@
 use super::operations::{graph, simple};
 use super::*;
 use crate::tensor::Flat;
+use crate::tensor::check::{TestDevice, test_device};
 
 /// Networks of every family, with the size of their images.
 const NETWORKS: [(&str, usize); 13] = [
@@ -31,7 +32,7 @@ struct Results {
     statistics: Vec<(usize, Vec<f32>)>,
 }
 
-fn train(executor: &Executor<Cpu>, pixels: &Flat<Cpu>, keep: &[usize], by_operations: bool) -> Results {
+fn train(executor: &Executor<TestDevice>, pixels: &Flat<TestDevice>, keep: &[usize], by_operations: bool) -> Results {
     let mut tape = tape(executor.device(), executor.alloc_gradients().unwrap()).unwrap();
     let mode = Mode::Train(Some(DRAWS));
     let forward = if by_operations {
@@ -40,24 +41,29 @@ fn train(executor: &Executor<Cpu>, pixels: &Flat<Cpu>, keep: &[usize], by_operat
         assert!(executor.run_engine(pixels, BATCH, mode, keep, &mut NoneTape).unwrap().is_some(), "there is an engine");
         executor.forward(pixels.clone(), BATCH, mode, keep, &mut tape).unwrap()
     };
-    let outputs: Vec<&Flat<Cpu>> =
+    let outputs: Vec<&Flat<TestDevice>> =
         std::iter::once(&forward.logits).chain(forward.kept.iter().map(|(_, v)| v)).collect();
     let mut terms = Vec::new();
     for (number, output) in outputs.iter().enumerate() {
-        let values = Cpu::download(output);
+        let values = TestDevice::download(output);
         let weights = executor.device().upload(&normal(&format!("weights {number}"), values.len())).unwrap();
-        let weighted = Cpu::product(output, &weights, &mut tape).unwrap();
-        let square =
-            Cpu::squared_error(&weighted, &executor.device().upload(&vec![1.0; values.len()]).unwrap(), &mut tape);
+        let weighted = TestDevice::product(output, &weights, &mut tape).unwrap();
+        let square = TestDevice::squared_error(
+            &weighted,
+            &executor.device().upload(&vec![1.0; values.len()]).unwrap(),
+            &mut tape,
+        );
         terms.push((1.0 / (number + 1) as f32, square.unwrap()));
     }
     let gradients = backward(executor.device().weighted_sum(&terms, tape).unwrap()).unwrap();
-    let gradient = |parameter: &Parameter<Cpu>| (parameter.name.clone(), Cpu::gradient(&gradients, &parameter.tensor));
-    let of_batch = |(layer, s): &(usize, crate::tensor::ops::batch_norm::BatchStatistics<Cpu>)| {
-        (*layer, [&s.mean, &s.variance].into_iter().flat_map(Cpu::download).collect())
+    let gradient = |parameter: &Parameter<TestDevice>| {
+        (parameter.name.clone(), TestDevice::gradient(&gradients, &parameter.tensor))
+    };
+    let of_batch = |(layer, s): &(usize, crate::tensor::ops::batch_norm::BatchStatistics<TestDevice>)| {
+        (*layer, [&s.mean, &s.variance].into_iter().flat_map(TestDevice::download).collect())
     };
     Results {
-        values: outputs.iter().map(|output| Cpu::download(output)).collect(),
+        values: outputs.iter().map(|output| TestDevice::download(output)).collect(),
         gradients: executor.trainable().map(gradient).collect(),
         statistics: forward.statistics.iter().map(of_batch).collect(),
     }
@@ -74,8 +80,8 @@ fn distance(a: &[f32], b: &[f32]) -> f64 {
 fn compare(what: &str, graph: Graph) {
     let model = unsettled(graph);
     let pixels = normal("pixels", BATCH * model.graph.input.iter().product::<usize>());
-    let pixels = Cpu::default().upload(&pixels).unwrap();
-    let executor = Executor::new(&model, &Cpu::default()).unwrap();
+    let pixels = test_device().upload(&pixels).unwrap();
+    let executor = Executor::new(&model, &test_device()).unwrap();
     let count = model.graph.layers.len();
     // Nothing, and layers that are else computed together with others.
     for keep in [vec![], vec![count / 2, count / 3], vec![count - 2, 1, 0]] {
@@ -103,10 +109,10 @@ fn compare(what: &str, graph: Graph) {
             executor.forward_by_operations(pixels.clone(), BATCH, Mode::Evaluate, &keep, &mut NoneTape),
         ]
         .map(Result::unwrap);
-        let all = |forward: &Forward<Cpu>| {
+        let all = |forward: &Forward<TestDevice>| {
             std::iter::once(&forward.logits)
                 .chain(forward.kept.iter().map(|(_, v)| v))
-                .map(Cpu::download)
+                .map(TestDevice::download)
                 .collect::<Vec<_>>()
         };
         for (ours, reference) in all(&ours).iter().zip(&all(&reference)) {
@@ -166,7 +172,7 @@ fn oddities() -> Graph {
 #[test]
 fn odd_windows_are_what_their_operations_are() {
     compare("oddities", oddities());
-    let pixels = Cpu::default().upload(&normal("image", 5 * 5 * 6 * 4)).unwrap();
+    let pixels = test_device().upload(&normal("image", 5 * 5 * 6 * 4)).unwrap();
     check_gradients("oddities", &unsettled(oddities()), &pixels, Mode::Train(None));
 }
 
@@ -176,9 +182,9 @@ fn the_engine_gives_the_same_bits_with_any_number_of_threads_and_again() {
         let built: Architecture = serde_json::from_str(architecture).unwrap();
         let model = unsettled(built.build([size, size, 3], 5).unwrap());
         let pixels = normal("pixels", BATCH * size * size * 3);
-        let executor = Executor::new(&model, &Cpu::default()).unwrap();
+        let executor = Executor::new(&model, &test_device()).unwrap();
         let run = || {
-            let results = train(&executor, &Cpu::default().upload(&pixels).unwrap(), &[3], false);
+            let results = train(&executor, &test_device().upload(&pixels).unwrap(), &[3], false);
             let gradients = results.gradients.iter().map(|(_, values)| values);
             results.values.iter().chain(gradients).map(|values| bits(values)).collect::<Vec<_>>()
         };

@@ -1,6 +1,7 @@
 //! A small graph with every operation that LeNet and ResNet lack.
 
 use super::*;
+use crate::tensor::check::{TestDevice, test_device};
 
 fn convolution(name: &str, input: &str, channels: [usize; 2], groups: usize, dilation: usize, kernel: usize) -> String {
     let [from, to] = channels;
@@ -66,8 +67,8 @@ fn everything() -> Graph {
     ])
 }
 
-fn image(batch: usize) -> Flat<Cpu> {
-    Cpu::default().upload(&normal("image", batch * 5 * 6 * 4)).unwrap()
+fn image(batch: usize) -> Flat<TestDevice> {
+    test_device().upload(&normal("image", batch * 5 * 6 * 4)).unwrap()
 }
 
 const DRAWS: Draws<'_> = Draws { seed: 7, epoch: 2, samples: &[4, 8, 15, 16, 23] };
@@ -82,13 +83,16 @@ fn gradients_are_right_in_training_with_and_without_draws_and_frozen() {
 #[test]
 fn logits_and_gradients_are_the_same_bits_with_any_number_of_threads() {
     let run = |mode: Mode<'_>| {
-        let executor = Executor::new(&unsettled(everything()), &Cpu::default()).unwrap();
+        let executor = Executor::new(&unsettled(everything()), &test_device()).unwrap();
         let mut tape = tape(executor.device(), executor.alloc_gradients().unwrap()).unwrap();
         let logits = executor.forward(image(5), 5, mode, &[], &mut tape).unwrap().logits;
-        let loss = Cpu::cross_entropy(&logits, &[0, 1, 2, 0, 1], 0.1, &mut tape).unwrap();
+        let loss = TestDevice::cross_entropy(&logits, &[0, 1, 2, 0, 1], 0.1, &mut tape).unwrap();
         let gradients = backward(executor.device().weighted_sum(&[(1.0, loss)], tape).unwrap()).unwrap();
-        let of_parameters = executor.trainable().map(|parameter| Cpu::gradient(&gradients, &parameter.tensor));
-        std::iter::once(Cpu::download(&logits)).chain(of_parameters).map(|values| bits(&values)).collect::<Vec<_>>()
+        let of_parameters = executor.trainable().map(|parameter| TestDevice::gradient(&gradients, &parameter.tensor));
+        std::iter::once(TestDevice::download(&logits))
+            .chain(of_parameters)
+            .map(|values| bits(&values))
+            .collect::<Vec<_>>()
     };
     for mode in [Mode::Train(Some(DRAWS)), Mode::Evaluate] {
         let expected = with_threads(1, || run(mode));
@@ -101,13 +105,13 @@ fn logits_and_gradients_are_the_same_bits_with_any_number_of_threads() {
 
 #[test]
 fn evaluation_is_the_same_with_and_without_a_tape_and_draws_nothing() {
-    let executor = Executor::new(&unsettled(everything()), &Cpu::default()).unwrap();
+    let executor = Executor::new(&unsettled(everything()), &test_device()).unwrap();
     let taped = executor.forward(image(5), 5, Mode::Evaluate, &[], &mut TestTape::default()).unwrap();
     let untaped = executor.forward(image(5), 5, Mode::Evaluate, &[], &mut NoneTape).unwrap();
-    assert_eq!(bits(&Cpu::download(&taped.logits)), bits(&Cpu::download(&untaped.logits)));
+    assert_eq!(bits(&TestDevice::download(&taped.logits)), bits(&TestDevice::download(&untaped.logits)));
     assert!(taped.statistics.is_empty());
     let [drawn, quiet] = [Some(DRAWS), None].map(|draws| {
-        Cpu::download(&executor.forward(image(5), 5, Mode::Train(draws), &[], &mut NoneTape).unwrap().logits)
+        TestDevice::download(&executor.forward(image(5), 5, Mode::Train(draws), &[], &mut NoneTape).unwrap().logits)
     });
     assert_ne!(drawn, quiet);
 }
@@ -119,17 +123,18 @@ fn a_normalization_behind_a_depthwise_convolution_is_right_in_all_uses() {
         normalization("bn", 4, "depthwise"),
         simple("mean", r#""global-average-pool""#, r#"["bn"]"#),
     ]);
-    let mut executor = Executor::new(&unsettled(graph), &Cpu::default()).unwrap();
+    let mut executor = Executor::new(&unsettled(graph), &test_device()).unwrap();
     let forward = executor.forward(image(40), 40, Mode::Train(None), &[0], &mut NoneTape).unwrap();
     // Normalized over the batch, the mean of a channel is the bias.
-    let (logits, bias) = (Cpu::download(&forward.logits), Cpu::download(&executor.parameters()[3].tensor));
+    let (logits, bias) =
+        (TestDevice::download(&forward.logits), TestDevice::download(&executor.parameters()[3].tensor));
     for (channel, bias) in bias.iter().enumerate() {
         let mean = logits.iter().skip(channel).step_by(4).sum::<f32>() / 40.0;
         assert!((mean - bias).abs() < 1e-4, "channel {channel}: {mean} against {bias}");
     }
     // The statistics are those of the convolution's output.
-    let output = Cpu::download(&forward.kept[0].1);
-    for (channel, mean) in Cpu::download(&forward.statistics[0].1.mean).iter().enumerate() {
+    let output = TestDevice::download(&forward.kept[0].1);
+    for (channel, mean) in TestDevice::download(&forward.statistics[0].1.mean).iter().enumerate() {
         let expected = output.iter().skip(channel).step_by(4).sum::<f32>() / (output.len() / 4) as f32;
         assert!((mean - expected).abs() < 1e-5);
     }
@@ -137,7 +142,7 @@ fn a_normalization_behind_a_depthwise_convolution_is_right_in_all_uses() {
         executor.update_statistics(&forward).unwrap();
     }
     let evaluated = executor.forward(image(40), 40, Mode::Evaluate, &[], &mut NoneTape).unwrap();
-    assert_close(&Cpu::download(&evaluated.logits), &logits, 1e-2);
+    assert_close(&TestDevice::download(&evaluated.logits), &logits, 1e-2);
     for mode in [Mode::Train(None), Mode::Evaluate] {
         check_gradients("depthwise and normalization", &executor.download(), &image(5), mode);
     }

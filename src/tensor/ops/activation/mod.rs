@@ -13,8 +13,6 @@
 //! - `cpu`: the loops; `sigmoid`: σ
 
 pub(crate) mod cpu;
-#[cfg(feature = "cuda")]
-pub(crate) mod cuda;
 mod sigmoid;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,5 @@
 //! reads images smaller than those it was made for.
 
 pub(crate) mod cpu;
-#[cfg(feature = "cuda")]
-pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,5 @@
 //! `da = db = dy` (where `a + b > 0`, for the second). `a` and `b` may be the same tensor; its gradient is then `2 dy`.
 
 pub(crate) mod cpu;
-#[cfg(feature = "cuda")]
-pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;

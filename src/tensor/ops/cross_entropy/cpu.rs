@@ -1,6 +1,7 @@
 //! Cross entropy on the processor.
 
-use crate::error::{Error, Kind, Result};
+use super::check_targets;
+use crate::error::Result;
 use crate::tensor::backend::length;
 use crate::tensor::recording::{expect_length, record, tensor, values};
 use crate::tensor::{Cpu, Flat, Tape};
@@ -14,16 +15,7 @@ pub(crate) fn cross_entropy<T: Tape<f32, Cpu>>(
 ) -> Result<Flat<Cpu>> {
     let (batch, classes) = (labels.len(), length(logits) / labels.len().max(1));
     expect_length("the logits", logits, &[batch, classes])?;
-    if let Some((second, shares)) = mixed
-        && (second.len() != batch || shares.len() != batch)
-    {
-        let message = format!("{} labels and {} shares for {batch} images", second.len(), shares.len());
-        return Err(Error::new(Kind::Internal, message));
-    }
-    let second = mixed.map_or(&[][..], |(second, _)| second);
-    if let Some(label) = labels.iter().chain(second).find(|label| **label as usize >= classes) {
-        return Err(Error::new(Kind::Input, format!("label {label} in a data set for a network of {classes} classes")));
-    }
+    check_targets(labels, mixed, classes)?;
     let smoothing = f64::from(smoothing);
     let mut gradient = Vec::with_capacity(batch * classes);
     let mut loss = 0.0;

@@ -3,6 +3,7 @@
 use super::Decoupled;
 use crate::error::{Error, Kind, Result};
 use crate::tensor::backend::length;
+use crate::tensor::ops::cross_entropy::check_labels;
 use crate::tensor::ops::cross_entropy::cpu::log_softmax;
 use crate::tensor::recording::{expect_length, loss, values};
 use crate::tensor::{Cpu, Flat, Tape};
@@ -20,9 +21,7 @@ pub(crate) fn decoupled<T: Tape<f32, Cpu>>(
     if classes < 2 {
         return Err(Error::new(Kind::Input, "decoupled distillation needs two classes or more"));
     }
-    if let Some(label) = labels.iter().find(|label| **label as usize >= classes) {
-        return Err(Error::new(Kind::Input, format!("label {label} in a data set for a network of {classes} classes")));
-    }
+    check_labels(labels, classes)?;
     let Decoupled { temperature, alpha, beta } = *settings;
     let mut gradient = Vec::with_capacity(batch * classes);
     let mut sum = 0.0;

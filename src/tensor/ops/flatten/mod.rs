@@ -4,7 +4,5 @@
 //! of a linear layer that follows mean the same in both.
 
 pub(crate) mod cpu;
-#[cfg(feature = "cuda")]
-pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,5 @@
 //! With P = 1 both may be the same tensor.
 
 pub(crate) mod cpu;
-#[cfg(feature = "cuda")]
-pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,5 @@
 //! ```
 
 pub(crate) mod cpu;
-#[cfg(feature = "cuda")]
-pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;

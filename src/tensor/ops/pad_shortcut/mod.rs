@@ -4,7 +4,5 @@
 //! as many before the input's channels as asked, (O − I) / 2 in the paper, the rest behind.
 
 pub(crate) mod cpu;
-#[cfg(feature = "cuda")]
-pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,5 @@
 //! - Global average pooling: the mean over all positions, (batch, positions, channels) to (batch, channels).
 
 pub(crate) mod cpu;
-#[cfg(feature = "cuda")]
-pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;

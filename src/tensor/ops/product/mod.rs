@@ -3,7 +3,5 @@
 //! `da = b dy` and `db = a dy`. `a` and `b` may be the same tensor; its gradient is then `2 a dy`.
 
 pub(crate) mod cpu;
-#[cfg(feature = "cuda")]
-pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::RelationWeights;
 use crate::error::Result;
 use crate::tensor::backend::length;
-use crate::tensor::ops::gram::{gradient, gram};
+use crate::tensor::ops::gram::cpu::{gradient, gram};
 use crate::tensor::recording::{expect_length, loss, values};
 use crate::tensor::{Cpu, Flat, Tape};
 

@@ -3,8 +3,6 @@
 //! A NaN goes through, so that a network that has diverged is seen to.
 
 pub(crate) mod cpu;
-#[cfg(feature = "cuda")]
-pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;
 

@@ -4,7 +4,5 @@
 //! image: a factor is 0 with probability p and 1 / (1 − p) otherwise. The factors get no gradient.
 
 pub(crate) mod cpu;
-#[cfg(feature = "cuda")]
-pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;

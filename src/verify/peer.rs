@@ -1,13 +1,13 @@
-//! What is asked of each side, and what it answers: a line of JSON each way, the same for PyTorch (`peer.py`) and for
-//! pleach (`steps.rs`). Each side is a process of its own, so that its memory is its own.
+//! PyTorch at the same work: what each side is asked, and what it answers. It is a line of JSON each way, for PyTorch
+//! (`peer.py`) and for pleach (`benches/peer`) the same. Each side is a process of its own, so that its memory is its own.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
-/// The argument with which this program measures pleach, instead of asking others.
-pub const SERVE: &str = "--serve";
+/// PyTorch's side, for `python -c`.
+pub const PROGRAM: &str = include_str!("peer.py");
 
 /// Work to be done again and again for some time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,8 +16,11 @@ pub struct Request {
     pub network: String,
     /// PyTorch's layout of values, or `compiled`; pleach has one.
     pub variant: String,
+    /// What it runs on: `cpu` or `cuda`, and with `cuda` how exact products are, `cuda-tf32`.
+    pub device: String,
     /// What is done.
     pub mode: Mode,
+    /// Threads on the processor.
     pub threads: usize,
     /// Images in a batch.
     pub batch: usize,
@@ -36,6 +39,7 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// The word for it.
     pub fn name(self) -> &'static str {
         match self {
             Mode::Training => "training",
@@ -47,6 +51,7 @@ impl Mode {
 /// How the work went.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Measured {
+    /// Over all the seconds.
     pub images_per_second: f64,
     /// Of the network, running statistics left out.
     pub parameters: u64,
@@ -66,6 +71,7 @@ enum Answer {
 }
 
 /// A process that answers requests; it ends with this value.
+#[derive(Debug)]
 pub struct Side {
     child: Child,
     requests: Option<ChildStdin>,
@@ -73,7 +79,10 @@ pub struct Side {
 }
 
 impl Side {
-    /// Starts `command`. Fails with a text for the user if it cannot be started.
+    /// Starts `command`.
+    ///
+    /// # Errors
+    /// A text for the user, if it cannot be started.
     pub fn start(command: &mut Command) -> Result<Self, String> {
         let started = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut child =
@@ -83,7 +92,10 @@ impl Side {
         Ok(Self { child, requests, answers })
     }
 
-    /// Fails with what the side says is wrong, or if it is gone.
+    /// One request and its answer.
+    ///
+    /// # Errors
+    /// What the side says is wrong, or that it is gone.
     pub fn ask(&mut self, request: &Request) -> Result<Measured, String> {
         let mut line = serde_json::to_string(request).expect("plain data");
         line.push('\n');

@@ -1,9 +1,10 @@
 """PyTorch's side of the peer benchmark: the same networks, one training step or one batch of inference after another.
 
-`setup.sh` beside this file makes the Python that runs it; `cargo bench --bench peer` starts it. A line of JSON on
-standard input is a request,
+`cargo bench --bench peer` and `pleach devices --check` start it; `benches/peer/setup.sh` makes a Python that can run it. A
+line of JSON on standard input is a request,
 
-    {"network": "ResNet-20", "variant": "channels-last", "mode": "training", "threads": 1, "batch": 128, "seconds": 3.0}
+    {"network": "ResNet-20", "variant": "channels-last", "device": "cpu", "mode": "training", "threads": 1, "batch": 128,
+     "seconds": 3.0}
 
 and a line of JSON on standard output answers it: images a second over at least `seconds`, after a step that is not
 counted; the parameters and multiplications of the network, by which the other side knows that it has the same one; the
@@ -19,8 +20,6 @@ import json
 import os
 import sys
 import time
-
-os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 import torch
 import torch.nn.functional as F
@@ -167,12 +166,17 @@ def multiplications(network, images):
 class Work:
     """A network in one variant, and what is done with it again and again."""
 
-    def __init__(self, name, variant, mode, batch):
+    def __init__(self, name, variant, device, mode, batch):
         torch.manual_seed(0)
+        self.device, tf32 = torch.device(device.removesuffix("-tf32")), device.endswith("-tf32")
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
+        # The fastest algorithm for these sizes, as a user who cares for speed has it.
+        torch.backends.cudnn.benchmark = True
         network = NETWORKS[name]()
         self.images, self.labels = torch.randn(batch, 3, SIZE, SIZE), torch.arange(batch) % CLASSES
         self.parameters = sum(parameter.numel() for parameter in network.parameters())
         self.multiplications = multiplications(network, self.images)
+        network, self.images, self.labels = (thing.to(self.device) for thing in (network, self.images, self.labels))
         if variant != "nchw":
             network = network.to(memory_format=torch.channels_last)
             self.images = self.images.to(memory_format=torch.channels_last)
@@ -182,18 +186,21 @@ class Work:
         self.optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, fused=True)
         self.network = torch.compile(network) if variant == "compiled" else network
         self.step = self.train if training else self.infer
-        self.warm = False
+        self.warm, self.steps = False, 0
 
     def train(self):
         self.optimizer.zero_grad(set_to_none=True)
         loss = F.cross_entropy(self.network(self.images), self.labels)
         loss.backward()
         self.optimizer.step()
-        loss.item()
+        # On a GPU the host may run ahead; pleach looks at losses every 16 steps.
+        self.steps += 1
+        if self.device.type == "cpu" or self.steps % 16 == 0:
+            loss.item()
 
     def infer(self):
         with torch.inference_mode():
-            self.network(self.images)
+            self.network(self.images).cpu()
 
     def measure(self, seconds):
         # Compilation, and what the allocator and oneDNN learn from the first steps.
@@ -204,6 +211,8 @@ class Work:
         while steps == 0 or time.perf_counter() - begun < seconds:
             self.step()
             steps += 1
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
         return steps * len(self.labels) / (time.perf_counter() - begun)
 
 
@@ -223,7 +232,7 @@ def main():
         request = json.loads(line)
         try:
             torch.set_num_threads(request["threads"])
-            key = tuple(request[name] for name in ("network", "variant", "mode", "batch"))
+            key = tuple(request[name] for name in ("network", "variant", "device", "mode", "batch"))
             if (key, request["threads"]) not in built:
                 built[key, request["threads"]] = Work(*key)
             work = built[key, request["threads"]]

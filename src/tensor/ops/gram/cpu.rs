@@ -1,4 +1,4 @@
-//! What losses on the relations between images are made of: the products of every two rows of a matrix.
+//! The products of every two rows, on the processor.
 
 use rayon::prelude::*;
 
@@ -6,7 +6,7 @@ use rayon::prelude::*;
 const LANES: usize = 8;
 
 /// `G_ij = x_i · x_j` of the rows of `x` (rows, anything), as (rows, rows); exactly symmetric.
-pub(super) fn gram(x: &[f32], rows: usize) -> Vec<f64> {
+pub(crate) fn gram(x: &[f32], rows: usize) -> Vec<f64> {
     let size = x.len() / rows.max(1);
     let row = |index: usize| &x[index * size..][..size];
     let mut gram = vec![0.0; rows * rows];
@@ -19,7 +19,7 @@ pub(super) fn gram(x: &[f32], rows: usize) -> Vec<f64> {
 }
 
 /// The gradient of `x` where `dgram` is that of its [`gram`]: `(dG + dGᵀ) x`.
-pub(super) fn gradient(x: &[f32], dgram: &[f64], rows: usize) -> Vec<f32> {
+pub(crate) fn gradient(x: &[f32], dgram: &[f64], rows: usize) -> Vec<f32> {
     let size = x.len() / rows.max(1);
     let mut gradient = vec![0.0; x.len()];
     gradient.par_chunks_mut(size.max(1)).enumerate().for_each(|(i, gradient)| {
