@@ -221,3 +221,54 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
         _ => "no message".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::stage::Parameters;
+    use crate::store::Options;
+    use crate::tensor::device::Gpu;
+
+    #[test]
+    fn a_second_result_is_told_and_takes_the_place_of_the_first_on_the_processor_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store"), &Options::default()).unwrap();
+        let (data, cancel) = (DataSets::default(), Cancel::default());
+        let shared = Shared { store: &store, data: &data, cancel: &cancel, run: "run", no_gpu: Some("it is too old") };
+        let gpu = Device::Cuda(Gpu { ordinal: 0, name: "Large".into() });
+        for (seed, device, stays) in [(0, Device::Cpu, "second"), (1, gpu, "first")] {
+            let parameters = Parameters::Import { network: None };
+            let description = Description { parameters, seed, data: None, import: None, inputs: BTreeMap::new() };
+            let fields = key::fields(&description);
+            let (name, label, key) = ("teacher".to_owned(), "pipeline/teacher".to_owned(), key::key(&fields));
+            let task = |refresh| Task {
+                stage: 0,
+                name: name.clone(),
+                label: label.clone(),
+                description: description.clone(),
+                fields: fields.clone(),
+                key,
+                refresh,
+                threads: 1,
+                device: device.clone(),
+            };
+            let (sender, inbox) = channel();
+            let commit = |task: Task, content: &str| {
+                let files = BTreeMap::from([("report".to_owned(), content.as_bytes().to_vec())]);
+                commit(&task, &shared, Outputs { files, ..Outputs::default() }, 0.0, &sender).unwrap()
+            };
+            let first = commit(task(false), "first");
+            assert_eq!(first.provenance["device"], device.to_string());
+            assert_eq!(first.provenance["no-gpu"], "it is too old");
+            assert!(inbox.try_recv().is_err(), "there is nothing to tell");
+            let record = commit(task(true), "second");
+            assert_eq!(store.get(&record.outputs["report"].digest).unwrap().unwrap(), stays.as_bytes(), "{device}");
+            assert_eq!(store.lookup(&key).unwrap().unwrap().outputs, record.outputs);
+            let Ok(Message::Event(Event::Warning { message })) = inbox.try_recv() else { panic!("nothing was told") };
+            let which = if stays == "first" { "which is kept" } else { "which it replaced" };
+            assert!(message.contains("differently") && message.ends_with(which), "{message}");
+        }
+    }
+}

@@ -130,15 +130,15 @@ fn compute<B: Backend>(description: &Description, context: &Context, device: &B)
         Err(failure) if is_full(&failure) => {}
         done => return done,
     }
-    device.try_empty_cache().map_err(B::error)?;
+    device.release()?;
     (context.progress)(Progress::Note("the device's memory was full; once more".to_owned()));
     attempt().map_err(|failure| {
         if !is_full(&failure) {
             return failure;
         }
         // What is free now, the stage did not have to share.
-        let emptied = device.try_empty_cache().map_err(B::error);
-        let room = device.memory().filter(|_| emptied.is_ok()).map_or(String::new(), |memory| format!("; {memory}"));
+        let released = device.release();
+        let room = device.memory().filter(|_| released.is_ok()).map_or(String::new(), |memory| format!("; {memory}"));
         let message = format!("there is not enough memory on {}, in two attempts{room}", context.device);
         let error = Error::new(Kind::DeviceMemory, message);
         Failure::Error(match description.parameters.training() {

@@ -1,7 +1,6 @@
 //! The one bound that all of pleach's numerical code is written against.
 
 use dfdx::prelude::{Backward, Device, HasShape, NoneTape, ReshapeTo, SplitTape, Trace};
-use dfdx::tensor::Cache;
 
 use super::engine::{Outcome, Program, Run};
 use super::geometry::{AdaptivePool, ChannelPadding, Convolution, Pool};
@@ -23,7 +22,7 @@ use crate::error::{Error, Result};
 ///
 /// Every operation fails with `Kind::DeviceMemory` when the device has no room, and with `Kind::Internal` when a tensor
 /// has not the length that its geometry says. The mathematics of each is told in its module under [`super::ops`].
-pub trait Backend: Device<f32> + Cache {
+pub trait Backend: Device<f32> {
     /// What the device is called in records and messages.
     const NAME: &'static str;
 
@@ -42,6 +41,9 @@ pub trait Backend: Device<f32> + Cache {
 
     /// How much memory it has; `None` if it does not say.
     fn memory(&self) -> Option<Memory>;
+
+    /// Gives back the memory that it keeps for tensors to come.
+    fn release(&self) -> Result<()>;
 
     /// A device's error in pleach's terms.
     fn error(error: Self::Err) -> Error;

@@ -1,5 +1,7 @@
 //! The processor as a [`Backend`]: every method calls the kernel of its operation.
 
+use dfdx::tensor::Cache;
+
 use super::engine::{self, Outcome, Program, Run};
 use super::geometry::{AdaptivePool, ChannelPadding, Convolution, Pool};
 use super::memory::{self, Memory};
@@ -35,6 +37,10 @@ impl Backend for Cpu {
 
     fn memory(&self) -> Option<Memory> {
         memory::of_machine()
+    }
+
+    fn release(&self) -> Result<()> {
+        self.try_empty_cache().map_err(Self::error)
     }
 
     fn error(error: Self::Err) -> Error {

@@ -69,7 +69,7 @@ fn a_full_device_is_tried_twice() {
         command.env("PLEACH_FAULT", fault);
         Running::start(command).wait()
     };
-    for at in [1, 40, 170] {
+    for at in [1, 20, 45] {
         let project = Project::new(SMALL);
         let ran = with_fault(&project, format!("fail:{at}:ENOMEM:allocate")).expect(0);
         assert!(ran.event("note")["message"].as_str().unwrap().contains("full; once more"), "{at}");

@@ -19,13 +19,15 @@ pub(crate) mod launch;
 pub(crate) mod recording;
 pub(crate) mod single;
 pub(crate) mod sums;
+#[cfg(all(test, feature = "emulated-cuda"))]
+mod tests;
 pub(crate) mod window;
 
 use std::cell::RefCell;
 
 use cudarc::driver::{DriverError, sys};
 pub use device::{Absent, found, memory, open};
-use dfdx::tensor::{Cuda, CudaError};
+use dfdx::tensor::{Cache, Cuda, CudaError};
 
 use super::engine::{self, After, Operation, Outcome, Program, Run};
 use super::geometry::{AdaptivePool, ChannelPadding, Convolution, Pool};
@@ -63,6 +65,10 @@ impl Backend for Cuda {
 
     fn memory(&self) -> Option<Memory> {
         memory().ok().map(|(free, all)| Memory { free, all })
+    }
+
+    fn release(&self) -> Result<()> {
+        self.try_empty_cache().map_err(error)
     }
 
     fn error(error: Self::Err) -> Error {
@@ -131,9 +137,13 @@ impl Backend for Cuda {
         batch: &BatchStatistics<Self>,
         momentum: f32,
     ) -> Result<()> {
+        let channels = length(running_mean);
+        for tensor in [&*running_variance, &batch.mean, &batch.variance] {
+            recording::expect_length("statistics of a normalization", tensor, &[channels])?;
+        }
         let [mean, variance] = [recording::pointer(&batch.mean)?, recording::pointer(&batch.variance)?];
         let running = [recording::pointer(running_mean)?, recording::pointer(running_variance)?];
-        batch_norm::cuda::update_statistics(running, [mean, variance], batch.count, length(running_mean), momentum)
+        batch_norm::cuda::update_statistics(running, [mean, variance], batch.count, channels, momentum)
     }
 
     fn batch_norm_frozen<T: Tape<f32, Self>>(
@@ -180,7 +190,7 @@ impl Backend for Cuda {
 
     fn concatenate<T: Tape<f32, Self>>(inputs: &[&Flat<Self>], channels: &[usize], tape: &mut T) -> Result<Flat<Self>> {
         let rows = inputs.first().map_or(0, |input| length(input) / channels.first().copied().unwrap_or(1).max(1));
-        if inputs.len() != channels.len() {
+        if inputs.is_empty() || inputs.len() != channels.len() {
             return Err(Error::new(Kind::Internal, "inputs to concatenate that do not say their channels"));
         }
         for (input, channels) in inputs.iter().zip(channels) {
@@ -422,7 +432,7 @@ impl Backend for Cuda {
 fn pooled(x: &Flat<Cuda>, geometry: &Pool) -> Result<usize> {
     let Pool { batch, input: [height, width], channels, window } = *geometry;
     recording::expect_length("a pooling's input", x, &[batch, height, width, channels])?;
-    let fits = (0..2).all(|axis| window.padding[axis] <= window.kernel[axis] / 2);
+    let fits = window.dilation == [1, 1] && (0..2).all(|axis| window.padding[axis] <= window.kernel[axis] / 2);
     let output = window.positions(geometry.input).filter(|_| fits);
     let [lines, positions] = output.ok_or_else(|| {
         Error::new(Kind::Internal, format!("a pooling's window does not fit its input: {geometry:?}"))

@@ -5,21 +5,40 @@
 #include "functions.h"
 #include "kernel.h"
 
+// A sum in single precision, moved to double precision every so many terms: nearly as exact, and as fast on GPUs that
+// have few units for double precision.
+struct Total {
+    double whole = 0.0;
+    float part = 0.0f;
+    int terms = 0;
+
+    __device__ void add(float value) {
+        part += value;
+        if (++terms == 32) {
+            whole += part;
+            part = 0.0f;
+            terms = 0;
+        }
+    }
+    __device__ double value() const { return whole + part; }
+};
+
 // parts (share, 2, channels): sums of x − pivot and of its square over a share's rows; the pivot of a channel is its first
 // value, so that large means cost no digits.
 KERNEL(norm_moments, const float* x, long rows, int channels, float* parts, long share_rows) {
-    __shared__ float sums[THREADS], squares[THREADS];
+    __shared__ double sums[THREADS], squares[THREADS];
     int lane = threadIdx.x % 32, run = threadIdx.x / 32, channel = blockIdx.y * 32 + lane;
     long begin = blockIdx.x * share_rows, end = min(begin + share_rows, rows);
-    float sum = 0.0f, square = 0.0f;
+    Total each, each_square;
     if (channel < channels) {
         float pivot = x[channel];
         for (long row = begin + run; row < end; row += THREADS / 32) {
             float value = x[row * channels + channel] - pivot;
-            sum += value;
-            square += value * value;
+            each.add(value);
+            each_square.add(value * value);
         }
     }
+    double sum = each.value(), square = each_square.value();
     sums[threadIdx.x] = sum;
     squares[threadIdx.x] = square;
     __syncthreads();
@@ -29,8 +48,8 @@ KERNEL(norm_moments, const float* x, long rows, int channels, float* parts, long
             square += squares[other * 32 + lane];
         }
         float* part = parts + (long)blockIdx.x * 2 * channels;
-        part[channel] = sum;
-        part[channels + channel] = square;
+        part[channel] = (float)sum;
+        part[channels + channel] = (float)square;
     }
 }
 
@@ -75,10 +94,10 @@ KERNEL(norm_apply, const float* x, const float* tables, const float* other, floa
 // g (x − mean) and of g.
 KERNEL(norm_gather, float* g, const float* x, const float* tables, const float* other, float* dother, int sum_other,
        long rows, int channels, int function, float* parts, long share_rows) {
-    __shared__ float products[THREADS], sums[THREADS];
+    __shared__ double products[THREADS], sums[THREADS];
     int lane = threadIdx.x % 32, run = threadIdx.x / 32, c = blockIdx.y * 32 + lane;
     long begin = blockIdx.x * share_rows, end = min(begin + share_rows, rows);
-    float product = 0.0f, sum = 0.0f;
+    Total each_product, each;
     if (c < channels) {
         float scale = tables[c], shift = tables[channels + c], mean = tables[2 * channels + c];
         for (long row = begin + run; row < end; row += THREADS / 32) {
@@ -91,10 +110,11 @@ KERNEL(norm_gather, float* g, const float* x, const float* tables, const float* 
                 g[i] = value;
             }
             if (dother) give(dother + i, value, sum_other);
-            product += value * (x[i] - mean);
-            sum += value;
+            each_product.add(value * (x[i] - mean));
+            each.add(value);
         }
     }
+    double product = each_product.value(), sum = each.value();
     products[threadIdx.x] = product;
     sums[threadIdx.x] = sum;
     __syncthreads();
@@ -104,8 +124,8 @@ KERNEL(norm_gather, float* g, const float* x, const float* tables, const float* 
             sum += sums[run * 32 + lane];
         }
         float* part = parts + (long)blockIdx.x * 2 * channels;
-        part[c] = product;
-        part[channels + c] = sum;
+        part[c] = (float)product;
+        part[channels + c] = (float)sum;
     }
 }
 

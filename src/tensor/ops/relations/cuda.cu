@@ -73,15 +73,20 @@ KERNEL(relations_gradient, const double* gram, const double* distances, const do
         double diagonal = 0.0;
         for (long j = threadIdx.x; j < n; j += blockDim.x) {
             long index = i * n + j;
-            double opposite = 0.0, square = 0.0, lengths, other_lengths, step;
+            double opposite = 0.0, square = 0.0, square_back = 0.0, lengths, other_lengths, step;
             for (long vertex = 0; vertex < n; vertex++) {
                 double cosine = own.cosine(vertex, i, j, &lengths);
                 huber(cosine - others.cosine(vertex, i, j, &other_lengths), &step);
                 if (lengths > 0.0) opposite += of_angle * step / lengths;
             }
-            if (distances[index] > 0.0) square = (slopes[index] + of_mean[0] / mean[0]) / (2.0 * distances[index]);
+            if (distances[index] > 0.0) {
+                // The gradient of a squared distance, by the angles at i and by those at j.
+                double of_each = of_mean[0] / mean[0];
+                square = (slopes[index] + of_each) / (2.0 * distances[index]);
+                square_back = (slopes[j * n + i] + of_each) / (2.0 * distances[index]);
+            }
             dgram[index] = opposite - 2.0 * products[index] - 2.0 * square;
-            diagonal += products[index] + 2.0 * square;
+            diagonal += products[index] + square + square_back;
         }
         diagonal = block_total(diagonal);
         // The thread that wrote the place.
