@@ -117,9 +117,7 @@ impl Entrant {
                 let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peer");
                 let python = std::env::var_os("PLEACH_PYTHON").unwrap_or_else(|| folder.join("venv/bin/python").into());
                 let mut command = Command::new(python);
-                command
-                    .arg(folder.join("../../src/verify/peer.py"))
-                    .env("OMP_NUM_THREADS", request.threads.to_string());
+                command.args(["-c", PROGRAM]).env("OMP_NUM_THREADS", request.threads.to_string());
                 command
             }
         };

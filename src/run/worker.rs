@@ -237,7 +237,7 @@ mod tests {
         let store = Store::open(&folder.path().join("store"), &Options::default()).unwrap();
         let (data, cancel) = (DataSets::default(), Cancel::default());
         let shared = Shared { store: &store, data: &data, cancel: &cancel, run: "run", no_gpu: Some("it is too old") };
-        let gpu = Device::Cuda(Gpu { ordinal: 0, name: "Large".into() });
+        let gpu = Device::Cuda(Gpu { ordinal: 0, name: "Large".into(), capability: (9, 0), memory: 80 << 30 });
         for (seed, device, stays) in [(0, Device::Cpu, "second"), (1, gpu, "first")] {
             let parameters = Parameters::Import { network: None };
             let description = Description { parameters, seed, data: None, import: None, inputs: BTreeMap::new() };

@@ -54,6 +54,10 @@ pub trait Backend: Device<f32> {
     fn download(tensor: &Flat<Self>) -> Vec<f32>;
     /// Overwrites a tensor's values in place; it stays the same tensor for tape, gradients and optimizer.
     fn overwrite(tensor: &mut Flat<Self>, values: &[f32]) -> Result<()>;
+    /// As [`overwrite`](Self::overwrite), while the device still works on what it was given before: it sees the old values
+    /// there, and the new ones in all that it is given from now on. Other handles of the same tensor may show either, so
+    /// nobody else is to have one.
+    fn stream_in(tensor: &mut Flat<Self>, values: &[f32]) -> Result<()>;
     /// `tensor *= factors`, value by value and in place; how a mask is laid over weights. A factor of 0 gives +0 whatever
     /// the value.
     fn multiply(tensor: &mut Flat<Self>, factors: &Flat<Self>) -> Result<()>;
@@ -318,7 +322,7 @@ pub fn tape<B: Backend>(device: &B, gradients: Gradients<f32, B>) -> Result<Owne
 /// A tensor of `values`, in the memory of `slot` if that has as many; what was in it before is overwritten.
 pub fn refill<B: Backend>(device: &B, slot: &mut Option<Flat<B>>, values: &[f32]) -> Result<Flat<B>> {
     match slot {
-        Some(tensor) if length(tensor) == values.len() => B::overwrite(tensor, values)?,
+        Some(tensor) if length(tensor) == values.len() => B::stream_in(tensor, values)?,
         _ => *slot = Some(device.upload(values)?),
     }
     Ok(slot.clone().expect("it was just filled"))

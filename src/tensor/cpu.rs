@@ -68,6 +68,10 @@ impl Backend for Cpu {
         Ok(())
     }
 
+    fn stream_in(tensor: &mut Flat<Self>, values: &[f32]) -> Result<()> {
+        Self::overwrite(tensor, values)
+    }
+
     fn multiply(tensor: &mut Flat<Self>, factors: &Flat<Self>) -> Result<()> {
         let mut values = recording::values(tensor);
         recording::expect_length("the factors", factors, &[values.len()])?;

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 pub const NOT_LOADED: i32 = 34;
 
 /// Where the driver is looked for.
+#[cfg_attr(feature = "emulated-cuda", allow(dead_code, reason = "the emulator takes its place"))]
 pub const LIBRARY: &str = "libcuda.so.1";
 
 extern "C" fn not_loaded() -> i32 {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use cudarc::driver::sys;
 
 use super::device::check;
+use super::staging::Staging;
 use crate::error::{Error, Kind, Result};
 
 /// All kernels, for every GPU that this build is for.
@@ -90,6 +91,7 @@ pub(crate) struct Context {
     functions: Mutex<HashMap<&'static str, usize>>,
     /// How many blocks it can run at once, at least.
     multiprocessors: u32,
+    staging: Mutex<Staging>,
     /// What launches are recorded on while a graph is captured; otherwise work is done on dfdx's stream.
     recorder: usize,
 }
@@ -144,6 +146,7 @@ impl Context {
             primary: primary as usize,
             module: module as usize,
             functions: Mutex::default(),
+            staging: Mutex::new(Staging::new()?),
             multiprocessors: multiprocessors.max(1) as u32,
             recorder: recorder as usize,
         })
@@ -198,10 +201,21 @@ pub(crate) fn copy(from: Pointer, to: Pointer, count: usize) -> Result<()> {
     check(unsafe { sys::cuMemcpyDtoDAsync_v2(to.0, from.0, 4 * count, stream) })
 }
 
-/// Copies values from the host; they are there when it returns.
-pub(crate) fn write<T: Argument>(to: Pointer, values: &[T]) -> Result<()> {
-    // SAFETY: the memory is at least as long, by the caller's word; arguments are plain numbers.
-    check(unsafe { sys::cuMemcpyHtoD_v2(to.0, values.as_ptr().cast(), size_of_val(values)) })
+/// Sends values from the host; neither it nor the GPU waits.
+pub(crate) fn send(values: &[f32], to: Pointer) -> Result<()> {
+    let (context, _) = current()?;
+    context.staging.lock().unwrap_or_else(PoisonError::into_inner).send(values, to)
+}
+
+/// Notes that the tensor at `pointer` may be overwritten as soon as what is queued by now is done.
+pub(crate) fn taken(pointer: Pointer) -> Result<()> {
+    let (context, _) = current()?;
+    context.staging.lock().unwrap_or_else(PoisonError::into_inner).taken(pointer)
+}
+
+/// Notes that somebody is to read the tensor at `pointer`.
+pub(super) fn read(pointer: Pointer) {
+    drop(with(|context| context.staging.lock().unwrap_or_else(PoisonError::into_inner).read(pointer)));
 }
 
 /// Memory of a GPU that is freed when it goes.

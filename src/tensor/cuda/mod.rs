@@ -6,6 +6,7 @@
 //! - [`device`]: which GPUs there are, and opening one
 //! - [`launch`]: launching kernels, memory, recorded work
 //! - [`recording`]: tensors and the tape
+//! - `staging`: from the host to the GPU without waiting
 //! - [`single`]: one operation of a network by itself
 //! - [`window`]: sizes of windows; `functions.h`: activation functions
 //! - [`sums`]: sums in double precision, for losses; `rows.h`, `products.h`: what their kernels share
@@ -18,6 +19,7 @@ mod driver;
 pub(crate) mod launch;
 pub(crate) mod recording;
 pub(crate) mod single;
+mod staging;
 pub(crate) mod sums;
 #[cfg(all(test, feature = "emulated-cuda"))]
 mod tests;
@@ -90,6 +92,11 @@ impl Backend for Cuda {
         recording::expect_length("the tensor to overwrite", tensor, &[values.len()])?;
         tensor.copy_from(values);
         Ok(())
+    }
+
+    fn stream_in(tensor: &mut Flat<Self>, values: &[f32]) -> Result<()> {
+        recording::expect_length("the tensor to overwrite", tensor, &[values.len()])?;
+        launch::send(values, recording::pointer_to_write(tensor)?)
     }
 
     fn multiply(tensor: &mut Flat<Self>, factors: &Flat<Self>) -> Result<()> {

@@ -15,10 +15,14 @@ use crate::tensor::{Flat, Gradients, Tape};
 ///
 /// dfdx keeps the address to itself, but shows it to whoever prints a tensor for debugging, right after the tensor's
 /// number. Printing stops there, so that it takes less than a microsecond. dfdx and cudarc are pinned to exact versions.
-pub(crate) fn pointer<S: Shape, T>(tensor: &Tensor<S, f32, Cuda, T>) -> Result<Pointer>
-where
-    T: std::fmt::Debug,
-{
+pub(crate) fn pointer<S: Shape>(tensor: &Tensor<S, f32, Cuda>) -> Result<Pointer> {
+    let pointer = pointer_to_write(tensor)?;
+    super::launch::read(pointer);
+    Ok(pointer)
+}
+
+/// As [`pointer`], for one who does not read what is there.
+pub(crate) fn pointer_to_write<S: Shape>(tensor: &Tensor<S, f32, Cuda>) -> Result<Pointer> {
     const BEFORE: &str = "cu_device_ptr: ";
     struct Search {
         seen: String,
@@ -112,11 +116,6 @@ pub(crate) fn record_all<T: Tape<f32, Cuda>>(
         }
         backward(output, &pointers).map_err(super::dfdx_error)
     });
-}
-
-/// The only number of a tensor of one, from the device.
-pub(crate) fn single(tensor: &Flat<Cuda>) -> f32 {
-    tensor.as_vec()[0]
 }
 
 /// The device of a tensor.

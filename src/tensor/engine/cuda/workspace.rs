@@ -11,7 +11,7 @@ use super::Plan;
 use super::layout::{Kernel, Layout, needs_gradient};
 use super::steps::{self, Values};
 use crate::error::{Error, Kind, Result};
-use crate::tensor::cuda::launch::{Graph, Memory, Pointer, copy, write};
+use crate::tensor::cuda::launch::{Graph, Memory, Pointer, copy, send, taken};
 use crate::tensor::cuda::recording::{pointer, zeros};
 use crate::tensor::engine::{Operation, Run, Value};
 use crate::tensor::ops::batch_norm::BatchStatistics;
@@ -108,7 +108,9 @@ impl Workspace {
         for parameter in run.parameters {
             room.parameters.push(pointer(parameter)?);
         }
-        copy(pointer(run.pixels)?, room.value(0), room.length(0))?;
+        let pixels = pointer(run.pixels)?;
+        copy(pixels, room.value(0), room.length(0))?;
+        taken(pixels)?;
         let scaled: Vec<bool> =
             (0..room.scaled.len()).map(|step| run.factors.iter().any(|(scaled, _)| *scaled == step)).collect();
         if room.scaled != scaled {
@@ -126,7 +128,7 @@ impl Workspace {
                     format!("{} factors where {length} were expected", factors.len()),
                 ));
             }
-            write(room.own(*step), factors)?;
+            send(factors, room.own(*step))?;
         }
         let room = &self.room;
         self.forward.run(room.parameters.clone(), |_| room.forward())?;
