@@ -191,6 +191,7 @@ prune = { every = 2, method = { kind = "weights", sparsity = 0.5, scope = "lamp"
 
 [stages.student]
 kind = "distill"
+precision = "bf16"
 data = "photos"
 teacher = "teacher"
 network = { arch = "mlp", hidden = [32, 16] }
@@ -226,6 +227,7 @@ prune = { method = { kind = "rigl", sparsity = 0.5, scope = "erk", every-steps =
 
 [stages.tuned]
 kind = "fine-tune"
+precision = "f32"
 data = "photos"
 from = "quiet"
 epochs = 3
