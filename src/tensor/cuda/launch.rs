@@ -87,6 +87,8 @@ pub(crate) fn blocks(count: usize) -> u32 {
 #[derive(Debug)]
 pub(crate) struct Context {
     primary: usize,
+    /// From which dfdx's tensors are allocated; 0 if the GPU has none.
+    pool: usize,
     module: usize,
     functions: Mutex<HashMap<&'static str, usize>>,
     /// How many blocks it can run at once, at least.
@@ -139,11 +141,14 @@ impl Context {
             check(sys::cuDeviceGetAttribute(&mut multiprocessors, attribute, device))?;
             if sys::cuDeviceGetDefaultMemPool(&mut pool, device) == sys::cudaError_enum::CUDA_SUCCESS {
                 check(sys::cuMemPoolSetAttribute(pool, threshold, std::ptr::from_mut(&mut all).cast()))?;
+            } else {
+                pool = std::ptr::null_mut();
             }
             check(sys::cuStreamCreate(&mut recorder, sys::CUstream_flags::CU_STREAM_NON_BLOCKING as u32))?;
         }
         Ok(Self {
             primary: primary as usize,
+            pool: pool as usize,
             module: module as usize,
             functions: Mutex::default(),
             staging: Mutex::new(Staging::new()?),
@@ -215,7 +220,21 @@ pub(crate) fn taken(pointer: Pointer) -> Result<()> {
 
 /// Notes that somebody is to read the tensor at `pointer`.
 pub(super) fn read(pointer: Pointer) {
-    drop(with(|context| context.staging.lock().unwrap_or_else(PoisonError::into_inner).read(pointer)));
+    // Without a GPU there is no tensor of one.
+    with(|context| context.staging.lock().unwrap_or_else(PoisonError::into_inner).read(pointer)).unwrap_or_default();
+}
+
+/// Gives memory that tensors have given back to the driver.
+pub(super) fn trim() -> Result<()> {
+    let (context, stream) = current()?;
+    if context.pool == 0 {
+        return Ok(());
+    }
+    // SAFETY: the pool is the device's own. What is still in use stays.
+    unsafe {
+        check(sys::cuStreamSynchronize(stream))?;
+        check(sys::cuMemPoolTrimTo(context.pool as sys::CUmemoryPool, 0))
+    }
 }
 
 /// Memory of a GPU that is freed when it goes.

@@ -70,7 +70,8 @@ impl Backend for Cuda {
     }
 
     fn release(&self) -> Result<()> {
-        self.try_empty_cache().map_err(error)
+        self.try_empty_cache().map_err(error)?;
+        launch::trim()
     }
 
     fn error(error: Self::Err) -> Error {

@@ -66,8 +66,8 @@ impl Kernel {
     /// None if the window does not fit the input. Depthwise convolutions are always computed in `f32`.
     pub(crate) fn new(geometry: &Convolution, precision: Precision) -> Option<Self> {
         let fits = geometry.groups > 0
-            && geometry.in_channels % geometry.groups == 0
-            && geometry.out_channels % geometry.groups == 0;
+            && geometry.in_channels.is_multiple_of(geometry.groups)
+            && geometry.out_channels.is_multiple_of(geometry.groups);
         let output = geometry.window.positions(geometry.input)?;
         fits.then_some(Self { geometry: *geometry, output, precision })
     }
