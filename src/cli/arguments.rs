@@ -336,7 +336,7 @@ fn share(text: &str) -> Result<f64, String> {
 /// `pleach devices`.
 #[derive(Debug, Args)]
 pub struct Devices {
-    /// Hold the device against the processor: every operation with its gradients, two training steps of a network of every
+    /// Hold the device against the processor: every operation with its gradients, a training step of a network of every
     /// family, and whether the same work gives the same bits twice
     #[arg(long)]
     pub check: bool,

@@ -74,7 +74,7 @@ fn check<B: Backend>(device: &B, precisions: &[Precision]) -> Result<(), Failure
     tell("operation, with gradients", &all);
     for precision in precisions {
         let families = verify::families(device, *precision)?;
-        tell(&format!("two training steps, {}", verify::word(*precision)), &families);
+        tell(&format!("a training step, {}", verify::word(*precision)), &families);
         all.extend(families);
     }
     let failed = all.iter().filter(|one| !one.passes()).count();
@@ -101,6 +101,12 @@ fn tell(what: &str, all: &[Compared]) {
 
 /// Images a second of the networks that are measured, in training and in inference.
 fn speed<B: Backend>(device: &B, arguments: &arguments::Devices) -> Result<(), Failure> {
+    let known = |asked: &&String| networks::NETWORKS.iter().any(|(name, _)| asked.eq_ignore_ascii_case(name));
+    if let Some(unknown) = arguments.network.iter().find(|asked| !known(asked)) {
+        let all: Vec<&str> = networks::NETWORKS.iter().map(|(name, _)| *name).collect();
+        let error = Error::new(Kind::Usage, format!("no network `{unknown}` is measured"));
+        return Err(error.hint(format!("there are {}", all.join(", "))).into());
+    }
     let precisions = precisions(arguments);
     // PyTorch's layouts of values, with products as exact as f32 and rounded to TF32.
     let gpu = if B::NAME == "cpu" { "cpu" } else { "cuda" };

@@ -91,3 +91,49 @@ fn a_full_device_is_tried_twice() {
         );
     }
 }
+
+#[test]
+fn devices_are_listed_checked_and_measured() {
+    let project = Project::new(SMALL);
+    let listed = project.succeed(&["devices"]).stdout;
+    assert!(listed.starts_with("cpu ") && listed.contains("\ncuda"), "{listed}");
+    let checked = project.succeed(&["devices", "--check", "--device", "cpu"]).stdout;
+    assert!(checked.contains("comparisons with the processor passed") && !checked.contains("FAILED"), "{checked}");
+    let measured = project.succeed(&[
+        "devices",
+        "--speed",
+        "--device=cpu",
+        "--network=resnet-20",
+        "--batch=2",
+        "--seconds=0.1",
+        "--python=no-such-python",
+    ]);
+    for part in ["ResNet-20, training", "ResNet-20, inference", "PyTorch is not beside it: no-such-python"] {
+        assert!(measured.stdout.contains(part), "{part}: {}", measured.stdout);
+    }
+    assert!(!measured.stdout.contains("VGG"), "{}", measured.stdout);
+    let unknown = project.pleach(&["devices", "--speed", "--device=cpu", "--network=resnet-21"]).expect(2);
+    assert!(unknown.stderr.contains("no network `resnet-21` is measured"), "{}", unknown.stderr);
+}
+
+/// With the CUDA kernels computed by the processor: the whole way of a run, on a GPU that is none.
+#[cfg(feature = "emulated-cuda")]
+#[test]
+fn a_pipeline_runs_on_a_gpu() {
+    let project = Project::new(SMALL);
+    project.run(&["--device", "cuda"]).expect(0);
+    for record in project.records() {
+        assert_eq!(record.provenance["device"], "cuda: emulated", "{}", record.label);
+    }
+    let again = Project::new(SMALL);
+    again.run(&["--device", "cuda:0", "--jobs", "2"]).expect(0);
+    assert_eq!(again.results(), project.results(), "the same bits");
+    let on_processor = project.run(&["--device", "cpu"]).expect(0);
+    assert!(on_processor.stages("stage-finished").is_empty(), "keys do not know the device");
+    let full = Project::new(SMALL);
+    let mut command = full.command(&["run", "pleach.toml", "--json", "--device", "cuda"]);
+    command.env("PLEACH_EMULATED_MEMORY", "100000");
+    let ran = crate::support::Running::start(command).wait().expect(22);
+    let message = ran.event("stage-failed")["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("not enough memory on cuda: emulated, in two attempts"), "{message}");
+}

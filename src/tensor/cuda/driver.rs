@@ -81,10 +81,10 @@ functions! {
 /// Binds the driver's functions, once in a process.
 ///
 /// # Errors
-/// Why the library could not be opened, in the system's words.
+/// That the library could not be opened.
 pub fn load(library: &Path) -> Result<(), String> {
     static LOADED: OnceLock<Result<(), String>> = OnceLock::new();
-    LOADED.get_or_init(|| bind(library).map_err(|error| error.to_string())).clone()
+    LOADED.get_or_init(|| bind(library).map_err(|_| format!("{} cannot be opened", library.display()))).clone()
 }
 
 fn bind(library: &Path) -> Result<(), libloading::Error> {

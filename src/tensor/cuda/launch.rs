@@ -83,6 +83,16 @@ pub(crate) fn blocks(count: usize) -> u32 {
     (count.div_ceil(THREADS as usize)).clamp(1, most as usize) as u32
 }
 
+/// Fails unless the thread's GPU has matrix units that round factors to TF32 and BF16, as all have since Ampere.
+pub(crate) fn expect_matrix_units() -> Result<()> {
+    let (context, _) = current()?;
+    if context.generation >= 8 {
+        return Ok(());
+    }
+    let message = "this GPU computes products in `f32` only: `tf32` and `bf16` need compute capability 8.0";
+    Err(Error::new(Kind::Stage, message).hint("leave `precision` out, or use another GPU"))
+}
+
 /// A GPU with the kernels on it.
 #[derive(Debug)]
 pub(crate) struct Context {
@@ -93,6 +103,8 @@ pub(crate) struct Context {
     functions: Mutex<HashMap<&'static str, usize>>,
     /// How many blocks it can run at once, at least.
     multiprocessors: u32,
+    /// The first number of its compute capability.
+    generation: i32,
     staging: Mutex<Staging>,
     /// What launches are recorded on while a graph is captured; otherwise work is done on dfdx's stream.
     recorder: usize,
@@ -127,8 +139,9 @@ impl Context {
         let (mut device, mut primary, mut module, mut multiprocessors) =
             (0, std::ptr::null_mut(), std::ptr::null_mut(), 0);
         let mut pool = std::ptr::null_mut();
-        let mut recorder = std::ptr::null_mut();
+        let (mut recorder, mut generation) = (std::ptr::null_mut(), 0);
         let attribute = sys::CUdevice_attribute_enum::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT;
+        let major = sys::CUdevice_attribute_enum::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR;
         let threshold = sys::CUmemPool_attribute_enum::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
         // Memory that tensors give back stays with the process, to be used again.
         let mut all = u64::MAX;
@@ -139,6 +152,7 @@ impl Context {
             check(sys::cuCtxSetCurrent(primary))?;
             check(sys::cuModuleLoadData(&mut module, IMAGE.as_ptr().cast()))?;
             check(sys::cuDeviceGetAttribute(&mut multiprocessors, attribute, device))?;
+            check(sys::cuDeviceGetAttribute(&mut generation, major, device))?;
             if sys::cuDeviceGetDefaultMemPool(&mut pool, device) == sys::cudaError_enum::CUDA_SUCCESS {
                 check(sys::cuMemPoolSetAttribute(pool, threshold, std::ptr::from_mut(&mut all).cast()))?;
             } else {
@@ -153,6 +167,7 @@ impl Context {
             functions: Mutex::default(),
             staging: Mutex::new(Staging::new()?),
             multiprocessors: multiprocessors.max(1) as u32,
+            generation,
             recorder: recorder as usize,
         })
     }

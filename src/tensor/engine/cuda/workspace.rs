@@ -11,7 +11,7 @@ use super::Plan;
 use super::layout::{Kernel, Layout, needs_gradient};
 use super::steps::{self, Values};
 use crate::error::{Error, Kind, Result};
-use crate::tensor::cuda::launch::{Graph, Memory, Pointer, copy, send, taken};
+use crate::tensor::cuda::launch::{Graph, Memory, Pointer, copy, expect_matrix_units, send, taken};
 use crate::tensor::cuda::recording::{pointer, zeros};
 use crate::tensor::engine::{Operation, Run, Value};
 use crate::tensor::ops::batch_norm::BatchStatistics;
@@ -68,6 +68,9 @@ struct Room {
 impl Workspace {
     pub(super) fn new(plan: &Arc<Plan>, batch: usize, training: bool, device: &Cuda) -> Result<Self> {
         let program = &plan.program;
+        if !program.precision.is_f32() {
+            expect_matrix_units()?;
+        }
         let layout = Layout::new(program, &plan.kernels, batch, training)?;
         let memory = Memory::new(layout.total)?;
         let mut statistics = Vec::with_capacity(program.steps.len());

@@ -68,13 +68,13 @@ KERNEL(norm_statistics, const float* x, const float* parts, int shares, long row
     }
 }
 
-// tables (4, channels): scale, shift, mean, 1 / deviation, so that the normalization is scale x + shift.
+// tables (4, channels): scale, bias, mean, 1 / deviation, so that the normalization is scale (x − mean) + bias.
 KERNEL(norm_settle, const float* mean, const float* variance, const float* weight, const float* bias, float epsilon,
        int channels, float* tables) {
     for (long c = first_index(); c < channels; c += index_stride()) {
         float inverse = 1.0f / sqrtf(variance[c] + epsilon), scale = weight[c] * inverse;
         tables[c] = scale;
-        tables[channels + c] = bias[c] - mean[c] * scale;
+        tables[channels + c] = bias[c];
         tables[2 * channels + c] = mean[c];
         tables[3 * channels + c] = inverse;
     }
@@ -84,7 +84,7 @@ KERNEL(norm_apply, const float* x, const float* tables, const float* other, floa
        long count) {
     for (long i = first_index(); i < count; i += index_stride()) {
         int c = (int)(i % channels);
-        float value = x[i] * tables[c] + tables[channels + c];
+        float value = (x[i] - tables[2 * channels + c]) * tables[c] + tables[channels + c];
         if (other) value += other[i];
         y[i] = value_of(function, value);
     }
@@ -99,12 +99,12 @@ KERNEL(norm_gather, float* g, const float* x, const float* tables, const float* 
     long begin = blockIdx.x * share_rows, end = min(begin + share_rows, rows);
     Total each_product, each;
     if (c < channels) {
-        float scale = tables[c], shift = tables[channels + c], mean = tables[2 * channels + c];
+        float scale = tables[c], bias = tables[channels + c], mean = tables[2 * channels + c];
         for (long row = begin + run; row < end; row += THREADS / 32) {
             long i = row * channels + c;
             float value = g[i];
             if (function != NOTHING) {
-                float before = x[i] * scale + shift;
+                float before = (x[i] - mean) * scale + bias;
                 if (other) before += other[i];
                 value = weighed(function, value, before);
                 g[i] = value;

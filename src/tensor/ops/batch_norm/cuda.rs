@@ -18,7 +18,7 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    /// How many numbers its tables have: scale, shift, mean, inverse deviation, and on the way back slope and offset, each
+    /// How many numbers its tables have: scale, bias, mean, inverse deviation, and on the way back slope and offset, each
     /// one a channel.
     pub(crate) fn tables(&self) -> usize {
         6 * self.channels
@@ -60,7 +60,7 @@ impl Kernel {
         launch!("norm_settle", small, THREADS, mean, variance, weight, bias, self.epsilon, channels, tables)
     }
 
-    /// `y = function(scale x + shift + other)`.
+    /// `y = function(scale (x − mean) + bias + other)`.
     pub(crate) fn apply(&self, x: Pointer, rows: usize, tables: Pointer, other: Pointer, y: Pointer) -> Result<()> {
         let (count, channels, function) = (rows * self.channels, self.channels as i32, self.after.code());
         launch!("norm_apply", blocks(count), THREADS, x, tables, other, y, channels, function, count as i64)
