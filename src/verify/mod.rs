@@ -14,8 +14,8 @@ pub mod steps;
 mod tests;
 
 use crate::error::{Error, Kind, Result};
-use crate::network::Model;
 use crate::network::arch::Architecture;
+use crate::network::{Model, Role};
 use crate::tensor::engine::Precision;
 use crate::tensor::{Backend, Cpu};
 use steps::Work;
@@ -82,6 +82,10 @@ pub fn operations<B: Backend>(device: &B) -> Result<Vec<Compared>> {
         .collect())
 }
 
+/// Families that are so deep and narrow here that rounded factors decide about many kinks of ReLUs: their gradients can only
+/// be compared in `f32`.
+const DELICATE: [&str; 2] = ["ResNet, bottlenecks", "MobileNetV2"];
+
 /// Compares a training step of a network of every family: the loss, and where all weights go.
 ///
 /// # Errors
@@ -89,9 +93,13 @@ pub fn operations<B: Backend>(device: &B) -> Result<Vec<Compared>> {
 pub fn families<B: Backend>(device: &B, precision: Precision) -> Result<Vec<Compared>> {
     let mut all = Vec::new();
     for (name, settings, side) in FAMILIES {
+        if !precision.is_f32() && DELICATE.contains(&name) {
+            continue;
+        }
         let architecture: Architecture =
             serde_json::from_str(settings).map_err(|error| Error::new(Kind::Internal, error.to_string()))?;
-        let model = Model::initialise(architecture.build([side, side, 3], networks::CLASSES)?, 1)?;
+        let mut model = Model::initialise(architecture.build([side, side, 3], networks::CLASSES)?, 1)?;
+        stir(&mut model);
         let expected = trained(&model, &Cpu::default(), Precision::F32)?;
         let (found, again) = (trained(&model, device, precision)?, trained(&model, device, precision)?);
         let error = expected.iter().zip(&found).map(|(expected, found)| distance(expected, found)).fold(0.0, worse);
@@ -99,6 +107,17 @@ pub fn families<B: Backend>(device: &B, precision: Precision) -> Result<Vec<Comp
         all.push(Compared { what, error, bound: network_bound(precision), repeats });
     }
     Ok(all)
+}
+
+/// Moves biases, and scales and shifts of normalizations, away from where they are initialised. There the output of a channel
+/// that is always zero lies on the kink of the ReLU behind it, and the last bit decides about large gradients.
+fn stir(model: &mut Model) {
+    for spec in model.graph.parameters().iter().filter(|spec| spec.role != Role::Weight && spec.role.trainable()) {
+        if let Some(tensor) = model.tensors.get_mut(&spec.name) {
+            let moves = operations::normal(&spec.name, tensor.data.len());
+            tensor.data.iter_mut().zip(moves).for_each(|(value, by)| *value += 0.3 * by);
+        }
+    }
 }
 
 /// How far the loss of a network, and the way its weights went, may be apart. A gradient that a value close to the kink of a
@@ -122,7 +141,7 @@ pub fn word(precision: Precision) -> &'static str {
 
 /// The loss before, and how far trained weights and running averages went.
 fn trained<B: Backend>(model: &Model, device: &B, precision: Precision) -> Result<Vec<Vec<f32>>> {
-    const BATCH: usize = 6;
+    const BATCH: usize = 8;
     let mut work = Work::new(model, BATCH, precision, device)?;
     let loss = work.train()?;
     let network = work.network();

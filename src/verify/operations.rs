@@ -12,7 +12,7 @@ use crate::tensor::ops::relations::RelationWeights;
 use crate::tensor::{self, Backend, Flat, Gradients, OwnedTape};
 
 /// `count` normal numbers, a pure function of `name`.
-fn normal(name: &str, count: usize) -> Vec<f32> {
+pub(super) fn normal(name: &str, count: usize) -> Vec<f32> {
     StandardNormal.sample_iter(crate::random::generator(0, name, 0, 0)).take(count).collect()
 }
 

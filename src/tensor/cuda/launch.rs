@@ -323,7 +323,10 @@ impl Graph {
 
 impl Drop for Graph {
     fn drop(&mut self) {
-        // SAFETY: it is ours.
-        let _ = unsafe { sys::cuGraphExecDestroy(self.0 as sys::CUgraphExec) };
+        // SAFETY: it is ours, and no longer running when the stream has come past it.
+        unsafe {
+            let _ = sys::cuStreamSynchronize(std::ptr::null_mut());
+            let _ = sys::cuGraphExecDestroy(self.0 as sys::CUgraphExec);
+        }
     }
 }

@@ -23,15 +23,23 @@ struct Total {
     __device__ double value() const { return whole + part; }
 };
 
-// parts (share, 2, channels): sums of x − pivot and of its square over a share's rows; the pivot of a channel is its first
-// value, so that large means cost no digits.
-KERNEL(norm_moments, const float* x, long rows, int channels, float* parts, long share_rows) {
+// A number close to a channel's mean, from its first rows: what is summed is the distance from it, so that a large mean
+// costs no digits.
+__device__ inline float pivot_of(const float* x, long rows, int channels, int channel) {
+    float sum = 0.0f;
+    int count = (int)min(rows, 8L);
+    for (int row = 0; row < count; row++) sum += x[(long)row * channels + channel];
+    return sum / count;
+}
+
+// parts (share, 2, channels): sums of x − pivot and of its square over a share's rows.
+KERNEL(norm_moments, const float* x, long rows, int channels, double* parts, long share_rows) {
     __shared__ double sums[THREADS], squares[THREADS];
     int lane = threadIdx.x % 32, run = threadIdx.x / 32, channel = blockIdx.y * 32 + lane;
     long begin = blockIdx.x * share_rows, end = min(begin + share_rows, rows);
     Total each, each_square;
     if (channel < channels) {
-        float pivot = x[channel];
+        float pivot = pivot_of(x, rows, channels, channel);
         for (long row = begin + run; row < end; row += THREADS / 32) {
             float value = x[row * channels + channel] - pivot;
             each.add(value);
@@ -47,14 +55,14 @@ KERNEL(norm_moments, const float* x, long rows, int channels, float* parts, long
             sum += sums[other * 32 + lane];
             square += squares[other * 32 + lane];
         }
-        float* part = parts + (long)blockIdx.x * 2 * channels;
-        part[channel] = (float)sum;
-        part[channels + channel] = (float)square;
+        double* part = parts + (long)blockIdx.x * 2 * channels;
+        part[channel] = sum;
+        part[channels + channel] = square;
     }
 }
 
 // The batch's mean and variance from the parts.
-KERNEL(norm_statistics, const float* x, const float* parts, int shares, long rows, int channels, float* mean,
+KERNEL(norm_statistics, const float* x, const double* parts, int shares, long rows, int channels, float* mean,
        float* variance) {
     for (long c = first_index(); c < channels; c += index_stride()) {
         double sum = 0.0, square = 0.0;
@@ -63,7 +71,7 @@ KERNEL(norm_statistics, const float* x, const float* parts, int shares, long row
             square += parts[(long)share * 2 * channels + channels + c];
         }
         double offset = sum / rows, spread = square / rows - offset * offset;
-        mean[c] = (float)(x[c] + offset);
+        mean[c] = (float)(pivot_of(x, rows, channels, (int)c) + offset);
         variance[c] = spread < 0.0 ? 0.0f : (float)spread;
     }
 }
@@ -93,7 +101,7 @@ KERNEL(norm_apply, const float* x, const float* tables, const float* other, floa
 // Brings g back through the function and to the second input, and makes parts (share, 2, channels): sums of
 // g (x − mean) and of g.
 KERNEL(norm_gather, float* g, const float* x, const float* tables, const float* other, float* dother, int sum_other,
-       long rows, int channels, int function, float* parts, long share_rows) {
+       long rows, int channels, int function, double* parts, long share_rows) {
     __shared__ double products[THREADS], sums[THREADS];
     int lane = threadIdx.x % 32, run = threadIdx.x / 32, c = blockIdx.y * 32 + lane;
     long begin = blockIdx.x * share_rows, end = min(begin + share_rows, rows);
@@ -123,15 +131,15 @@ KERNEL(norm_gather, float* g, const float* x, const float* tables, const float* 
             product += products[run * 32 + lane];
             sum += sums[run * 32 + lane];
         }
-        float* part = parts + (long)blockIdx.x * 2 * channels;
-        part[c] = (float)product;
-        part[channels + c] = (float)sum;
+        double* part = parts + (long)blockIdx.x * 2 * channels;
+        part[c] = product;
+        part[channels + c] = sum;
     }
 }
 
 // dweight and dbias, and behind the four tables two more: slope and offset of the way through the statistics, both 0
 // when these are constants.
-KERNEL(norm_join, const float* parts, int shares, long rows, int channels, int through, float* tables, float* dweight,
+KERNEL(norm_join, const double* parts, int shares, long rows, int channels, int through, float* tables, float* dweight,
        float* dbias) {
     for (long c = first_index(); c < channels; c += index_stride()) {
         double product = 0.0, sum = 0.0;

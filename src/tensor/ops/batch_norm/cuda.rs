@@ -24,9 +24,9 @@ impl Kernel {
         6 * self.channels
     }
 
-    /// How many numbers the parts of its sums have.
+    /// How many `f32` the parts of its sums take; they are of double precision.
     pub(crate) fn workspace(&self, rows: usize) -> usize {
-        column_shares(rows, self.channels).0 * 2 * self.channels
+        column_shares(rows, self.channels).0 * 2 * self.channels * 2
     }
 
     fn grid(&self, rows: usize) -> ([u32; 2], i32, i64) {
