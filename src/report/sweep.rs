@@ -125,8 +125,13 @@ pub fn groups(evaluations: &[Evaluation], manifest: &Manifest) -> Vec<Group> {
             let shares: Vec<f64> = pairs.iter().map(|(own, reference)| of(own) as f64 / of(reference) as f64).collect();
             Some((name.to_owned(), Summary::of(&shares)?.mean)).filter(|(_, share)| share.is_finite())
         };
+        // One network held against several is one network: how others of its kind would do is not known.
+        let known = |difference: Difference| match members.len() {
+            1 => Difference { interval: None, p: None, ..difference },
+            _ => difference,
+        };
         let versus = reference.filter(|_| !is_reference).and_then(|reference| {
-            Some(Versus { name: reference.template.clone(), top1: Difference::of(&differences)? })
+            Some(Versus { name: reference.template.clone(), top1: known(Difference::of(&differences)?) })
         });
         let summary = |(name, values): (&str, Vec<f64>)| Some((name.to_owned(), Summary::of(&values)?));
         Group {

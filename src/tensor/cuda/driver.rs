@@ -18,6 +18,9 @@ pub const NOT_LOADED: i32 = 34;
 #[cfg_attr(feature = "emulated-cuda", allow(dead_code, reason = "the emulator takes its place"))]
 pub const LIBRARY: &str = "libcuda.so.1";
 
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+compile_error!("the feature `cuda` is for x86-64 and AArch64");
+
 extern "C" fn not_loaded() -> i32 {
     NOT_LOADED
 }
