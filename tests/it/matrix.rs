@@ -122,7 +122,9 @@ fn a_sweep_is_planned_run_and_reported() {
     let difference = teacher["values"]["top1"]["mean"].as_f64().unwrap() - mean;
     assert_eq!(teacher["versus"]["top1"]["pairs"], 4);
     assert!((teacher["versus"]["top1"]["difference"].as_f64().unwrap() - difference).abs() < 1e-12);
-    assert!(teacher["versus"]["top1"]["interval"].is_null(), "one teacher says nothing about others");
+    for known in ["low", "high", "p"] {
+        assert!(teacher["versus"]["top1"][known].is_null(), "one teacher says nothing about others");
+    }
     let csv = project.succeed(&["report", "pleach.toml", "--format=csv"]).stdout;
     assert_eq!(csv.lines().count(), 1 + 1 + 2 + 4, "{csv}");
     assert!(csv.starts_with("evaluation,model,net,criterion,n,collapsed,accuracy,"), "{csv}");
