@@ -134,7 +134,9 @@ pub(super) fn check(status: sys::CUresult) -> Result<()> {
                 memory().map_or(String::new(), |(free, all)| format!(": {} of {} MiB are free", free >> 20, all >> 20));
             Err(Error::new(Kind::DeviceMemory, format!("the GPU has no room{room}")).hint("use a smaller batch"))
         }
-        other => Err(Error::new(Kind::Internal, format!("the NVIDIA driver: {}", word(other)))),
+        // Most of these stay until the process ends, so whatever is to run on this GPU fails as well.
+        other => Err(Error::new(Kind::Stage, format!("the GPU failed: {}", word(other)))
+            .hint("run again: finished stages and epochs are kept; if it fails at the same place, please report it")),
     }
 }
 
