@@ -19,6 +19,7 @@ pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<(Summary
     let mut options: Options = request.options.clone();
     let mut total: Option<Summary> = None;
     let mut before: Vec<usize> = Vec::new();
+    let mut ran_before = 0;
     loop {
         let results: Vec<_> =
             records.iter().enumerate().map(|(stage, record)| seen(manifest, stage, record.as_ref()?, store)).collect();
@@ -26,7 +27,12 @@ pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<(Summary
         let mut round: Vec<usize> = decision.wanted.iter().copied().collect();
         round.sort_unstable();
         if let Some(summary) = total.take_if(|summary| summary.failure.is_some() || round == before) {
-            return Ok((Summary { records, ..summary }, decision));
+            let Summary { run, cached, ran, failed, skipped, seconds, failure, .. } = &summary;
+            let code = failure.as_ref().map_or(0, |error| error.kind.exit_code());
+            let (run, cached) = (run.clone(), cached.saturating_sub(ran_before));
+            let (ran, failed, skipped, seconds) = (*ran, *failed, *skipped, *seconds);
+            report(&Event::RunFinished { run, cached, ran, failed, skipped, seconds, code });
+            return Ok((Summary { records, cached, ..summary }, decision));
         }
         let again: HashSet<usize> = before.into_iter().collect();
         let told = |stage: &String| manifest.stages.get_index_of(stage).is_some_and(|stage| again.contains(&stage));
@@ -34,6 +40,8 @@ pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<(Summary
         let summary = scheduler::run(&request, &mut |event| match event {
             // It was told in an earlier round.
             Event::StageCached { stage, .. } if told(stage) => {}
+            // Told once, of all rounds.
+            Event::RunFinished { .. } => {}
             other => report(other),
         })?;
         for (record, found) in records.iter_mut().zip(&summary.records) {
@@ -41,6 +49,8 @@ pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<(Summary
                 record.clone_from(found);
             }
         }
+        // What earlier rounds ran is cached in this one.
+        ran_before = total.as_ref().map_or(0, |all| all.ran);
         total = Some(match total {
             None => summary,
             Some(all) => Summary {

@@ -241,6 +241,12 @@ fn a_search_stays_in_the_part_that_was_asked_for() {
     let finished = ran.stages("stage-finished");
     assert!(finished.iter().any(|stage| stage.starts_with("choice[net=small")), "{finished:?}");
     assert!(finished.iter().all(|stage| !stage.contains("net=wide")), "{finished:?}");
+    // However many rounds it took, it is one run.
+    let ends: Vec<Value> = ran.events().into_iter().filter(|event| event["event"] == "run-finished").collect();
+    assert_eq!(ends.len(), 1, "{ends:?}");
+    assert_eq!((&ends[0]["ran"], &ends[0]["cached"]), (&finished.len().into(), &0.into()));
+    let again = project.run(&["tuned", "--only=net=small"]).expect(0);
+    assert_eq!(again.event("run-finished")["ran"], 0);
 }
 
 #[test]
