@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::tensor::engine::Precision;
+
 /// Trains, distils and prunes neural networks from one declarative file, and runs again only what changed.
 #[derive(Debug, Parser)]
 #[command(name = "pleach", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
@@ -346,9 +348,9 @@ pub struct Devices {
     /// What to check or measure: cpu, cuda:N, or auto for the first GPU if there is one
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
-    /// How products of matrices are computed; may be given more than once
-    #[arg(long, value_delimiter = ',', default_value = "f32")]
-    pub precision: Vec<MeasuredPrecision>,
+    /// How products of matrices are computed: f32, tf32 or bf16; may be given more than once
+    #[arg(long, value_delimiter = ',', default_value = "f32", value_parser = precision)]
+    pub precision: Vec<Precision>,
     /// Measure only this network; may be given more than once
     #[arg(long, value_name = "NAME")]
     pub network: Vec<String>,
@@ -363,15 +365,9 @@ pub struct Devices {
     pub python: Option<PathBuf>,
 }
 
-/// How products of matrices are computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum MeasuredPrecision {
-    /// Factors as they are
-    F32,
-    /// Factors rounded to 11 bits
-    Tf32,
-    /// Factors rounded to 8 bits
-    Bf16,
+fn precision(text: &str) -> Result<Precision, String> {
+    let known = Precision::WORDS.into_iter().find(|(word, _)| *word == text);
+    known.map(|(_, precision)| precision).ok_or_else(|| "it can be f32, tf32 or bf16".to_owned())
 }
 
 /// `pleach completions`.

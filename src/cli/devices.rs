@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::arguments::{self, MeasuredPrecision};
+use super::arguments;
 use super::{Failure, output};
 use crate::error::{Error, Kind, Result};
 use crate::network::Model;
@@ -50,22 +50,12 @@ fn list(found: &Devices) {
 
 fn work<B: Backend>(device: &B, arguments: &arguments::Devices) -> Result<(), Failure> {
     if arguments.check {
-        check(device, &precisions(arguments))?;
+        check(device, &arguments.precision)?;
     }
     if arguments.speed {
         speed(device, arguments)?;
     }
     Ok(())
-}
-
-/// The precisions that are asked for, or those that the device has.
-fn precisions(arguments: &arguments::Devices) -> Vec<Precision> {
-    let precision = |asked: &MeasuredPrecision| match asked {
-        MeasuredPrecision::F32 => Precision::F32,
-        MeasuredPrecision::Tf32 => Precision::Tf32,
-        MeasuredPrecision::Bf16 => Precision::Bf16,
-    };
-    arguments.precision.iter().map(precision).collect()
 }
 
 /// Holds the device against the processor.
@@ -74,7 +64,7 @@ fn check<B: Backend>(device: &B, precisions: &[Precision]) -> Result<(), Failure
     tell("operation, with gradients", &all);
     for precision in precisions {
         let families = verify::families(device, *precision)?;
-        tell(&format!("a training step, {}", verify::word(*precision)), &families);
+        tell(&format!("a training step, {}", precision.word()), &families);
         all.extend(families);
     }
     let failed = all.iter().filter(|one| !one.passes()).count();
@@ -107,7 +97,7 @@ fn speed<B: Backend>(device: &B, arguments: &arguments::Devices) -> Result<(), F
         let error = Error::new(Kind::Usage, format!("no network `{unknown}` is measured"));
         return Err(error.hint(format!("there are {}", all.join(", "))).into());
     }
-    let precisions = precisions(arguments);
+    let precisions = &arguments.precision;
     // PyTorch's layouts of values, with products as exact as f32 and rounded to TF32.
     let gpu = if B::NAME == "cpu" { "cpu" } else { "cuda" };
     let mut others: Vec<(&str, &str)> = vec![("nchw", gpu), ("channels-last", gpu)];
@@ -116,7 +106,7 @@ fn speed<B: Backend>(device: &B, arguments: &arguments::Devices) -> Result<(), F
     }
     let mut torch = torch(arguments);
     let mut head = format!("{:<28}", format!("images/s, batch {}", arguments.batch));
-    precisions.iter().for_each(|precision| head.push_str(&format!("  {:>10}", verify::word(*precision))));
+    precisions.iter().for_each(|precision| head.push_str(&format!("  {:>10}", precision.word())));
     if torch.is_ok() {
         others
             .iter()
@@ -132,7 +122,7 @@ fn speed<B: Backend>(device: &B, arguments: &arguments::Devices) -> Result<(), F
         for mode in [Mode::Training, Mode::Inference] {
             let mut line = format!("{:<28}", format!("{name}, {}", mode.name()));
             let mut own = f64::NAN;
-            for precision in &precisions {
+            for precision in precisions {
                 let mut work = Work::new(&model, arguments.batch, *precision, device)?;
                 let rate = work.images_per_second(mode == Mode::Training, arguments.seconds)?;
                 if precision.is_f32() {

@@ -1,4 +1,5 @@
-//! What every CPU kernel does around its mathematics: read tensors, make one, record the way back.
+//! What every CPU kernel does around its mathematics: read tensors, make one, record the way back; and, for every device,
+//! the check of a tensor's length.
 
 use dfdx::prelude::{HasShape, Shape, Tensor, TensorFromVec};
 use dfdx::tensor::CpuError;
@@ -25,7 +26,7 @@ pub(super) fn tensor(device: &Cpu, values: Vec<f32>) -> Result<Flat<Cpu>> {
 }
 
 /// Fails unless `tensor` has `expected` values, where `expected` is a product of the sizes given.
-pub(super) fn expect_length(what: &str, tensor: &Flat<Cpu>, expected: &[usize]) -> Result<()> {
+pub(crate) fn expect_length<B: Backend>(what: &str, tensor: &Flat<B>, expected: &[usize]) -> Result<()> {
     let product = expected.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
     if product == Some(length(tensor)) && product != Some(0) {
         return Ok(());

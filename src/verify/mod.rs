@@ -103,7 +103,7 @@ pub fn families<B: Backend>(device: &B, precision: Precision) -> Result<Vec<Comp
         let expected = trained(&model, &Cpu::default(), Precision::F32)?;
         let (found, again) = (trained(&model, device, precision)?, trained(&model, device, precision)?);
         let error = expected.iter().zip(&found).map(|(expected, found)| distance(expected, found)).fold(0.0, worse);
-        let (what, repeats) = (format!("{name}, {}", word(precision)), bits(&found) == bits(&again));
+        let (what, repeats) = (format!("{name}, {}", precision.word()), bits(&found) == bits(&again));
         all.push(Compared { what, error, bound: network_bound(precision), repeats });
     }
     Ok(all)
@@ -127,15 +127,6 @@ fn network_bound(precision: Precision) -> f64 {
         Precision::F32 => 5e-3,
         Precision::Tf32 => 0.15,
         Precision::Bf16 => 0.5,
-    }
-}
-
-/// How a manifest calls a precision.
-pub fn word(precision: Precision) -> &'static str {
-    match precision {
-        Precision::F32 => "f32",
-        Precision::Tf32 => "tf32",
-        Precision::Bf16 => "bf16",
     }
 }
 

@@ -38,12 +38,10 @@ pub fn training(reader: &mut Reader, teacher: bool) -> Training {
             minimum_gain: r.number("minimum-gain", Limits::SHARE, Some(0.0)),
         }),
         prune: reader.table("prune", PRUNE, prune),
-        precision: reader.choice("precision", &PRECISIONS, Some(Precision::F32)),
+        precision: reader.choice("precision", &Precision::WORDS, Some(Precision::F32)),
     }
 }
 
-const PRECISIONS: [(&str, Precision); 3] =
-    [("f32", Precision::F32), ("tf32", Precision::Tf32), ("bf16", Precision::Bf16)];
 const OPTIMIZER: Shape = Shape { what: "an optimizer", example: "{ kind = \"adam\", lr = 1e-3 }" };
 const SCHEDULE: Shape = Shape { what: "a schedule", example: "{ kind = \"cosine\" }" };
 const EARLY_STOP: Shape = Shape { what: "`early-stop`", example: "{ patience = 5 }" };

@@ -14,12 +14,9 @@
 #include <utility>
 
 #define __device__
-#define __host__
 #define __global__
 #define __forceinline__ inline
 #define __shared__ static
-#define __restrict__
-#define __launch_bounds__(...)
 
 struct dim3 {
     unsigned x = 1, y = 1, z = 1;
@@ -27,15 +24,7 @@ struct dim3 {
 extern dim3 threadIdx, blockIdx, blockDim, gridDim;
 
 void __syncthreads();
-inline float __expf(float x) { return std::exp(x); }
-inline float rsqrtf(float x) { return 1.0f / std::sqrt(x); }
-inline float __fdividef(float a, float b) { return a / b; }
-template <typename T>
-T __ldg(const T* p) {
-    return *p;
-}
 using std::fabs;
-using std::isnan;
 inline float max(float a, float b) { return std::fmax(a, b); }
 inline float min(float a, float b) { return std::fmin(a, b); }
 inline int max(int a, int b) { return a > b ? a : b; }
@@ -46,9 +35,6 @@ inline double max(double a, double b) { return std::fmax(a, b); }
 
 struct alignas(16) float4 {
     float x, y, z, w;
-};
-struct alignas(8) float2 {
-    float x, y;
 };
 inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 

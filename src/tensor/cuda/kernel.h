@@ -5,7 +5,6 @@
 #ifdef PLEACH_EMULATED
 #include "emulator.h"
 #else
-#include <cuda_bf16.h>
 // A kernel that the host finds by its name.
 #define KERNEL(name, ...) extern "C" __global__ void name(__VA_ARGS__)
 #endif

@@ -8,7 +8,7 @@ use dfdx::tensor::Cuda;
 
 use super::launch::Pointer;
 use crate::error::{Error, Kind, Result};
-use crate::tensor::backend::length;
+pub(crate) use crate::tensor::recording::expect_length;
 use crate::tensor::{Flat, Gradients, Tape};
 
 /// Where a tensor's values are.
@@ -65,16 +65,6 @@ pub(crate) fn place(values: &impl DevicePtr<f32>) -> Pointer {
 pub(crate) fn gradient_of(gradients: &mut Gradients<f32, Cuda>, tensor: &Flat<Cuda>) -> Result<Pointer> {
     let slot = gradients.get_or_alloc_mut(tensor).map_err(super::error)?;
     Ok(place(&*slot))
-}
-
-/// Fails unless `tensor` has `expected` values, where `expected` is a product of the sizes given.
-pub(crate) fn expect_length(what: &str, tensor: &Flat<Cuda>, expected: &[usize]) -> Result<()> {
-    let product = expected.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
-    if product == Some(length(tensor)) && product != Some(0) {
-        return Ok(());
-    }
-    let message = format!("{what} has {} values where {expected:?} were expected", length(tensor));
-    Err(Error::new(Kind::Internal, message))
 }
 
 /// Records that `output` was computed from `inputs`.

@@ -57,6 +57,14 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// All of them, as manifests and commands call them.
+    pub const WORDS: [(&str, Self); 3] = [("f32", Self::F32), ("tf32", Self::Tf32), ("bf16", Self::Bf16)];
+
+    /// What a manifest calls it.
+    pub fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, precision)| *precision == self).map_or("f32", |(word, _)| word)
+    }
+
     /// Whether nothing is rounded.
     pub fn is_f32(&self) -> bool {
         *self == Self::F32

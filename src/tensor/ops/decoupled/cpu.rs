@@ -1,11 +1,9 @@
 //! Decoupled distillation on the processor.
 
-use super::Decoupled;
-use crate::error::{Error, Kind, Result};
-use crate::tensor::backend::length;
-use crate::tensor::ops::cross_entropy::check_labels;
+use super::{Decoupled, checked};
+use crate::error::Result;
 use crate::tensor::ops::cross_entropy::cpu::log_softmax;
-use crate::tensor::recording::{expect_length, loss, values};
+use crate::tensor::recording::{loss, values};
 use crate::tensor::{Cpu, Flat, Tape};
 
 pub(crate) fn decoupled<T: Tape<f32, Cpu>>(
@@ -15,13 +13,7 @@ pub(crate) fn decoupled<T: Tape<f32, Cpu>>(
     settings: &Decoupled,
     tape: &mut T,
 ) -> Result<Flat<Cpu>> {
-    let (batch, classes) = (labels.len(), length(student) / labels.len().max(1));
-    expect_length("the student's logits", student, &[batch, classes])?;
-    expect_length("the teacher's logits", teacher, &[batch, classes])?;
-    if classes < 2 {
-        return Err(Error::new(Kind::Input, "decoupled distillation needs two classes or more"));
-    }
-    check_labels(labels, classes)?;
+    let (batch, classes) = checked(student, teacher, labels)?;
     let Decoupled { temperature, alpha, beta } = *settings;
     let mut gradient = Vec::with_capacity(batch * classes);
     let mut sum = 0.0;

@@ -2,13 +2,11 @@
 
 use dfdx::tensor::Cuda;
 
-use super::Decoupled;
-use crate::error::{Error, Kind, Result};
-use crate::tensor::backend::length;
+use super::{Decoupled, checked};
+use crate::error::Result;
 use crate::tensor::cuda::launch::{THREADS, launch};
-use crate::tensor::cuda::recording::{device, expect_length, pointer};
+use crate::tensor::cuda::recording::{device, pointer};
 use crate::tensor::cuda::sums::{label_bits, loss, row_blocks};
-use crate::tensor::ops::cross_entropy::check_labels;
 use crate::tensor::{Backend, Flat, Tape};
 
 pub(crate) fn decoupled<T: Tape<f32, Cuda>>(
@@ -18,13 +16,7 @@ pub(crate) fn decoupled<T: Tape<f32, Cuda>>(
     settings: &Decoupled,
     tape: &mut T,
 ) -> Result<Flat<Cuda>> {
-    let (batch, classes) = (labels.len(), length(student) / labels.len().max(1));
-    expect_length("the student's logits", student, &[batch, classes])?;
-    expect_length("the teacher's logits", teacher, &[batch, classes])?;
-    if classes < 2 {
-        return Err(Error::new(Kind::Input, "decoupled distillation needs two classes or more"));
-    }
-    check_labels(labels, classes)?;
+    let (batch, classes) = checked(student, teacher, labels)?;
     let labels = device(student).upload(&label_bits(labels).collect::<Vec<_>>())?;
     let Decoupled { temperature, alpha, beta } = *settings;
     loss(student, batch, temperature * temperature / batch as f64, tape, |losses, gradient| {

@@ -10,6 +10,12 @@
 //!
 //! The teacher gets no gradient. Computed in `f64`, rows in order.
 
+use crate::error::{Error, Kind, Result};
+use crate::tensor::backend::length;
+use crate::tensor::ops::cross_entropy::check_labels;
+use crate::tensor::recording::expect_length;
+use crate::tensor::{Backend, Flat};
+
 /// The settings of the loss.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Decoupled {
@@ -26,3 +32,18 @@ pub(crate) mod cpu;
 pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;
+
+/// How many images and classes there are.
+///
+/// # Errors
+/// When sizes or labels do not fit.
+fn checked<B: Backend>(student: &Flat<B>, teacher: &Flat<B>, labels: &[u32]) -> Result<(usize, usize)> {
+    let (batch, classes) = (labels.len(), length(student) / labels.len().max(1));
+    expect_length("the student's logits", student, &[batch, classes])?;
+    expect_length("the teacher's logits", teacher, &[batch, classes])?;
+    if classes < 2 {
+        return Err(Error::new(Kind::Input, "decoupled distillation needs two classes or more"));
+    }
+    check_labels(labels, classes)?;
+    Ok((batch, classes))
+}

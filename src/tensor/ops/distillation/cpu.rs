@@ -1,9 +1,9 @@
 //! The distillation loss on the processor.
 
-use crate::error::{Error, Kind, Result};
-use crate::tensor::backend::length;
+use super::checked;
+use crate::error::Result;
 use crate::tensor::ops::cross_entropy::cpu::log_softmax;
-use crate::tensor::recording::{expect_length, record, tensor, values};
+use crate::tensor::recording::{record, tensor, values};
 use crate::tensor::{Cpu, Flat, Tape};
 
 pub(crate) fn distillation<T: Tape<f32, Cpu>>(
@@ -13,12 +13,7 @@ pub(crate) fn distillation<T: Tape<f32, Cpu>>(
     temperature: f32,
     tape: &mut T,
 ) -> Result<Flat<Cpu>> {
-    let batch = length(student) / classes.max(1);
-    expect_length("the student's logits", student, &[batch, classes])?;
-    expect_length("the teacher's logits", teacher, &[batch, classes])?;
-    if temperature.is_nan() || temperature <= 0.0 {
-        return Err(Error::new(Kind::Internal, format!("a distillation at temperature {temperature}")));
-    }
+    let batch = checked(student, teacher, classes, temperature)?;
     let temperature = f64::from(temperature);
     let mut gradient = Vec::with_capacity(batch * classes);
     let mut loss = 0.0;

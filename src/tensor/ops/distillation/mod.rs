@@ -13,3 +13,22 @@ pub(crate) mod cpu;
 pub(crate) mod cuda;
 #[cfg(test)]
 mod tests;
+
+use crate::error::{Error, Kind, Result};
+use crate::tensor::backend::length;
+use crate::tensor::recording::expect_length;
+use crate::tensor::{Backend, Flat};
+
+/// How many images there are.
+///
+/// # Errors
+/// When sizes or the temperature cannot be.
+fn checked<B: Backend>(student: &Flat<B>, teacher: &Flat<B>, classes: usize, temperature: f32) -> Result<usize> {
+    let batch = length(student) / classes.max(1);
+    expect_length("the student's logits", student, &[batch, classes])?;
+    expect_length("the teacher's logits", teacher, &[batch, classes])?;
+    if temperature.is_nan() || temperature <= 0.0 {
+        return Err(Error::new(Kind::Internal, format!("a distillation at temperature {temperature}")));
+    }
+    Ok(batch)
+}
