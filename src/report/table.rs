@@ -58,7 +58,7 @@ fn cells(row: &Row, reference: Option<&Row>, efficiency: bool, masked: bool) -> 
         percent(m.top1),
         reference.map_or(String::new(), |r| format!("{:+.2}", 100.0 * (m.top1 - r.metrics.top1))),
         percent(m.top5),
-        format!("{:.4}", m.loss),
+        m.loss.map_or("not finite".to_owned(), loss),
         count(m.parameters),
         share(m.parameters, |r| r.metrics.parameters),
         count(m.nonzeros),
@@ -107,6 +107,11 @@ pub(super) fn aligned(mut table: Table, words: usize) -> String {
         }
     }
     table.to_string().lines().map(|line| format!("  {}\n", line.trim_end())).collect()
+}
+
+/// A loss with four digits behind the point; one that is huge by its size.
+fn loss(loss: f64) -> String {
+    if loss < 1e6 { format!("{loss:.4}") } else { format!("{loss:.1e}") }
 }
 
 fn percent(share: f64) -> String {
