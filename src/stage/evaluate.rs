@@ -69,6 +69,9 @@ pub const MEASURES: [&str; 12] = [
     "throughput",
 ];
 
+/// Those of [`MEASURES`] that a network's answers decide.
+pub const ANSWERS: [&str; 4] = ["accuracy", "top1", "top5", "loss"];
+
 /// The values of [`MEASURES`], as far as they are known; `accuracy` is another name of `top1`.
 pub fn measures(metrics: &ModelMetrics, timing: &Timing) -> impl Iterator<Item = (&'static str, f64)> {
     let values = [

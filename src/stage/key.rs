@@ -121,6 +121,13 @@ pub fn measurement(fields: &Fields, role: &str) -> Digest {
     digest("pleach 2026 measurement", counts.iter())
 }
 
+/// The key under which it is kept that the stage with this key diverged.
+pub fn divergence(stage: &Digest) -> Digest {
+    let mut hasher = blake3::Hasher::new_derive_key("pleach 2026 divergence");
+    hasher.update(stage.as_bytes());
+    Digest::from_bytes(*hasher.finalize().as_bytes())
+}
+
 fn digest<'a>(context: &str, fields: impl Iterator<Item = &'a (String, String)>) -> Digest {
     let mut sorted: Vec<&(String, String)> = fields.collect();
     sorted.sort();
