@@ -104,10 +104,10 @@ pub struct Run {
     /// Where to compute: cpu, cuda for every GPU, cuda:N for one, or auto for GPUs if there are any
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
-    /// Go on with what does not depend on a failed stage
+    /// Go on with what does not depend on a failed stage; a search goes on without a candidate that diverged
     #[arg(long, short)]
     pub keep_going: bool,
-    /// Run a stage again although its result is in the store
+    /// Run a stage again although its result is in the store; of an evaluation, times are measured anew
     #[arg(long, value_name = "STAGE")]
     pub refresh: Vec<String>,
     /// Print events to stdout, one JSON object a line

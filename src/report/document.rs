@@ -14,6 +14,7 @@ use crate::manifest::{Manifest, matrix};
 use crate::network::{Graph, Model, Op};
 use crate::plan::{Plan, State};
 use crate::stage::Parameters;
+use crate::stage::timing::are_alike;
 use crate::store::{Digest, Record, Store};
 use crate::train::{Entry, History};
 
@@ -51,6 +52,8 @@ pub struct Document {
     pub pruning: Vec<Value>,
     /// Sections and what they take from each other, with counts and times.
     pub graph: Value,
+    /// Whether times were measured under unlike conditions, so that they are not to be compared.
+    pub unlike_times: bool,
     /// What the store made unnecessary.
     pub saved: Value,
 }
@@ -106,6 +109,7 @@ pub fn document(source: &Source, evaluations: &[Evaluation], details: bool) -> R
         diverged: diverged(source),
         pruning,
         graph: graph(source),
+        unlike_times: !are_alike(evaluations.iter().flat_map(|e| &e.models).map(|row| &row.timing)),
         saved: saved(source),
     })
 }
@@ -169,6 +173,7 @@ fn row_of(source: &Source, evaluation: &Evaluation, row: &Row) -> Value {
         "collapsed": row.metrics.has_collapsed(),
         "diverged": row.metrics.has_diverged(),
         "values": values,
+        "timing": row.timing,
         "per-class": row.metrics.per_class,
         "settings": settings,
         "command": format!(

@@ -4,6 +4,7 @@
 //! - `table`: one evaluation as a table;
 //! - `sweep`: groups over seeds, and methods held against each other; `sweep_table`: them as tables; `statistics`: what few
 //!   measurements allow to be said;
+//! - `times`: times with the conditions under which they were measured;
 //! - `document`: everything as one JSON document; `html`: a page that shows it;
 //! - `plan`, `explain`, `graph`: the answers of the commands with those names;
 //! - `number`: numbers as people write them.
@@ -19,5 +20,6 @@ mod statistics;
 pub mod sweep;
 pub mod sweep_table;
 pub mod table;
+mod times;
 
 pub use number::{bytes, count, duration};

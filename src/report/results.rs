@@ -4,11 +4,13 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::times::TIMES;
 use crate::error::{Error, Kind, Result};
 use crate::expression::{Calculator, Names};
 use crate::manifest::{Manifest, Stage, variable};
 use crate::stage::Parameters;
-use crate::stage::evaluate::{ANSWERS, Metrics, ModelMetrics, Timing, measures};
+use crate::stage::evaluate::{ANSWERS, Metrics, ModelMetrics, measures};
+use crate::stage::timing::Timing;
 use crate::store::{Record, Store};
 
 /// One evaluate stage.
@@ -128,9 +130,16 @@ fn measure(models: &mut [Row], reference: Option<usize>, manifest: &Manifest, ca
     };
     for (name, expression) in &manifest.report.metrics {
         // Measures are worked out for the reference too, before those that build on them.
-        let of_reference = reference.and_then(|index| models.get(index)).map(named);
+        let of_reference = reference.and_then(|index| models.get(index)).map(|row| (named(row), row.timing.clone()));
         for row in models.iter_mut() {
-            let names = Names { own: named(row), reference: of_reference.clone() };
+            let mut of_reference = of_reference.clone();
+            if let Some((values, timing)) = &mut of_reference
+                && !timing.is_like(&row.timing)
+            {
+                // What is worked out of times under unlike conditions says nothing.
+                values.retain(|(name, _)| TIMES.iter().all(|time| variable(time) != *name));
+            }
+            let names = Names { own: named(row), reference: of_reference.map(|(values, _)| values) };
             let value = calculator.evaluate(expression, &names).ok().filter(|value| value.is_finite());
             row.own.extend(value.map(|value| (name.clone(), value)));
         }

@@ -6,9 +6,11 @@ use serde_json::Value;
 
 use super::results::{Evaluation, Placed, Row, rows};
 use super::statistics::{Difference, Summary, ranks};
+use super::times::{TIMES, conditions};
 use crate::manifest::Manifest;
 use crate::manifest::matrix::SEED;
 use crate::stage::evaluate::{ANSWERS, ModelMetrics};
+use crate::stage::timing::are_alike;
 
 /// Results of one section's models that differ in no axis that counts.
 #[derive(Debug, Clone, Serialize)]
@@ -29,6 +31,8 @@ pub struct Group {
     /// How many of those have logits that are not finite. They are in no value, share or difference, unless all of them
     /// are: then what does not depend on answers is shown.
     pub diverged: usize,
+    /// The conditions under which times were measured. Where those of its networks are unlike, there are no means of them.
+    pub times: IndexSet<String>,
     /// Every measure.
     pub values: IndexMap<String, Summary>,
     /// Parameters, those that are not zero, and MACs as shares of the reference's.
@@ -118,8 +122,9 @@ pub fn groups(evaluations: &[Evaluation], manifest: &Manifest) -> Vec<Group> {
         let diverged = members.iter().filter(|(_, row, _)| row.metrics.has_diverged()).count();
         let all_diverged = diverged == members.len();
         let compared = || members.iter().filter(|(_, row, _)| all_diverged || !row.metrics.has_diverged());
+        let alike = are_alike(compared().map(|(_, row, _)| &row.timing));
         for (name, value) in compared().flat_map(|(_, row, _)| row.values()) {
-            if !(all_diverged && ANSWERS.contains(&name)) {
+            if !(all_diverged && ANSWERS.contains(&name)) && (alike || !TIMES.contains(&name)) {
                 measured.entry(name).or_default().push(value);
             }
         }
@@ -149,6 +154,7 @@ pub fn groups(evaluations: &[Evaluation], manifest: &Manifest) -> Vec<Group> {
             seeds: members.iter().filter_map(|(_, row, _)| row.axes.get(SEED).cloned()).collect(),
             reference: is_reference,
             diverged,
+            times: members.iter().map(|(_, row, _)| conditions(&row.timing)).collect::<IndexSet<String>>(),
             collapsed: members.iter().filter(|(_, row, _)| row.metrics.has_collapsed()).count(),
             values: measured.into_iter().filter_map(summary).collect(),
             shares: SIZES.into_iter().filter_map(share).collect(),

@@ -12,6 +12,7 @@ use super::results::Evaluation;
 use super::statistics::Difference;
 use super::sweep::{Compared, Group};
 use super::table::aligned;
+use super::times::unlike;
 use crate::manifest::matrix::number_label;
 
 /// One table for each section that evaluates: a row for each group, with the mean and the standard deviation over what
@@ -27,17 +28,20 @@ pub fn groups(groups: &[Group], evaluations: &[Evaluation]) -> String {
             format!("; Δ and x are against {}, Δ pair by pair with its 95 % interval", versus.name)
         });
         let images = count(evaluation.images);
+        let all = evaluations.iter().filter(|evaluation| evaluation.template == section).collect::<Vec<_>>();
+        let times = unlike(&all);
         out.push_str(&format!(
-            "{section}: {images} {} images of {}; mean ± standard deviation of n{against}\n{}\n",
+            "{section}: {images} {} images of {}; mean ± standard deviation of n{against}\n{}{times}\n",
             evaluation.split,
             evaluation.data,
-            table(&members)
+            table(&members, if times.is_empty() { "" } else { "*" })
         ));
     }
     out
 }
 
-fn table(groups: &[&Group]) -> String {
+/// With `mark` behind every time.
+fn table(groups: &[&Group], mark: &str) -> String {
     let axes: IndexSet<&str> = groups.iter().flat_map(|group| group.axes.keys().map(String::as_str)).collect();
     let own: IndexSet<&str> = groups.iter().flat_map(|group| group.own()).collect();
     let has = |which: fn(&&&Group) -> bool| groups.iter().any(|group| which(&group));
@@ -82,7 +86,7 @@ fn table(groups: &[&Group]) -> String {
         }
         cells.push(size("macs"));
         cells.extend(shares.then(|| share("macs")));
-        cells.push(mean("latency-ms").map_or(String::new(), |latency| format!("{latency:.3}")));
+        cells.push(mean("latency-ms").map_or(String::new(), |latency| format!("{latency:.3}{mark}")));
         cells.extend(own.iter().map(|name| mean(name).map_or(String::new(), |value| format!("{value:.3}"))));
         table.add_row(cells);
     }
@@ -179,7 +183,7 @@ pub fn csv(groups: &[Group]) -> String {
     head.extend(axes.iter().map(|axis| (*axis).to_owned()));
     head.extend(["n", "collapsed", "diverged"].map(str::to_owned));
     head.extend(measures.iter().flat_map(|name| parts.map(|part| format!("{name}{part}"))));
-    head.extend(["difference", "difference-low", "difference-high", "p", "rank"].map(str::to_owned));
+    head.extend(["difference", "difference-low", "difference-high", "p", "rank", "times"].map(str::to_owned));
     let mut records = vec![head];
     for group in groups {
         let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
@@ -209,6 +213,7 @@ pub fn csv(groups: &[Group]) -> String {
             group.rank,
         ];
         record.extend(of.map(number));
+        record.push(group.times.iter().map(String::as_str).collect::<Vec<_>>().join("; "));
         records.push(record);
     }
     for record in records {

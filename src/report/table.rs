@@ -4,7 +4,9 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 
 use super::results::{Evaluation, Row};
+use super::times::unlike;
 use super::{bytes, count};
+use crate::stage::timing::are_alike;
 
 /// How wide a table may be; beyond that the column that can be missed most stays away.
 const WIDTH: usize = 160;
@@ -31,7 +33,7 @@ pub fn evaluation(evaluation: &Evaluation) -> String {
         evaluation.split,
         evaluation.data
     );
-    format!("{title}\n{body}{}", diverged(evaluation))
+    format!("{title}\n{body}{}{}", diverged(evaluation), unlike(&[evaluation]))
 }
 
 /// A line for each network whose logits are not finite.
@@ -49,8 +51,9 @@ fn rendered(evaluation: &Evaluation, reference: Option<&Row>, efficiency: bool) 
     headers.extend(if masked { &["dense", "stored"][..] } else { &["bytes"] });
     headers.extend(["ms/image", "images/s"]);
     table.set_header(headers);
+    let alike = are_alike(evaluation.models.iter().map(|row| &row.timing));
     for row in &evaluation.models {
-        table.add_row(cells(row, reference, efficiency, masked));
+        table.add_row(cells(row, reference, efficiency, masked, alike));
     }
     aligned(table, 1)
 }
@@ -59,7 +62,8 @@ fn is_masked(row: &Row) -> bool {
     row.metrics.masked.is_some_and(|masked| masked > 0)
 }
 
-fn cells(row: &Row, reference: Option<&Row>, efficiency: bool, masked: bool) -> Vec<String> {
+fn cells(row: &Row, reference: Option<&Row>, efficiency: bool, masked: bool, alike: bool) -> Vec<String> {
+    let mark = if alike { "" } else { "*" };
     let m = &row.metrics;
     let share = |value: u64, of: fn(&Row) -> u64| match reference {
         Some(reference) if of(reference) > 0 => format!("{:.2}x", value as f64 / of(reference) as f64),
@@ -87,8 +91,8 @@ fn cells(row: &Row, reference: Option<&Row>, efficiency: bool, masked: bool) -> 
     }
     cells.extend([
         bytes(m.bytes),
-        format!("{:.3}", row.timing.latency_ms),
-        count(row.timing.throughput.round() as u64),
+        format!("{:.3}{mark}", row.timing.latency_ms),
+        format!("{}{mark}", count(row.timing.throughput.round() as u64)),
     ]);
     cells
 }

@@ -31,6 +31,8 @@ pub struct Demand {
     pub memory: u64,
     /// Whether it computes, on a GPU where there is one.
     pub computes: bool,
+    /// Whether it measures times, which nothing beside it is to change.
+    pub times: bool,
     /// Its data set, by a name of the caller's, and that set's bytes.
     pub data: Option<(String, u64)>,
 }
@@ -106,7 +108,8 @@ pub fn demand(description: &Description, outline: Option<(&str, Outline)>, store
         let image = outline.shape.iter().product::<usize>() as u64 + size_of::<u32>() as u64;
         (name.to_owned(), (outline.train + outline.test) as u64 * image)
     });
-    Demand { work, memory: values.saturating_mul(VALUE), computes: description.parameters.computes(), data }
+    let times = matches!(description.parameters, Parameters::Evaluate { .. });
+    Demand { work, memory: values.saturating_mul(VALUE), computes: description.parameters.computes(), times, data }
 }
 
 /// Multiply-adds and values of a stage that trains on so many images.

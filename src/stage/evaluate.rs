@@ -1,18 +1,16 @@
 //! The work of an evaluate stage: what networks are worth, and what they cost.
 
-use std::time::Instant;
-
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::outputs::Outputs;
+use super::timing::{Timing, time};
 use super::{Context, Description, Failure, Split, inputs, key, measurement};
 use crate::data;
 use crate::error::{Error, Kind};
-use crate::network::{Executor, Mode};
-use crate::tensor::device::Device;
+use crate::network::Executor;
+use crate::tensor::Backend;
 use crate::tensor::ops::ranking::rank;
-use crate::tensor::{Backend, NoneTape};
 use crate::train::evaluation;
 
 /// The output `metrics`: one entry a model, in the order of the manifest. No names, so that renaming changes nothing.
@@ -123,25 +121,6 @@ impl ModelMetrics {
     }
 }
 
-/// What was measured with a clock, beside the result: it is never the same twice.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Timing {
-    /// Milliseconds for one image, the median of several.
-    pub latency_ms: f64,
-    /// Images a second in batches, the median of several.
-    pub throughput: f64,
-    /// The GPU that this was measured on; none for the processor.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub device: Option<String>,
-}
-
-/// Runs of one image, after the first few; the median is kept.
-const LATENCY_RUNS: usize = 31;
-
-/// Runs of a batch; the median is kept.
-const THROUGHPUT_RUNS: usize = 3;
-
 /// Evaluates the inputs `models.0`, `models.1`, … and hands over `metrics`.
 ///
 /// # Errors
@@ -211,32 +190,6 @@ fn per_class(logits: &[f32], labels: &[u32], classes: usize) -> Vec<Option<f64>>
         *all += 1;
     }
     right.into_iter().map(|(hits, all)| (all > 0).then(|| hits as f64 / all as f64)).collect()
-}
-
-fn time<B: Backend>(
-    network: &Executor<B>,
-    one: &data::Batch,
-    many: &data::Batch,
-    context: &Context,
-) -> Result<Timing, Failure> {
-    let median = |batch: &data::Batch, runs: usize| -> Result<f64, Failure> {
-        let pixels = network.device().upload(&batch.pixels)?;
-        let run = || -> Result<f64, Failure> {
-            context.check_cancelled()?;
-            let begun = Instant::now();
-            let forward = network.forward(pixels.clone(), batch.size, Mode::Evaluate, &[], &mut NoneTape)?;
-            // A GPU is done when its answer is there.
-            B::download(&forward.logits);
-            Ok(begun.elapsed().as_secs_f64())
-        };
-        run()?;
-        let mut times = (0..runs).map(|_| run()).collect::<Result<Vec<f64>, Failure>>()?;
-        times.sort_by(f64::total_cmp);
-        Ok(times[runs / 2])
-    };
-    let throughput = many.size as f64 / median(many, THROUGHPUT_RUNS)?.max(f64::MIN_POSITIVE);
-    let device = (*context.device != Device::Cpu).then(|| context.device.to_string());
-    Ok(Timing { latency_ms: 1e3 * median(one, LATENCY_RUNS)?, throughput, device })
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@
 //! - `outputs`: what a stage hands over to be committed;
 //! - `divergence`: that a stage diverged, for plans, searches and reports;
 //! - `training`: the work of the four kinds that train;
-//! - `import`, `prune`, `evaluate`: the work of the others; `measurement` keeps what one network of an evaluation is worth.
+//! - `import`, `prune`, `evaluate`: the work of the others; `measurement` keeps what one network of an evaluation is worth,
+//!   and `timing` is what the clock says of it.
 
 pub mod demand;
 pub mod description;
@@ -21,6 +22,7 @@ mod measurement;
 pub mod outputs;
 mod parameters;
 mod prune;
+pub mod timing;
 mod training;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,6 +51,8 @@ pub struct Context<'a> {
     pub cancelled: &'a AtomicBool,
     /// What to compute on.
     pub device: &'a Device,
+    /// How many stages of this run are at work beside it.
+    pub beside: usize,
     /// Told what happens.
     pub progress: &'a (dyn Fn(Progress) + Sync),
 }

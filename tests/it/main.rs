@@ -25,6 +25,7 @@
 //! - `environment`: odd paths, folders and masks
 //! - `exit_codes`: the table of exit codes
 //! - `golden`: a store that an earlier version made
+//! - `times`: times under unlike conditions, and seeds that decide nothing
 //! - `cache_commands`: the commands that look after the store and take results out of it
 
 #![allow(missing_docs)]
@@ -60,3 +61,4 @@ mod server;
 mod signals;
 mod streams;
 mod support;
+mod times;

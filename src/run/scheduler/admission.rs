@@ -88,6 +88,7 @@ impl Owner<'_> {
             key: resolved.key,
             refresh,
             threads: 1,
+            beside: 0,
             device: Device::Cpu,
         };
         self.waiting.insert((rank, stage), Candidate { task, demand });
@@ -110,10 +111,11 @@ impl Owner<'_> {
             self.tell(Event::Note { stage: task.name.clone(), message });
         }
         self.states[stage] = State::Running;
+        let beside = self.shares.running();
         let gpu = self.shares.begin(stage, &demand, threads);
         let device = gpu.map_or(Device::Cpu, |gpu| Device::Cuda(self.request.options.devices.gpus[gpu].clone()));
         self.tell_of_precision(&task, &device);
-        if tasks.send(Task { threads, device, ..task }).is_err() {
+        if tasks.send(Task { threads, beside, device, ..task }).is_err() {
             self.shares.end(stage);
             self.fail(stage, Error::new(Kind::Internal, "no worker is left"));
             return false;
