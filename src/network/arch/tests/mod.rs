@@ -40,7 +40,7 @@ fn any_network_can_be_written_out() {
     for json in FAMILIES {
         let graph = build(json, [32, 32, 3], 10).unwrap();
         let written = graph.layers.iter().map(|l| WrittenLayer::new(l.name.clone(), l.op.clone(), l.inputs.clone()));
-        let written = Architecture::Graph { layers: written.collect() };
+        let written = Architecture::Graph { layers: written.collect(), input: None };
         let text = serde_json::to_string(&written).unwrap();
         assert!(!text.contains("in-channels") && !text.contains("in-features"), "{text}");
         let read: Architecture = serde_json::from_str(&text).unwrap();
