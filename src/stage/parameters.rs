@@ -137,7 +137,8 @@ impl Parameters {
             | Parameters::Regularize { .. }
             | Parameters::FineTune { .. } => true,
             Parameters::Prune { method } => method.draws(),
-            Parameters::Import { .. } | Parameters::Evaluate { .. } => false,
+            Parameters::Import { rules, .. } => rules.draws(),
+            Parameters::Evaluate { .. } => false,
         }
     }
 

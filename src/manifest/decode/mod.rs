@@ -64,14 +64,13 @@ pub fn manifest(root: Value, path: &Path, diagnostics: &mut Diagnostics) -> (Man
         reader.diagnostics,
         |name, span, value, diagnostics| data::data(name, span, value, folder, seed, diagnostics),
     );
-    let networks =
-        instances::of_sections(
-            network_tables,
-            &matrix,
-            &mut unreadable.networks,
-            reader.diagnostics,
-            |name, span, value, diagnostics| network::named(name, span, value, folder, diagnostics),
-        );
+    let networks = instances::of_sections(
+        network_tables,
+        &matrix,
+        &mut unreadable.networks,
+        reader.diagnostics,
+        |name, span, value, diagnostics| network::named(name, span, value, folder, diagnostics),
+    );
     let names: Vec<&str> = network_tables.keys().map(String::as_str).collect();
     let stages = instances::of_stages(
         stage_tables,

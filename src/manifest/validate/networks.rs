@@ -86,7 +86,9 @@ fn network_of(
 ) -> Option<Rc<Known>> {
     let like = |role: &str| networks.get(stage.inputs.get(role)?.stage.as_str()).cloned();
     match &stage.parameters {
-        Parameters::Train { network, .. } | Parameters::Distill { network, .. } | Parameters::Import { network, .. } => {
+        Parameters::Train { network, .. }
+        | Parameters::Distill { network, .. }
+        | Parameters::Import { network, .. } => {
             match network {
                 _ if !stage.spans.sound("network") => None,
                 None => like("like"),

@@ -42,9 +42,7 @@ impl WrittenLayer {
 /// The size that follows from the input, of an operation that has one, with its key.
 fn input_size(op: &mut Op) -> Option<(&'static str, &mut usize)> {
     match op {
-        Op::Convolution { in_channels, .. } | Op::PadShortcut { in_channels, .. } => {
-            Some(("in-channels", in_channels))
-        }
+        Op::Convolution { in_channels, .. } | Op::PadShortcut { in_channels, .. } => Some(("in-channels", in_channels)),
         Op::BatchNorm { channels, .. } => Some(("channels", channels)),
         Op::Linear { in_features, .. } => Some(("in-features", in_features)),
         _ => None,

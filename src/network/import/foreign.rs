@@ -18,7 +18,11 @@ const BEGINNINGS: [(&[u8], &str, &str); 8] = [
         "a Git LFS pointer, which stands for the file",
         "fetch the file itself: `git lfs pull` in the repository that it is from",
     ),
-    (b"\x89HDF\r\n", "an HDF5 file, as Keras writes", "save its tensors as safetensors, with PyTorch's names and layouts"),
+    (
+        b"\x89HDF\r\n",
+        "an HDF5 file, as Keras writes",
+        "save its tensors as safetensors, with PyTorch's names and layouts",
+    ),
     (b"GGUF", "a GGUF file", "take the safetensors file that it was made from"),
 ];
 

@@ -29,7 +29,8 @@ pub fn origin_of(prefix: &str) -> &'static str {
 
 /// The error that lists what does not fit, of both sides, with what would help.
 pub fn error(request: &Request, entries: &Entries, found: &Matching) -> Error {
-    let of_network: Vec<String> = found.problems.iter().map(|Problem { name, words, .. }| format!("`{name}` {words}")).collect();
+    let of_network: Vec<String> =
+        found.problems.iter().map(|Problem { name, words, .. }| format!("`{name}` {words}")).collect();
     let of_file: Vec<String> = found.extra.iter().map(|name| format!("`{name}` is not part of the network")).collect();
     let room = [&of_file, &of_network].map(|other| LISTED - other.len().min(LISTED / 2));
     let lines = [listed(of_network, room[0], "of the network"), listed(of_file, room[1], "of the file")].concat();
@@ -56,7 +57,8 @@ fn listed(mut lines: Vec<String>, room: usize, whose: &str) -> Vec<String> {
 fn hints(request: &Request, entries: &Entries, found: &Matching) -> Vec<String> {
     let Request { graph, rules, .. } = request;
     let mut hints = Vec::new();
-    if let Some(prefix) = rules.prefix.as_deref().filter(|prefix| !entries.keys().any(|name| name.starts_with(prefix))) {
+    if let Some(prefix) = rules.prefix.as_deref().filter(|prefix| !entries.keys().any(|name| name.starts_with(prefix)))
+    {
         let names: Vec<&str> = entries.keys().take(FEW).map(String::as_str).collect();
         return vec![format!("no name in the file begins with `{prefix}`; it has {}", quoted(&names))];
     }
@@ -126,7 +128,8 @@ fn quoted(names: &[&str]) -> String {
 fn ignorable(graph: &Graph, found: &Matching) -> Option<String> {
     const OWN: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
     let first = |name: &str| name.split_once('.').map(|(first, _)| first.to_owned());
-    let own: BTreeSet<String> = rules::layers(graph).map(|name| first(name).unwrap_or_else(|| name.to_owned())).collect();
+    let own: BTreeSet<String> =
+        rules::layers(graph).map(|name| first(name).unwrap_or_else(|| name.to_owned())).collect();
     let pattern = |name: &String| {
         let (_, last) = name.rsplit_once('.').unwrap_or(("", name));
         match first(name) {

@@ -47,8 +47,19 @@ fn any_network_can_be_written_out() {
         assert_eq!(read, written);
         assert_eq!(read.build([32, 32, 3], 10).unwrap(), graph, "{json}");
     }
-    let error = serde_json::from_str::<WrittenLayer>(r#"{"name":"a","op":"batch-norm","channels":3}"#).unwrap_err();
-    insta::assert_snapshot!(error, @"`channels` follows from the input and is not written");
+    // Sizes that follow from the input may be written: they must be right, and are no part of what is written.
+    let layer = |channels: usize| {
+        let json = format!(
+            r#"{{"name":"bn","op":"batch-norm","channels":{channels},"epsilon":1e-5,"momentum":0.1,"inputs":["input"]}}"#
+        );
+        let pool = r#"{"name":"pool","op":"global-average-pool","inputs":["bn"]}"#;
+        serde_json::from_str::<Architecture>(&format!(r#"{{"arch":"graph","layers":[{json},{pool}]}}"#)).unwrap()
+    };
+    assert!(
+        layer(3) == layer(4) && serde_json::to_string(&layer(3)).unwrap() == serde_json::to_string(&layer(4)).unwrap()
+    );
+    assert!(layer(3).build([8, 8, 3], 3).is_ok());
+    insta::assert_snapshot!(layer(4).build([8, 8, 3], 3).unwrap_err(), @"layer `bn`: `channels` is 4, but its input has 3");
 }
 
 /// One of each family, and of each stem.
