@@ -8,6 +8,7 @@ use super::{Failure, export, output};
 use crate::error::{Error, Kind};
 use crate::plan::{self, State};
 use crate::report::document::{Source, document, histories};
+use crate::report::plan::diverged;
 use crate::report::{bytes, csv, groups, html, results, table};
 use crate::stage::Parameters;
 
@@ -44,7 +45,7 @@ pub fn report(arguments: &arguments::Report, global: &Global) -> Result<(), Fail
     let text = match arguments.format {
         ReportFormat::Text => {
             table::missing(&present).lines().for_each(output::stderr);
-            table::results(&evaluations, manifest, true)
+            format!("{}{}", table::results(&evaluations, manifest, true), diverged(&plan, manifest))
         }
         ReportFormat::Csv => match arguments.rows {
             CsvRows::Settings => csv::settings(&groups::groups(&evaluations, manifest)),

@@ -19,8 +19,11 @@ pub fn chance(metrics: &ModelMetrics, sizes: &[u64]) -> f64 {
 
 /// Whether the network gives one answer to all `images`, or is right no more often than [`chance`] by a one-sided binomial
 /// test at 1 %. Where images are of one class only, or so few that not even right answers throughout would pass the test,
-/// nothing can be said by it.
+/// nothing can be said by it. A network that diverged has collapsed.
 pub fn has_collapsed(metrics: &ModelMetrics, images: u64, sizes: &[u64]) -> bool {
+    if metrics.has_diverged() {
+        return true;
+    }
     let classes = metrics.per_class.iter().flatten().count();
     if classes < 2 {
         return false;
@@ -49,7 +52,7 @@ mod tests {
         let metrics = ModelMetrics {
             top1: right as f64 / images as f64,
             top5: 1.0,
-            loss: 0.0,
+            loss: Some(0.0),
             per_class: sizes.iter().map(|size| (*size > 0).then_some(0.5)).collect(),
             parameters: 1,
             nonzeros: 1,

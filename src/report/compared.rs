@@ -79,11 +79,12 @@ fn replicate<'a>(members: &Members<'a>, row: &'a Row) -> Replicate<'a> {
     left_out.map(|(axis, value)| (axis.as_str(), value)).collect()
 }
 
-/// The replicates that all of some groups have, each with its rows, one a group. A row that an axis does not reach stands in
+/// The replicates that all of some groups have, each with its rows, one a group; rows that diverged are none. A row that an axis does not reach stands in
 /// for all its values.
 fn common<'a>(groups: &[&Members<'a>]) -> Vec<(Replicate<'a>, Vec<(&'a Evaluation, &'a Row)>)> {
     let of_group = |members: &&Members<'a>| -> Vec<(Replicate<'a>, &'a Evaluation, &'a Row)> {
-        members.rows.iter().map(|(evaluation, row, _)| (replicate(members, row), *evaluation, *row)).collect()
+        let finite = members.rows.iter().filter(|(_, row, _)| !row.metrics.has_diverged());
+        finite.map(|(evaluation, row, _)| (replicate(members, row), *evaluation, *row)).collect()
     };
     let groups: Vec<Vec<(Replicate, &Evaluation, &Row)>> = groups.iter().map(of_group).collect();
     let most = groups.iter().flatten().map(|(replicate, ..)| replicate.len()).max().unwrap_or(0);

@@ -14,7 +14,8 @@ use crate::stage::evaluate::MEASURES;
 pub fn settings(groups: &[Group]) -> String {
     let axes: IndexSet<&str> = groups.iter().flat_map(|group| group.axes.keys().map(String::as_str)).collect();
     let measures: IndexSet<&str> = groups.iter().flat_map(|group| group.values.keys().map(String::as_str)).collect();
-    let mut columns = Columns::of(&["evaluation", "model", "data", "split", "images", "n", "networks", "collapsed"]);
+    let mut columns =
+        Columns::of(&["evaluation", "model", "data", "split", "images", "n", "networks", "collapsed", "diverged"]);
     columns.reserve(&["difference", "difference-low", "difference-high", "p", "p-holm", "rank"]);
     columns.measures(&measures, &["", "-sd", "-low", "-high"]);
     columns.axes(&axes);
@@ -22,7 +23,8 @@ pub fn settings(groups: &[Group]) -> String {
     let record = |group: &Group| {
         let mut record = vec![group.evaluation.clone(), group.name.clone(), group.data.clone(), group.split.to_owned()];
         record.extend(
-            [group.images, group.n as u64, group.networks as u64, group.collapsed as u64].map(|n| n.to_string()),
+            [group.images, group.n as u64, group.networks as u64, group.collapsed as u64, group.diverged as u64]
+                .map(|n| n.to_string()),
         );
         record.extend(axes.iter().map(|axis| group.axes.get(*axis).map_or(String::new(), label)));
         for name in &measures {
@@ -52,21 +54,24 @@ pub fn settings(groups: &[Group]) -> String {
     written(columns.names(), groups.iter().map(record))
 }
 
+/// What was measured of a network, each measure once: `accuracy` is another name of `top1`, for expressions.
+fn values(row: &Row) -> IndexMap<&str, f64> {
+    row.values().into_iter().filter(|(name, _)| *name != "accuracy").collect()
+}
+
 /// The networks, each by itself: one row a network and set of images.
 pub fn networks(evaluations: &[Evaluation]) -> String {
     let rows = rows(evaluations);
     let axes: IndexSet<&str> = rows.iter().flat_map(|(_, row, _)| row.axes.keys().map(String::as_str)).collect();
-    let values = |row: &Row| -> IndexMap<&str, f64> {
-        row.values().into_iter().filter(|(name, _)| *name != "accuracy").collect()
-    };
     let values: Vec<IndexMap<&str, f64>> = rows.iter().map(|(_, row, _)| values(row)).collect();
     let measures: IndexSet<&str> = values.iter().flat_map(|values| values.keys().copied()).collect();
-    let mut columns = Columns::of(&["evaluation", "model", "data", "split", "images", "collapsed"]);
+    let mut columns = Columns::of(&["evaluation", "model", "data", "split", "images", "collapsed", "diverged"]);
     columns.measures(&measures, &[""]);
     columns.axes(&axes);
     let record = |((evaluation, row, _), values): (&(&Evaluation, &Row, _), &IndexMap<&str, f64>)| {
         let mut record = vec![evaluation.template.clone(), row.template.clone(), evaluation.data.clone()];
         record.extend([evaluation.split.to_owned(), evaluation.images.to_string(), row.collapsed.to_string()]);
+        record.push(row.metrics.has_diverged().to_string());
         record.extend(axes.iter().map(|axis| row.axes.get(*axis).map_or(String::new(), label)));
         record.extend(measures.iter().map(|name| values.get(name).map_or(String::new(), f64::to_string)));
         record

@@ -45,6 +45,9 @@ pub struct Document {
     /// The epochs of the stages that train.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub training: Vec<Epochs>,
+    /// The stages that diverged when they ran, and so have no result.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub diverged: Vec<Value>,
     /// What pruning left of each layer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pruning: Vec<Value>,
@@ -115,6 +118,7 @@ pub fn document(source: &Source, evaluations: &[Evaluation], details: bool) -> R
         groups: groups(evaluations, manifest),
         compared: compared(evaluations, manifest),
         training: histories(source)?,
+        diverged: diverged(source),
         pruning,
         graph: graph(source),
         saved: saved(source),
@@ -167,8 +171,11 @@ fn row_of(source: &Source, evaluation: &Evaluation, row: &Row, group: usize) -> 
     // What is counted is a whole number.
     let whole = |value: f64| (value.fract() == 0.0 && value.abs() > 1.0).then(|| Value::from(value as i64));
     let values = row.values().into_iter().filter(|(name, _)| *name != "accuracy");
-    let values: IndexMap<&str, Value> =
+    let mut values: IndexMap<&str, Value> =
         values.map(|(name, value)| (name, whole(value).unwrap_or_else(|| value.into()))).collect();
+    if row.metrics.has_diverged() {
+        values.insert("loss", Value::Null);
+    }
     json!({
         "evaluation": evaluation.template,
         "stage": evaluation.stage,
@@ -182,6 +189,7 @@ fn row_of(source: &Source, evaluation: &Evaluation, row: &Row, group: usize) -> 
         "group": group,
         "collapsed": row.collapsed,
         "chance": collapse::chance(&row.metrics, &evaluation.class_images),
+        "diverged": row.metrics.has_diverged(),
         "values": values,
         "per-class": row.metrics.per_class,
         "class-images": evaluation.class_images,
@@ -234,6 +242,15 @@ pub fn histories(source: &Source) -> Result<Vec<Epochs>> {
         all.push(Epochs { stage: name.clone(), name: stage.template.clone(), axes, epochs });
     }
     Ok(all)
+}
+
+fn diverged(source: &Source) -> Vec<Value> {
+    let all = source.plan.diverged().map(|(stage, message)| {
+        let (name, definition) = source.manifest.stages.get_index(stage).expect("in range");
+        let axes = axes_of(source.manifest, definition);
+        json!({ "stage": name, "name": definition.template, "axes": axes, "message": message })
+    });
+    all.collect()
 }
 
 /// The layers of the stages that made a network smaller, before and after.

@@ -14,7 +14,7 @@ use super::results::{Evaluation, Placed, Row, rows};
 use super::statistics::{Difference, Interval, Summary, adjust, mean};
 use crate::manifest::Manifest;
 use crate::manifest::matrix::{SEED, template_of};
-use crate::stage::evaluate::{MEASURES, ModelMetrics};
+use crate::stage::evaluate::{ANSWERS, MEASURES, ModelMetrics};
 use crate::store::Digest;
 
 /// Results of one section's models that differ in no axis that counts.
@@ -43,6 +43,9 @@ pub struct Group {
     pub reference: bool,
     /// How many of the networks have collapsed.
     pub collapsed: usize,
+    /// How many of those have logits that are not finite. They are in no value, share or difference and not in `n`, unless
+    /// all of them are: then what does not depend on answers is shown.
+    pub diverged: usize,
     /// Every measure.
     pub values: IndexMap<String, Summary>,
     /// Parameters, those that are not zero, and MACs as shares of the reference's.
@@ -54,6 +57,9 @@ pub struct Group {
     /// The rank among the methods that `[report] compare` holds against each other, in this setting.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rank: Option<f64>,
+    /// The reference, and whether its logits are finite; `None` without one.
+    #[serde(skip)]
+    pub against: Option<(String, bool)>,
     /// How many classes there are.
     #[serde(skip)]
     pub classes: usize,
@@ -204,18 +210,21 @@ pub fn groups(evaluations: &[Evaluation], manifest: &Manifest) -> Vec<Group> {
 }
 
 fn group(members: &Members, rank: Option<f64>) -> Group {
-    let rows = &members.rows;
-    let (evaluation, first, references) = &rows[0];
+    let (evaluation, first, references) = &members.rows[0];
+    let finite: Vec<Placed> = members.rows.iter().filter(|(_, row, _)| !row.metrics.has_diverged()).cloned().collect();
+    let all_diverged = finite.is_empty();
+    let rows = if all_diverged { &members.rows } else { &finite };
     let reference = references.first().copied();
     let is_reference = reference.is_some_and(|reference| reference.template == first.template);
     let units = by_seed(rows);
-    let distinct: IndexMap<Digest, &Row> = rows.iter().map(|(_, row, _)| (row.identity, *row)).collect();
+    let distinct: IndexMap<Digest, &Row> = members.rows.iter().map(|(_, row, _)| (row.identity, *row)).collect();
 
     let mut measured: IndexMap<String, Vec<f64>> = IndexMap::new();
     for unit in &units {
         let mut of_unit: IndexMap<&str, Vec<f64>> = IndexMap::new();
         // In expressions only: it is another name of `top1`.
-        let values = unit.iter().flat_map(|(_, row, _)| row.values()).filter(|(name, _)| *name != "accuracy");
+        let shown = |name: &str| name != "accuracy" && !(all_diverged && ANSWERS.contains(&name));
+        let values = unit.iter().flat_map(|(_, row, _)| row.values()).filter(|(name, _)| shown(name));
         for (name, value) in values {
             of_unit.entry(name).or_default().push(value);
         }
@@ -230,7 +239,8 @@ fn group(members: &Members, rank: Option<f64>) -> Group {
     };
 
     let against = |(evaluation, row, references): &&Placed| -> Option<f64> {
-        let differences: Vec<f64> = references.iter().map(|reference| evaluation.difference(row, reference)).collect();
+        let finite = references.iter().filter(|reference| !reference.metrics.has_diverged());
+        let differences: Vec<f64> = finite.map(|reference| evaluation.difference(row, reference)).collect();
         (!differences.is_empty()).then(|| mean(&differences))
     };
     let differences: Vec<f64> = units
@@ -243,7 +253,7 @@ fn group(members: &Members, rank: Option<f64>) -> Group {
         .iter()
         .flat_map(|(_, row, references)| references.iter().map(|reference| (&row.metrics, &reference.metrics)))
         .collect();
-    let versus = reference.filter(|_| !is_reference).and_then(|reference| {
+    let versus = reference.filter(|_| !is_reference && !all_diverged).and_then(|reference| {
         Some(Versus { name: reference.template.clone(), top1: Difference::of(&differences, pairs.len())? })
     });
     let share = |(name, of): (&str, Size)| {
@@ -252,7 +262,7 @@ fn group(members: &Members, rank: Option<f64>) -> Group {
     };
     let owned = |(axis, value): (&&str, &&Value)| ((*axis).to_owned(), (*value).clone());
     let mut seeds: Vec<Value> = Vec::new();
-    for seed in rows.iter().filter_map(|(_, row, _)| row.axes.get(SEED)) {
+    for seed in members.rows.iter().filter_map(|(_, row, _)| row.axes.get(SEED)) {
         if !seeds.contains(seed) {
             seeds.push(seed.clone());
         }
@@ -265,14 +275,16 @@ fn group(members: &Members, rank: Option<f64>) -> Group {
         images: rows.iter().map(|(evaluation, ..)| evaluation.images).min().unwrap_or(0),
         axes: members.axes.iter().map(owned).collect(),
         seeds,
-        n: units.len(),
+        n: if all_diverged { 0 } else { units.len() },
         networks: distinct.len(),
         reference: is_reference,
         collapsed: distinct.values().filter(|row| row.collapsed).count(),
+        diverged: distinct.values().filter(|row| row.metrics.has_diverged()).count(),
         values: measured.into_iter().filter_map(summary).collect(),
         shares: SIZES.into_iter().filter_map(share).collect(),
         versus,
         rank,
+        against: reference.map(|reference| (reference.template.clone(), !reference.metrics.has_diverged())),
         classes: first.metrics.per_class.len(),
         uneven: evaluation.is_uneven(),
     }

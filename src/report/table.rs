@@ -30,7 +30,10 @@ pub fn results(evaluations: &[Evaluation], manifest: &Manifest, classes: bool) -
     for (section, data, split) in tables {
         let is_in = |group: &&Group| group.evaluation == section && group.data == data && group.split == split;
         let members: Vec<&Group> = groups.iter().filter(is_in).collect();
-        out.push_str(&format!("{}\n{}\n", title(&members), table(&members, swept)));
+        let diverged = members.iter().filter(|group| group.diverged > 0 && !swept);
+        let line = |group: &&Group| format!("  {} diverged: some of its logits are not finite\n", group.name);
+        let diverged: String = diverged.map(line).collect();
+        out.push_str(&format!("{}\n{}{diverged}\n", title(&members), table(&members, swept)));
         if classes && !swept {
             let evaluations = evaluations.iter().filter(|evaluation| evaluation.template == section);
             let of_classes = |evaluation| format!("accuracy by class, in per cent\n{}\n", per_class(evaluation));
@@ -49,8 +52,13 @@ fn title(groups: &[&Group]) -> String {
         title.push_str("; mean ± standard deviation over n seeds");
     }
     let versus: Vec<_> = groups.iter().filter_map(|group| group.versus.as_ref()).collect();
-    if let Some(against) = versus.first() {
-        title.push_str(&format!("; Δ and x are against {}", against.name));
+    match groups.iter().find_map(|group| group.against.as_ref()) {
+        Some((name, _)) if !versus.is_empty() => title.push_str(&format!("; Δ and x are against {name}")),
+        Some((name, true)) => title.push_str(&format!("; x is against {name}")),
+        Some((name, false)) => {
+            title.push_str(&format!("; x is against {name}, and there is no Δ, because its logits are not finite"));
+        }
+        None => {}
     }
     if versus.iter().any(|versus| versus.top1.interval.is_some()) {
         title.push_str(", Δ seed by seed with its 95 % interval");
@@ -135,7 +143,7 @@ fn columns(groups: &[&Group], swept: bool) -> Vec<Column> {
     if classes > 5 {
         add("top-5", 4, false, &|group| shown(mean(group, "top5"), percent));
     }
-    add("loss", 3, false, &|group| shown(mean(group, "loss"), |loss| format!("{loss:.4}")));
+    add("loss", 3, false, &|group| loss(group));
     add("parameters", 0, false, &size("parameters"));
     add("", 0, false, &share("parameters"));
     if masked || !swept {
@@ -160,14 +168,28 @@ fn columns(groups: &[&Group], swept: bool) -> Vec<Column> {
 
 /// `91.23 ± 0.31 %`; what answers no better than chance says so.
 fn accuracy(group: &Group) -> String {
-    let Some(summary) = group.values.get("top1") else { return String::new() };
+    let Some(summary) = group.values.get("top1") else {
+        return if group.diverged > 0 { "diverged".to_owned() } else { String::new() };
+    };
     let spread = summary.sd.map_or(String::new(), |sd| format!(" ± {:.2}", 100.0 * sd));
-    let collapsed = match group.collapsed {
+    // Those that diverged are not among the n.
+    let collapsed = match group.collapsed - group.diverged {
         0 => String::new(),
-        all if all == group.networks => " collapsed".to_owned(),
+        all if all == group.networks - group.diverged => " collapsed".to_owned(),
         some => format!(" {some} collapsed"),
     };
-    format!("{:.2}{spread} %{collapsed}", 100.0 * summary.mean)
+    let diverged = if group.diverged > 0 { format!(" {} diverged", group.diverged) } else { String::new() };
+    format!("{:.2}{spread} %{collapsed}{diverged}", 100.0 * summary.mean)
+}
+
+/// The mean loss with four digits behind the point; one that is huge by its size.
+fn loss(group: &Group) -> String {
+    match group.values.get("loss").map(|summary| summary.mean) {
+        Some(loss) if loss < 1e6 => format!("{loss:.4}"),
+        Some(loss) => format!("{loss:.1e}"),
+        None if group.diverged > 0 => "not finite".to_owned(),
+        None => String::new(),
+    }
 }
 
 fn difference(difference: &Difference) -> String {

@@ -36,8 +36,8 @@ pub struct ModelMetrics {
     pub top1: f64,
     /// Share of images whose class is among the five highest.
     pub top5: f64,
-    /// Mean cross entropy.
-    pub loss: f64,
+    /// Mean cross entropy. `None` of a network that diverged: some of its logits are infinite or not numbers.
+    pub loss: Option<f64>,
     /// Top-1 of the images of each class; `null` for a class without images.
     pub per_class: Vec<Option<f64>>,
     /// Numbers that training changes.
@@ -76,6 +76,9 @@ pub const MEASURES: [&str; 13] = [
     "throughput",
 ];
 
+/// Those of [`MEASURES`] that a network's answers decide.
+pub const ANSWERS: [&str; 5] = ["accuracy", "top1", "balanced-accuracy", "top5", "loss"];
+
 /// The values of [`MEASURES`], as far as they are known; `accuracy` is another name of `top1`.
 pub fn measures(metrics: &ModelMetrics, timing: &Timing) -> impl Iterator<Item = (&'static str, f64)> {
     let values = [
@@ -83,7 +86,7 @@ pub fn measures(metrics: &ModelMetrics, timing: &Timing) -> impl Iterator<Item =
         Some(metrics.top1),
         metrics.balanced_accuracy(),
         Some(metrics.top5),
-        Some(metrics.loss),
+        metrics.loss,
         Some(metrics.parameters as f64),
         Some(metrics.nonzeros as f64),
         Some(metrics.macs as f64),
@@ -108,13 +111,23 @@ impl ModelMetrics {
         (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
     }
 
+    /// Whether some of the network's logits are infinite or not numbers. Its accuracy counts an image as wrong whose
+    /// logits are, and is not to be averaged or compared with others.
+    pub fn has_diverged(&self) -> bool {
+        self.loss.is_none()
+    }
+
     /// `(A / A_R) (1 − N / N_R)`: the share of the reference's accuracy that is kept, times the share of its parameters
     /// that is gone. A is top-1; N are the parameters that are not zero where weights are masked, and all parameters of
     /// other networks, whose zeros are chance. `None` when the reference is never right, or masks are not known.
     ///
     /// This is pleach's own measure. "Performance efficiency" (Malihi & Heidemann 2023, 2024) has its name from the same
     /// idea, but its formula could not be had. A small network that has collapsed scores too: read it beside the accuracy.
+    /// One that diverged has none, nor has any against it.
     pub fn efficiency(&self, reference: &ModelMetrics) -> Option<f64> {
+        if self.has_diverged() || reference.has_diverged() {
+            return None;
+        }
         let counted = |metrics: &ModelMetrics| {
             Some(if metrics.masked? > 0 { metrics.nonzeros } else { metrics.parameters } as f64)
         };
@@ -175,12 +188,9 @@ pub fn evaluate<B: Backend>(
         let stop = || context.check_cancelled().is_err();
         let logits = evaluation::logits(&network, images, &indices, &data.normalization, device, &stop)?;
         context.check_cancelled()?;
-        let loss = evaluation::cross_entropy(&logits, &labels);
-        if !loss.is_finite() {
-            let message = format!("the loss of `{role}` on the {} split is {loss}", split.name());
-            let error = Error::new(Kind::Diverged, message).hint("its weights are finite, but too large to be of use");
-            return Err(Failure::Error(error));
-        }
+        // One network with such logits takes no other's result with it.
+        let is_finite = logits.iter().all(|logit| logit.is_finite());
+        let loss = Some(evaluation::cross_entropy(&logits, &labels)).filter(|loss| is_finite && loss.is_finite());
         let metrics = ModelMetrics {
             top1: evaluation::top(&logits, &labels, 1),
             top5: evaluation::top(&logits, &labels, 5),
@@ -261,7 +271,7 @@ mod tests {
     use super::*;
 
     fn metrics(top1: f64, parameters: u64, nonzeros: u64, masked: Option<u64>) -> ModelMetrics {
-        let (top5, loss, per_class, macs, bytes, dense_bytes) = (1.0, 0.0, Vec::new(), 1, 1, Some(1));
+        let (top5, loss, per_class, macs, bytes, dense_bytes) = (1.0, Some(0.0), Vec::new(), 1, 1, Some(1));
         ModelMetrics {
             top1,
             top5,
