@@ -17,6 +17,7 @@ pub fn plan(arguments: &arguments::Plan, global: &Global) -> Result<(), Failure>
     let refresh: HashSet<usize> = refresh.concat().into_iter().collect();
     let store = store(global)?;
     let digests = plan::data_digests(&session.manifest, &session.graph.needed(&targets))?;
+    digests.warnings.iter().for_each(|warning| output::warning(warning));
     let plan = plan::plan(&session.manifest, &session.graph, &targets, &store, &digests, &refresh)?;
     if arguments.json {
         output::stdout(&format!("{:#}\n", report::plan::json(&plan, &session.manifest)));

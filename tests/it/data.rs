@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use image::codecs::{jpeg::JpegEncoder, png::PngEncoder};
+use image::codecs::{bmp::BmpEncoder, png::PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
 use crate::server::{Reply, Server};
-use crate::support::{Project, Ran, Running};
+use crate::support::{Project, Ran, Running, repository};
 
 /// Runs `pleach data` with these arguments. Proxies of the machine are left aside.
 fn data(project: &Project, arguments: &[&str]) -> Ran {
@@ -135,7 +135,7 @@ fn elsewhere_is_asked_through_the_proxy() {
     assert!(!lines.is_empty() && lines.iter().all(|line| line == "CONNECT mirror.invalid:80"), "{lines:?}");
 }
 
-/// A PNG, or for odd numbers a JPEG, of 12 x 10 pixels: class 0 is red, class 1 green, class 2 blue.
+/// A PNG, or for odd numbers a BMP, of 12 x 10 pixels: class 0 is red, class 1 green, class 2 blue.
 fn write_image(folder: &Path, class: usize, number: usize) -> String {
     let noise = |place: usize| ((place * 31 + number * 17) * 2_654_435_761 % 60) as u8;
     let pixel = |place: usize| if place % 3 == class { 180 + noise(place) } else { noise(place) };
@@ -145,9 +145,8 @@ fn write_image(folder: &Path, class: usize, number: usize) -> String {
         PngEncoder::new(&mut bytes).write_image(&pixels, 12, 10, ExtendedColorType::Rgb8).unwrap();
         "png"
     } else {
-        let encoder = JpegEncoder::new_with_quality(&mut bytes, 95);
-        encoder.write_image(&pixels, 12, 10, ExtendedColorType::Rgb8).unwrap();
-        "jpg"
+        BmpEncoder::new(&mut bytes).write_image(&pixels, 12, 10, ExtendedColorType::Rgb8).unwrap();
+        "bmp"
     };
     fs::create_dir_all(folder).unwrap();
     let name = format!("{number:02}.{ending}");
@@ -260,8 +259,9 @@ fn images_that_are_wrong_are_told_before_or_when_they_are_read() {
     tell("another file", 10, &|folder| fs::write(folder.join("cat/labels.txt"), "").unwrap());
     tell("broken files", 11, &|folder| {
         fs::write(folder.join("cat/00.png"), "no image").unwrap();
-        let whole = fs::read(folder.join("ant/01.jpg")).unwrap();
+        let whole = fs::read(repository("src/data/folder/fixtures/444-baseline-16x16.jpg")).unwrap();
         fs::write(folder.join("ant/01.jpg"), &whole[..whole.len() / 3]).unwrap();
+        fs::write(folder.join("ant/02.jpg"), &whole[..whole.len() - 20]).unwrap();
     });
     insta::assert_snapshot!(all);
 }

@@ -374,6 +374,7 @@ path = "own"
 size = [4, 6]
 channels = 3
 test = 0.25
+orientation = "apply"
 normalization = { mean = [0.4, 0.5, 0.6], deviation = [0.2, 0.3, 0.4] }
 [stages.teacher]
 kind = "train"
@@ -401,6 +402,7 @@ augment = ["flip", { kind = "cutout", size = 2 }, { kind = "mixup", alpha = 0.3 
         ("size = [4, 6]", "size = [6, 4]", "data.size"),
         ("channels = 3", "channels = 1", "data.channels"),
         ("test = 0.25", "test = 0.5", "data.test"),
+        ("orientation = \"apply\"", "orientation = \"ignore\"", "data.orientation"),
         ("mean = [0.4, 0.5", "mean = [0.4, 0.4", "data.normalization.mean"),
         ("deviation = [0.2, 0.3", "deviation = [0.2, 0.2", "data.normalization.deviation"),
         ("\"cutout\", size = 2", "\"cutout\", size = 3", "augment"),

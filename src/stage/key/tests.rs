@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::*;
-use crate::data::{Augmentation, Constants, Decoding, Source};
+use crate::data::{Augmentation, Constants, Decoding, ExifOrientation, Source};
 use crate::network::Op;
 use crate::network::arch::{Architecture, Shortcut, Stem, VggClassifier, WrittenLayer};
 use crate::prune::{ChannelScope, Criterion, Measure, Method, WeightScope};
@@ -202,7 +202,12 @@ fn descriptions() -> Vec<Description> {
         data: Some(DataInput {
             source: Source::Mnist,
             path: Some("some/where".into()),
-            decoding: Some(Decoding { size: [15, 16], channels: 3, test: Some(0.375) }),
+            decoding: Some(Decoding {
+                size: [15, 16],
+                channels: 3,
+                test: Some(0.375),
+                orientation: ExifOrientation::Ignore,
+            }),
             normalization: Some(Constants { mean: vec![0.5, 0.25, 0.125], deviation: vec![0.75, 1.0, 1.5] }),
             validation: 0.25,
             limit: Some(100),
