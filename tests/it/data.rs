@@ -260,8 +260,50 @@ fn images_that_are_wrong_are_told_before_or_when_they_are_read() {
     tell("broken files", 11, &|folder| {
         fs::write(folder.join("cat/00.png"), "no image").unwrap();
         let whole = fs::read(repository("src/data/folder/fixtures/444-baseline-16x16.jpg")).unwrap();
-        fs::write(folder.join("ant/01.jpg"), &whole[..whole.len() / 3]).unwrap();
-        fs::write(folder.join("ant/02.jpg"), &whole[..whole.len() - 20]).unwrap();
+        fs::remove_file(folder.join("ant/01.bmp")).unwrap();
+        fs::write(folder.join("ant/01.jpg"), &whole[..whole.len() - 20]).unwrap();
     });
     insta::assert_snapshot!(all);
+}
+
+#[test]
+fn test_images_that_were_trained_on_are_told_by_check_plan_and_run() {
+    let project = animals();
+    let folder = project.path().join("animals");
+    // Of two copies in a class of 18, at least one is told, whichever half it is in.
+    for copy in ["90.png", "91.png"] {
+        fs::copy(folder.join("cat/00.png"), folder.join("cat").join(copy)).unwrap();
+    }
+    fs::copy(folder.join("cat/02.png"), folder.join("bee/92.png")).unwrap();
+    let check = ["check", "images", "--path", "animals", "--size", "8", "8", "--test", "0.25"];
+    let told = [
+        data(&project, &check).expect(0).stderr,
+        project.succeed(&["plan", "pleach.toml"]).stderr,
+        project.run(&["--set", "stages.teacher.epochs=1"]).expect(0).stderr,
+    ];
+    for told in told {
+        assert!(told.contains("1 image has more than one class: "), "{told}");
+        assert!(told.contains("cat/90.png") && told.contains("cat/00.png"), "{told}");
+    }
+}
+
+#[test]
+fn validation_images_of_its_own_are_chosen_on_and_a_share_is_refused() {
+    let manifest = IMAGES.replace("test = 0.25\n", "").replace("epochs = 20", "epochs = 2\nselect = \"best\"");
+    let project = Project::new(&manifest);
+    for (half, count) in [("train", 8), ("valid", 4), ("test", 4)] {
+        for (class, name) in CLASSES.iter().enumerate() {
+            for number in 0..count {
+                write_image(&project.path().join("animals").join(half).join(name), class, number);
+            }
+        }
+    }
+    let check = ["check", "images", "--path", "animals", "--size", "8", "8"];
+    let checked = data(&project, &check).expect(0);
+    assert!(checked.stdout.starts_with("images: 8x8x3, 24 training, 12 validation and 12 test images\n"), "{}", checked.stdout);
+    assert!(checked.stderr.contains("12 of 12 validation images are training images too: "), "{}", checked.stderr);
+    let ran = project.run(&[]).expect(0);
+    assert_eq!(ran.stages("stage-finished"), ["teacher", "score"]);
+    let refused = project.pleach(&["check", "pleach.toml", "--set", "data.animals.validation=0.5"]).expect(10);
+    assert!(refused.stderr.contains("the set has validation images of its own"), "{}", refused.stderr);
 }
