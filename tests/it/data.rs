@@ -300,7 +300,11 @@ fn validation_images_of_its_own_are_chosen_on_and_a_share_is_refused() {
     }
     let check = ["check", "images", "--path", "animals", "--size", "8", "8"];
     let checked = data(&project, &check).expect(0);
-    assert!(checked.stdout.starts_with("images: 8x8x3, 24 training, 12 validation and 12 test images\n"), "{}", checked.stdout);
+    assert!(
+        checked.stdout.starts_with("images: 8x8x3, 24 training, 12 validation and 12 test images\n"),
+        "{}",
+        checked.stdout
+    );
     assert!(checked.stderr.contains("12 of 12 validation images are training images too: "), "{}", checked.stderr);
     let ran = project.run(&[]).expect(0);
     assert_eq!(ran.stages("stage-finished"), ["teacher", "score"]);
