@@ -8,8 +8,10 @@
 //! | `jpeg.rs` | JPEG files: whole or refused, and the same pixels on every processor |
 //! | `fixtures/` | small images, and what Pillow reads from them |
 //!
-//! The digest covers the [`VERSIONS`] of what is done with a file, and image by image in order, its half, its class by number and the hash of its file. Order is that of
-//! class and file names (or of the rows of a table): names themselves count only as far as they decide it.
+//! The digest covers the [`VERSIONS`] of what is done with a file, and image by image in order its half, its class by name
+//! and the hash of its file. Order is that of class and file names by their bytes (or of the rows of a table): names of
+//! files count only as far as they decide it. The order of classes is a function of their names ([`Listing`]), so the digest
+//! covers that too.
 
 mod decode;
 mod jpeg;
@@ -94,8 +96,8 @@ pub fn survey(folder: &Path, decoding: &Decoding) -> Result<(Outline, Vec<String
 
 /// Reads the images of `folder`: `train/CLASS/` and `test/CLASS/` with files in them, or `train.csv` and `test.csv` with
 /// columns `path` and `label`; or only `CLASS/` or `train.csv`, of which the share [`Decoding::test`] is held out.
-/// `val`, `valid` or `validation` beside `train` has validation images. Classes are in the order of their names; labels of
-/// tables that are all whole numbers are in numerical order. Names of classes are compared in Unicode's composed form.
+/// `val`, `valid` or `validation` beside `train` has validation images. Classes are in the order of their names: by number
+/// where all are whole numbers, else by their bytes. Names are compared in Unicode's composed form.
 ///
 /// # Errors
 /// Kind `Input`, naming every file that cannot be read or decoded (the first 20).
@@ -112,7 +114,7 @@ pub fn load(folder: &Path, decoding: &Decoding) -> Result<DataSet> {
             for (entry, read) in entries.iter().zip(read) {
                 match read {
                     Ok((watched, pixels)) => {
-                        digest.part(&format!("{half} {}", entry.class), watched.hash);
+                        digest.part(&format!("{half} {}", listing.class_names[entry.class as usize]), watched.hash);
                         witness.watch(watched);
                         images.pixels.extend(pixels);
                         images.labels.push(entry.class);
@@ -174,7 +176,7 @@ pub fn digest(folder: &Path, decoding: &Decoding) -> Result<Hashed> {
         let hashes: Vec<Result<blake3::Hash>> = entries.par_iter().map(|entry| files::hash(&entry.path)).collect();
         for (entry, hash) in entries.iter().zip(hashes) {
             let hash = hash?;
-            digest.part(&format!("{half} {}", entry.class), hash);
+            digest.part(&format!("{half} {}", listing.class_names[entry.class as usize]), hash);
             let name = entry.path.strip_prefix(folder).unwrap_or(&entry.path).display().to_string();
             let half = if half == "train" { "training" } else { half };
             seen.push(Seen { half, class: entry.class, hash, name });
