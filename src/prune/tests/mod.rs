@@ -256,6 +256,7 @@ fn weights(criterion: Criterion, sparsity: f64, scope: WeightScope) -> Method {
         steps: None,
         ignore: Vec::new(),
         layers: BTreeMap::new(),
+        minimum: None,
         images: None,
     }
 }
