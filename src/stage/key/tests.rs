@@ -14,6 +14,7 @@ use crate::network::arch::{Architecture, Shortcut, Stem, VggClassifier, WrittenL
 use crate::prune::{ChannelScope, Criterion, Measure, Method, WeightScope};
 use crate::stage::{DataInput, ImportInput, NetworkInput, Parameters, Split};
 use crate::tensor::engine::Precision;
+use crate::train::steps::LastBatch;
 use crate::train::parameters::{
     EarlyStop, LayerPair, Loss, Optimizer, Penalty, PeriodicPruning, Schedule, Select, SparsitySchedule, Training,
 };
@@ -69,6 +70,7 @@ fn training(optimizer: Optimizer, schedule: Schedule, method: Method) -> Trainin
     Training {
         epochs: 3,
         batch: 32,
+        last_batch: LastBatch::Even,
         optimizer,
         schedule,
         losses: vec![
@@ -277,6 +279,7 @@ fn others(value: &Value) -> Vec<Value> {
         "cifar",
         "imagenet",
         "tf32",
+        "smaller",
     ];
     match value {
         Value::Bool(b) => vec![(!b).into()],
