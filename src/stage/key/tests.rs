@@ -14,10 +14,10 @@ use crate::network::arch::{Architecture, Shortcut, Stem, VggClassifier, WrittenL
 use crate::prune::{ChannelScope, Criterion, Measure, Method, WeightScope};
 use crate::stage::{DataInput, ImportInput, NetworkInput, Parameters, Split};
 use crate::tensor::engine::Precision;
-use crate::train::steps::LastBatch;
 use crate::train::parameters::{
     EarlyStop, LayerPair, Loss, Optimizer, Penalty, PeriodicPruning, Schedule, Select, SparsitySchedule, Training,
 };
+use crate::train::steps::LastBatch;
 
 fn inactive() -> Method {
     Method::Inactive { layer: "hidden1".into(), measure: Measure::Mean, threshold: 0.25, minimum: 2 }

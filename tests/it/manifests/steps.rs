@@ -68,9 +68,11 @@ fn one_image_is_enough_for_larger_maps_and_for_networks_that_only_teach() {
     }
     assert!(parse(VECTOR, &["stages.net.last-batch=smaller", "data.digits.limit=66"]).is_ok());
     // The student of a network with such normalizations has none.
-    let taught = GOOD
-        .replacen("depth = 8\nwidth = 4", "depth = 18\nwidth = 4\nstem = \"imagenet\"", 1)
-        .replacen("teacher = \"teacher\"\n", "teacher = \"teacher\"\nbatch = 1\n", 1);
+    let taught = GOOD.replacen("depth = 8\nwidth = 4", "depth = 18\nwidth = 4\nstem = \"imagenet\"", 1).replacen(
+        "teacher = \"teacher\"\n",
+        "teacher = \"teacher\"\nbatch = 1\n",
+        1,
+    );
     assert!(parse(taught, &[]).is_ok());
 }
 
@@ -83,7 +85,8 @@ fn what_compares_images_needs_two() {
         "{ kind = \"dist\" }".to_owned(),
     ]
     .map(|loss| text(&wrong(student(&loss), &[])));
-    let mixed = edited(&[("batch = 64", "batch = 1"), ("augment = [\"crop\"]", "augment = [\"crop\", { kind = \"mixup\" }]")]);
+    let mixed =
+        edited(&[("batch = 64", "batch = 1"), ("augment = [\"crop\"]", "augment = [\"crop\", { kind = \"mixup\" }]")]);
     insta::assert_snapshot!(told.concat() + text(&wrong(mixed, &[])).as_str());
     for loss in ["{ kind = \"dist\", gamma = 0 }", "{ kind = \"kd\" }", "{ kind = \"dkd\" }"] {
         assert!(parse(student(loss), &[]).is_ok(), "{loss}");
@@ -96,6 +99,7 @@ fn what_compares_images_needs_two() {
 
 #[test]
 fn words_that_are_none() {
-    let cases = ["last-batch = \"pad\"", "last-batch = 3"].map(|line| text(&wrong(VECTOR.replace("batch = 64", line), &[])));
+    let cases =
+        ["last-batch = \"pad\"", "last-batch = 3"].map(|line| text(&wrong(VECTOR.replace("batch = 64", line), &[])));
     insta::assert_snapshot!(cases.concat());
 }
