@@ -8,6 +8,7 @@ use super::{Failure, export, output};
 use crate::error::{Error, Kind};
 use crate::plan::{self, State};
 use crate::report::document::{Source, document};
+use crate::report::plan::diverged;
 use crate::report::{bytes, html, results, sweep, sweep_table, table};
 use crate::stage::Parameters;
 
@@ -44,7 +45,7 @@ pub fn report(arguments: &arguments::Report, global: &Global) -> Result<(), Fail
     let text = match arguments.format {
         ReportFormat::Text => {
             sweep_table::missing(&present).lines().for_each(output::stderr);
-            texts(&evaluations, manifest)
+            format!("{}{}", texts(&evaluations, manifest), diverged(&plan, manifest))
         }
         ReportFormat::Csv => sweep_table::csv(&sweep::groups(&evaluations, manifest)),
         ReportFormat::Json => {

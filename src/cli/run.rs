@@ -89,7 +89,7 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
         }
         Err(_) => {}
     }
-    match summary.failure {
+    match summary.failure.or(summary.not_finite) {
         // A stage's failure was told as an event when it happened.
         Some(error) if matches!(error.kind, Kind::Interrupted | Kind::Terminated) => Err(Failure::Error(error)),
         Some(error) => Err(Failure::Said(error.kind.exit_code())),

@@ -68,6 +68,17 @@ pub struct Manifest {
     pub warnings: Vec<diagnostic::Diagnostic>,
 }
 
+impl Manifest {
+    /// Coordinates in words: `lr=0.1, width=8`.
+    pub fn words(&self, coordinates: &[matrix::Coordinate]) -> String {
+        let word = |(axis, value): &matrix::Coordinate| {
+            let axis = &self.axes[*axis];
+            format!("{}={}", axis.name, axis.labels[*value])
+        };
+        coordinates.iter().map(word).collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// `[pipeline]`: labels, and the default seed.
 #[derive(Debug, Clone, Default)]
 pub struct Pipeline {

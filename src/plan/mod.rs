@@ -19,11 +19,13 @@ use std::path::PathBuf;
 use crate::error::Result;
 use crate::graph::StageGraph;
 use crate::manifest::Manifest;
+use crate::stage::divergence;
 use crate::stage::key::Fields;
 use crate::store::{Digest, Record, Store};
 pub use describe::{Resolved, data_digests, label, resolve};
 pub use earlier::Earlier;
 pub use reason::{Change, Origin, Reason};
+use search::Outcome;
 
 /// What would happen to the stages that a run was asked for, inputs first.
 #[derive(Debug)]
@@ -57,6 +59,14 @@ pub enum State {
 }
 
 impl Plan {
+    /// The stages that diverged when they ran before, with what was said of each.
+    pub fn diverged(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.stages.iter().filter_map(|planned| match &planned.state {
+            State::Run(Reason::Diverged(message)) => Some((planned.stage, message.as_str())),
+            _ => None,
+        })
+    }
+
     /// How many stages are cached, would run, and may run.
     pub fn counts(&self) -> (usize, usize, usize) {
         let count = |which: fn(&State) -> bool| self.stages.iter().filter(|s| which(&s.state)).count();
@@ -104,7 +114,10 @@ pub fn plan(
         } else if resolved.missing.is_empty() {
             match store.lookup(&resolved.key)? {
                 Some(record) => State::Cached(Box::new(record)),
-                None => State::Run(reason::reason(manifest, stage, &resolved.fields, &earlier, false)),
+                None => State::Run(match divergence::known(store, &resolved.key)? {
+                    Some(message) => Reason::Diverged(message),
+                    None => reason::reason(manifest, stage, &resolved.fields, &earlier, false),
+                }),
             }
         } else if earlier.has_family(&resolved.family) {
             State::Maybe(resolved.missing)
@@ -124,13 +137,18 @@ pub fn plan(
 /// Leaves out what the search does not want.
 fn searched(manifest: &Manifest, graph: &StageGraph, store: &Store, stages: &mut Vec<Planned>) -> search::Decision {
     let mut seen = vec![None; manifest.stages.len()];
+    let mut diverged = HashSet::new();
     for Planned { stage, state } in stages.iter() {
-        if let State::Cached(record) = state {
-            seen[*stage] = search::seen(manifest, *stage, record, store);
+        match state {
+            State::Cached(record) => seen[*stage] = search::seen(manifest, *stage, record, store),
+            State::Run(Reason::Diverged(_)) => diverged.extend([*stage]),
+            _ => {}
         }
     }
+    let lost = search::without_result(graph, &diverged);
     let asked = stages.iter().map(|planned| planned.stage).collect();
-    let decision = search::decide(manifest, graph, &asked, &|stage| seen[stage]);
+    let of = |stage: usize| if lost.contains(&stage) { Some(Outcome::Diverged) } else { seen[stage] };
+    let decision = search::decide(manifest, graph, &asked, &of);
     stages.retain_mut(|planned| {
         let open = decision.open.contains(&planned.stage);
         if open && !matches!(planned.state, State::Cached(_)) {

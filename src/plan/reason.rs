@@ -17,6 +17,8 @@ pub enum Reason {
     Gone,
     /// It was asked for with `--refresh`.
     Refresh,
+    /// It diverged when it ran before, as this says, and has no result.
+    Diverged(String),
 }
 
 /// One difference.

@@ -1,6 +1,9 @@
 //! What a search has to run next, and what it has found: a pure function of the results that are there, so that a search
 //! goes on where it was, and a plan can say how far it is.
 //!
+//! A candidate that diverges, itself or in the network that is evaluated, and be it for one seed of several, has lost.
+//! Other failures decide nothing: what is missing because of them is still to be run.
+//!
 //! Every value of the searched axis has its stages in the graph; the search decides which of them are wanted. Results
 //! with different seeds are averaged, and every choice of the other axes is a search of its own.
 //!
@@ -18,7 +21,7 @@ use crate::graph::StageGraph;
 use crate::manifest::matrix::{Coordinate, SEED, template_of};
 use crate::manifest::{Manifest, Search, Strategy};
 use crate::stage::Parameters;
-use crate::stage::evaluate::Metrics;
+use crate::stage::evaluate::{Metrics, ModelMetrics};
 use crate::store::{Record, Store};
 
 /// The accuracies that an evaluation found: of the searched model, and of the reference.
@@ -30,8 +33,29 @@ pub struct Seen {
     pub reference: Option<f64>,
 }
 
+/// What is known of an evaluation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Outcome {
+    /// It has a result.
+    Measured(Seen),
+    /// It has none, because something that it needs diverged, or the result says that a network in it has.
+    Diverged,
+}
+
+/// The stages that have no result because `diverged` have none: these, and all that need them.
+pub fn without_result(graph: &StageGraph, diverged: &HashSet<usize>) -> HashSet<usize> {
+    let mut all = HashSet::new();
+    let mut next: Vec<usize> = diverged.iter().copied().collect();
+    while let Some(stage) = next.pop() {
+        if all.insert(stage) {
+            next.extend(graph.consumers(stage));
+        }
+    }
+    all
+}
+
 /// What the record of an evaluation says to the search; `None` of other stages, and when it cannot be read.
-pub fn seen(manifest: &Manifest, stage: usize, record: &Record, store: &Store) -> Option<Seen> {
+pub fn seen(manifest: &Manifest, stage: usize, record: &Record, store: &Store) -> Option<Outcome> {
     let search = manifest.search.as_ref()?;
     let stage = &manifest.stages[stage];
     let Parameters::Evaluate { reference, .. } = &stage.parameters else { return None };
@@ -43,7 +67,11 @@ pub fn seen(manifest: &Manifest, stage: usize, record: &Record, store: &Store) -
     let bytes = store.get(&record.outputs.get("metrics")?.digest).ok()??;
     let metrics: Metrics = serde_json::from_slice(&bytes).ok()?;
     let reference = reference.and_then(|reference| metrics.models.get(reference as usize));
-    Some(Seen { model: metrics.models.get(place)?.top1, reference: reference.map(|reference| reference.top1) })
+    let model = metrics.models.get(place)?;
+    if model.has_diverged() || reference.is_some_and(ModelMetrics::has_diverged) {
+        return Some(Outcome::Diverged);
+    }
+    Some(Outcome::Measured(Seen { model: model.top1, reference: reference.map(|reference| reference.top1) }))
 }
 
 /// What a search came to, as far as it is known.
@@ -66,6 +94,10 @@ pub struct Setting {
     pub tried: usize,
     /// See `tried`.
     pub of: usize,
+    /// How many of those that were tried diverged.
+    pub diverged: usize,
+    /// Whether nothing was found because every candidate that was left diverged.
+    pub all_diverged: bool,
     /// What is found; `None` while it is not known.
     pub found: Option<Found>,
 }
@@ -73,7 +105,8 @@ pub struct Setting {
 /// What a search found in one setting.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
-    /// The axes that were searched with their values; none when even the mildest value loses too much.
+    /// The axes that were searched with their values; none when even the mildest value loses too much, or every candidate
+    /// of a round diverged.
     pub coordinates: Vec<Coordinate>,
     /// Mean accuracies at these.
     pub seen: Option<Seen>,
@@ -87,7 +120,7 @@ pub fn decide(
     manifest: &Manifest,
     graph: &StageGraph,
     asked: &HashSet<usize>,
-    seen: &dyn Fn(usize) -> Option<Seen>,
+    seen: &dyn Fn(usize) -> Option<Outcome>,
 ) -> Decision {
     let mut decision = Decision::default();
     let Some(search) = &manifest.search else {
@@ -100,16 +133,21 @@ pub fn decide(
     let mut possible: Vec<Vec<Coordinate>> = Vec::new();
     let (mut next, mut open) = (Vec::new(), Vec::new());
     for (coordinates, members) in settings(manifest, search, asked) {
-        let mut state = State { seen, next: Vec::new(), open: Vec::new(), possible: Vec::new(), tried: 0 };
+        let mut state = State { seen, next: Vec::new(), open: Vec::new(), possible: Vec::new(), tried: 0, diverged: 0 };
         let found = match &search.strategy {
             Strategy::Bisect { drop } => bisect(search.axis, *drop, &members, &mut state),
             Strategy::Halving { keep, .. } => halving(search.axis, *keep, &members, &mut state),
         };
         let of = members.values().map(IndexMap::len).sum();
-        next.extend(state.next);
-        open.extend(state.open);
-        possible.extend(state.possible.into_iter().map(|found| [coordinates.clone(), found].concat()));
-        decision.settings.push(Setting { coordinates, tried: state.tried, of, found });
+        next.extend(std::mem::take(&mut state.next));
+        open.extend(std::mem::take(&mut state.open));
+        possible
+            .extend(std::mem::take(&mut state.possible).into_iter().map(|found| [coordinates.clone(), found].concat()));
+        let State { tried, diverged, .. } = state;
+        // Halving finds something if one of its candidates has a result.
+        let nothing = found.as_ref().is_some_and(|found| found.coordinates.is_empty());
+        let all_diverged = nothing && (diverged == tried || matches!(search.strategy, Strategy::Halving { .. }));
+        decision.settings.push(Setting { coordinates, tried, of, diverged, all_diverged, found });
     }
     // What no search decides on is always wanted; what follows from a choice, once it is made.
     let follows =
@@ -164,7 +202,7 @@ fn settings(manifest: &Manifest, search: &Search, asked: &HashSet<usize>) -> Ind
 
 /// A search under way.
 struct State<'a> {
-    seen: &'a dyn Fn(usize) -> Option<Seen>,
+    seen: &'a dyn Fn(usize) -> Option<Outcome>,
     /// Evaluations that are wanted.
     next: Vec<usize>,
     /// Evaluations that may be wanted later.
@@ -172,24 +210,34 @@ struct State<'a> {
     /// What may be found.
     possible: Vec<Vec<Coordinate>>,
     tried: usize,
+    diverged: usize,
 }
 
 impl State<'_> {
     /// The mean over the seeds of one value; `None`, with what is missing noted as next, when one is missing.
-    fn mean(&mut self, stages: &[usize]) -> Option<Seen> {
+    fn mean(&mut self, stages: &[usize]) -> Option<Outcome> {
         self.tried += 1;
-        let seen: Vec<Seen> = stages.iter().filter_map(|stage| (self.seen)(*stage)).collect();
         // Those that are there are still wanted: their results are to be shown.
         self.next.extend(stages);
+        let mut seen = Vec::with_capacity(stages.len());
+        for outcome in stages.iter().filter_map(|stage| (self.seen)(*stage)) {
+            match outcome {
+                Outcome::Measured(one) => seen.push(one),
+                Outcome::Diverged => {
+                    self.diverged += 1;
+                    return Some(Outcome::Diverged);
+                }
+            }
+        }
         if seen.len() < stages.len() {
             return None;
         }
         let count = seen.len() as f64;
         let reference: Option<Vec<f64>> = seen.iter().map(|seen| seen.reference).collect();
-        Some(Seen {
+        Some(Outcome::Measured(Seen {
             model: seen.iter().map(|seen| seen.model).sum::<f64>() / count,
             reference: reference.map(|all| all.iter().sum::<f64>() / count),
-        })
+        }))
     }
 }
 
@@ -207,7 +255,7 @@ fn bisect(axis: usize, drop: f64, members: &Members, state: &mut State) -> Optio
         }
         let middle = low + (fails - low) / 2;
         let (_, stages) = values.get_index(middle).expect("in range");
-        let Some(seen) = state.mean(stages) else {
+        let Some(outcome) = state.mean(stages) else {
             let others = (low..fails).filter(|place| *place != middle);
             state.open.extend(others.flat_map(|place| values.get_index(place).expect("in range").1));
             let may_hold = holds.into_iter().chain(low..fails);
@@ -215,11 +263,12 @@ fn bisect(axis: usize, drop: f64, members: &Members, state: &mut State) -> Optio
                 may_hold.map(|place| vec![(axis, *values.get_index(place).expect("in range").0)]).collect();
             return None;
         };
-        // A difference that only rounding makes is none.
-        if seen.reference.is_some_and(|reference| seen.model >= reference - drop - 1e-9) {
-            (holds, best) = (Some(middle), Some(seen));
-        } else {
-            fails = middle;
+        match outcome {
+            // A difference that only rounding makes is none.
+            Outcome::Measured(seen) if seen.reference.is_some_and(|of| seen.model >= of - drop - 1e-9) => {
+                (holds, best) = (Some(middle), Some(seen));
+            }
+            _ => fails = middle,
         }
     }
 }
@@ -228,9 +277,9 @@ fn halving(axis: usize, keep: f64, members: &Members, state: &mut State) -> Opti
     let rungs: Vec<usize> = members.values().next()?.keys().copied().collect();
     let mut candidates: Vec<&Vec<Coordinate>> = members.keys().collect();
     for (number, rung) in rungs.iter().enumerate() {
-        let seen: Vec<Option<Seen>> =
+        let seen: Vec<Option<Outcome>> =
             candidates.iter().map(|candidate| state.mean(members[*candidate].get(rung)?)).collect();
-        let Some(seen) = seen.into_iter().collect::<Option<Vec<Seen>>>() else {
+        let Some(seen) = seen.into_iter().collect::<Option<Vec<Outcome>>>() else {
             let later = candidates.iter().flat_map(|candidate| &members[*candidate]);
             let later = later.filter(|(value, _)| rungs[number + 1..].contains(value));
             state.open.extend(later.flat_map(|(_, stages)| stages));
@@ -238,7 +287,16 @@ fn halving(axis: usize, keep: f64, members: &Members, state: &mut State) -> Opti
             state.possible = candidates.iter().map(|candidate| [&candidate[..], &[(axis, last)]].concat()).collect();
             return None;
         };
-        let mut ranked: Vec<(&Vec<Coordinate>, Seen)> = candidates.into_iter().zip(seen).collect();
+        // What diverged is among those that go: it counts where the share is taken.
+        let kept = ((candidates.len() as f64 * keep).ceil() as usize).max(1);
+        let measured = candidates.into_iter().zip(seen).filter_map(|(candidate, outcome)| match outcome {
+            Outcome::Measured(seen) => Some((candidate, seen)),
+            Outcome::Diverged => None,
+        });
+        let mut ranked: Vec<(&Vec<Coordinate>, Seen)> = measured.collect();
+        if ranked.is_empty() {
+            return Some(Found { coordinates: Vec::new(), seen: None });
+        }
         // Of equals the first stays.
         ranked.sort_by(|a, b| b.1.model.total_cmp(&a.1.model));
         if number + 1 == rungs.len() {
@@ -248,7 +306,6 @@ fn halving(axis: usize, keep: f64, members: &Members, state: &mut State) -> Opti
             coordinates.sort_unstable();
             return Some(Found { coordinates, seen: Some(seen) });
         }
-        let kept = ((ranked.len() as f64 * keep).ceil() as usize).max(1);
         candidates = ranked.into_iter().take(kept).map(|(candidate, _)| candidate).collect();
     }
     None

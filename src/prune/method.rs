@@ -115,6 +115,18 @@ impl Method {
         }
     }
 
+    /// Whether random numbers decide what it removes: as scores, as the choice of the images that a criterion looks at,
+    /// or as the times at which masks move.
+    pub fn draws(&self) -> bool {
+        match self {
+            Method::Inactive { .. } => false,
+            Method::Weights { criterion, images, .. } | Method::Channels { criterion, images, .. } => {
+                criterion.draws(*images)
+            }
+            Method::Surgery { .. } | Method::Rigl { .. } => true,
+        }
+    }
+
     /// Whether it looks at what the network does on training images.
     pub fn needs_data(&self) -> bool {
         match self {

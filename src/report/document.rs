@@ -43,6 +43,9 @@ pub struct Document {
     /// The epochs of the stages that train.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub training: Vec<Value>,
+    /// The stages that diverged when they ran, and so have no result.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub diverged: Vec<Value>,
     /// What pruning left of each layer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pruning: Vec<Value>,
@@ -100,6 +103,7 @@ pub fn document(source: &Source, evaluations: &[Evaluation], details: bool) -> R
         groups,
         compared,
         training,
+        diverged: diverged(source),
         pruning,
         graph: graph(source),
         saved: saved(source),
@@ -147,8 +151,11 @@ fn row_of(source: &Source, evaluation: &Evaluation, row: &Row) -> Value {
     // What is counted is a whole number.
     let whole = |value: f64| (value.fract() == 0.0 && value.abs() > 1.0).then(|| Value::from(value as i64));
     let values = row.values().into_iter().filter(|(name, _)| *name != "accuracy");
-    let values: IndexMap<&str, Value> =
+    let mut values: IndexMap<&str, Value> =
         values.map(|(name, value)| (name, whole(value).unwrap_or_else(|| value.into()))).collect();
+    if row.metrics.has_diverged() {
+        values.insert("loss", Value::Null);
+    }
     json!({
         "evaluation": evaluation.template,
         "stage": evaluation.stage,
@@ -160,6 +167,7 @@ fn row_of(source: &Source, evaluation: &Evaluation, row: &Row) -> Value {
         "axes": row.axes,
         "reference": reference.is_some_and(|reference| reference.template == row.template),
         "collapsed": row.metrics.has_collapsed(),
+        "diverged": row.metrics.has_diverged(),
         "values": values,
         "per-class": row.metrics.per_class,
         "settings": settings,
@@ -213,6 +221,15 @@ fn histories(source: &Source) -> Result<Vec<Value>> {
         all.push(json!({ "stage": name, "name": stage.template, "axes": axes, "epochs": epochs }));
     }
     Ok(all)
+}
+
+fn diverged(source: &Source) -> Vec<Value> {
+    let all = source.plan.diverged().map(|(stage, message)| {
+        let (name, definition) = source.manifest.stages.get_index(stage).expect("in range");
+        let axes = axes_of(source.manifest, definition);
+        json!({ "stage": name, "name": definition.template, "axes": axes, "message": message })
+    });
+    all.collect()
 }
 
 /// The layers of the stages that made a network smaller, before and after.

@@ -50,13 +50,7 @@ pub fn text(plan: &Plan, manifest: &Manifest, expand: bool) -> String {
 
 /// What a search has come to: a line for each choice of the axes that it does not search.
 pub fn search(decision: &Decision, manifest: &Manifest) -> String {
-    let words = |coordinates: &[Coordinate]| {
-        let word = |(axis, value): &Coordinate| {
-            let axis = &manifest.axes[*axis];
-            format!("{}={}", axis.name, axis.labels[*value])
-        };
-        coordinates.iter().map(word).collect::<Vec<_>>().join(", ")
-    };
+    let words = |coordinates: &[Coordinate]| manifest.words(coordinates);
     let mut out = String::new();
     for setting in &decision.settings {
         let of = match &setting.coordinates[..] {
@@ -65,6 +59,7 @@ pub fn search(decision: &Decision, manifest: &Manifest) -> String {
         };
         let told = match &setting.found {
             None => "goes on".to_owned(),
+            Some(_) if setting.all_diverged => "every candidate that was left diverged".to_owned(),
             Some(found) if found.coordinates.is_empty() => "every value loses too much accuracy".to_owned(),
             Some(found) => {
                 let percent = |share: f64| format!("{:.2} %", 100.0 * share);
@@ -75,9 +70,19 @@ pub fn search(decision: &Decision, manifest: &Manifest) -> String {
                 format!("found {}{seen}", words(&found.coordinates))
             }
         };
-        out.push_str(&format!("search{of}: {} of {} tried; {told}\n", setting.tried, setting.of));
+        let diverged = match setting.diverged {
+            0 => String::new(),
+            some => format!(", {some} diverged"),
+        };
+        out.push_str(&format!("search{of}: {} of {} tried{diverged}; {told}\n", setting.tried, setting.of));
     }
     out
+}
+
+/// The stages that diverged when they ran, a line each.
+pub fn diverged(plan: &Plan, manifest: &Manifest) -> String {
+    let name = |stage: usize| manifest.stages.get_index(stage).expect("in range").0;
+    plan.diverged().map(|(stage, message)| format!("{} diverged: {message}\n", name(stage))).collect()
 }
 
 /// What would happen to a stage, and what changed.
@@ -92,10 +97,12 @@ fn one_stage<'a>(planned: &Planned, name: &dyn Fn(usize) -> &'a str) -> (String,
         State::Run(Reason::New) => ("run", NEW.to_owned()),
         State::Run(Reason::Gone) => ("run", GONE.to_owned()),
         State::Run(Reason::Refresh) => ("run", REFRESH.to_owned()),
+        State::Run(Reason::Diverged(_)) => ("run", DIVERGED.to_owned()),
         State::Run(Reason::Changed(changes)) => ("run", summary(changes)),
     };
     let details = match &planned.state {
         State::Run(Reason::Changed(changes)) => changes.iter().map(line).collect(),
+        State::Run(Reason::Diverged(message)) => vec![message.clone()],
         _ => Vec::new(),
     };
     (format!("{word:6}  {why}"), details)
@@ -118,6 +125,7 @@ fn counted(stages: &[&Planned]) -> (String, Vec<String>) {
             Reason::New => NEW.to_owned(),
             Reason::Gone => GONE.to_owned(),
             Reason::Refresh => REFRESH.to_owned(),
+            Reason::Diverged(_) => DIVERGED.to_owned(),
             Reason::Changed(changes) => match &changes[..] {
                 [one] => line(one),
                 [first, others @ ..] => format!("{}, and {} more", line(first), others.len()),
@@ -131,6 +139,7 @@ fn counted(stages: &[&Planned]) -> (String, Vec<String>) {
 
 const NEW: &str = "nothing like it is in the store";
 const GONE: &str = "its result is not in the store any more";
+const DIVERGED: &str = "it diverged when it ran before; a run tries it again";
 const REFRESH: &str = "asked for with --refresh";
 
 fn summary(changes: &[Change]) -> String {
@@ -183,6 +192,7 @@ pub fn json(plan: &Plan, manifest: &Manifest) -> Value {
                     Reason::New => ("new", &[][..]),
                     Reason::Gone => ("gone", &[][..]),
                     Reason::Refresh => ("refresh", &[][..]),
+                    Reason::Diverged(_) => ("diverged", &[][..]),
                     Reason::Changed(changes) => ("changed", &changes[..]),
                 };
                 let changes: Vec<Value> = changes

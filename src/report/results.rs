@@ -8,7 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::expression::{Calculator, Names};
 use crate::manifest::{Manifest, Stage, variable};
 use crate::stage::Parameters;
-use crate::stage::evaluate::{Metrics, ModelMetrics, Timing, measures};
+use crate::stage::evaluate::{ANSWERS, Metrics, ModelMetrics, Timing, measures};
 use crate::store::{Record, Store};
 
 /// One evaluate stage.
@@ -120,8 +120,11 @@ fn measure(models: &mut [Row], reference: Option<usize>, manifest: &Manifest, ca
     for row in models.iter_mut() {
         row.efficiency = against.as_ref().and_then(|against| row.metrics.efficiency(against));
     }
+    // What is worked out of the answers of a network that diverged has no value.
+    let is_known = |row: &Row, name: &str| !(row.metrics.has_diverged() && ANSWERS.contains(&name));
     let named = |row: &Row| -> Vec<(String, f64)> {
-        row.values().into_iter().map(|(name, value)| (variable(name), value)).collect()
+        let values = row.values().into_iter().filter(|(name, _)| is_known(row, name));
+        values.map(|(name, value)| (variable(name), value)).collect()
     };
     for (name, expression) in &manifest.report.metrics {
         // Measures are worked out for the reference too, before those that build on them.

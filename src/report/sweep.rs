@@ -8,7 +8,7 @@ use super::results::{Evaluation, Placed, Row, rows};
 use super::statistics::{Difference, Summary, ranks};
 use crate::manifest::Manifest;
 use crate::manifest::matrix::SEED;
-use crate::stage::evaluate::ModelMetrics;
+use crate::stage::evaluate::{ANSWERS, ModelMetrics};
 
 /// Results of one section's models that differ in no axis that counts.
 #[derive(Debug, Clone, Serialize)]
@@ -26,6 +26,9 @@ pub struct Group {
     pub reference: bool,
     /// How many of them answer no better than chance.
     pub collapsed: usize,
+    /// How many of those have logits that are not finite. They are in no value, share or difference, unless all of them
+    /// are: then what does not depend on answers is shown.
+    pub diverged: usize,
     /// Every measure.
     pub values: IndexMap<String, Summary>,
     /// Parameters, those that are not zero, and MACs as shares of the reference's.
@@ -112,21 +115,26 @@ pub fn groups(evaluations: &[Evaluation], manifest: &Manifest) -> Vec<Group> {
         let (evaluation, first, references) = &members[0];
         let reference = references.first().copied();
         let mut measured: IndexMap<&str, Vec<f64>> = IndexMap::new();
-        for (name, value) in members.iter().flat_map(|(_, row, _)| row.values()) {
-            measured.entry(name).or_default().push(value);
+        let diverged = members.iter().filter(|(_, row, _)| row.metrics.has_diverged()).count();
+        let all_diverged = diverged == members.len();
+        let compared = || members.iter().filter(|(_, row, _)| all_diverged || !row.metrics.has_diverged());
+        for (name, value) in compared().flat_map(|(_, row, _)| row.values()) {
+            if !(all_diverged && ANSWERS.contains(&name)) {
+                measured.entry(name).or_default().push(value);
+            }
         }
         let is_reference = reference.is_some_and(|reference| reference.template == first.template);
-        let pairs: Vec<(&ModelMetrics, &ModelMetrics)> = members
-            .iter()
+        let pairs: Vec<(&ModelMetrics, &ModelMetrics)> = compared()
             .flat_map(|(_, row, references)| references.iter().map(|reference| (&row.metrics, &reference.metrics)))
             .collect();
-        let differences: Vec<f64> = pairs.iter().map(|(own, reference)| own.top1 - reference.top1).collect();
+        let finite = pairs.iter().filter(|(own, reference)| !own.has_diverged() && !reference.has_diverged());
+        let differences: Vec<f64> = finite.map(|(own, reference)| own.top1 - reference.top1).collect();
         let share = |(name, of): (&str, Size)| {
             let shares: Vec<f64> = pairs.iter().map(|(own, reference)| of(own) as f64 / of(reference) as f64).collect();
             Some((name.to_owned(), Summary::of(&shares)?.mean)).filter(|(_, share)| share.is_finite())
         };
         // One network held against several is one network: how others of its kind would do is not known.
-        let known = |difference: Difference| match members.len() {
+        let known = |difference: Difference| match members.len() - diverged {
             1 => Difference { interval: None, p: None, ..difference },
             _ => difference,
         };
@@ -140,6 +148,7 @@ pub fn groups(evaluations: &[Evaluation], manifest: &Manifest) -> Vec<Group> {
             axes: first.axes.iter().filter(|(axis, _)| counts(axis)).map(|(a, v)| (a.clone(), v.clone())).collect(),
             seeds: members.iter().filter_map(|(_, row, _)| row.axes.get(SEED).cloned()).collect(),
             reference: is_reference,
+            diverged,
             collapsed: members.iter().filter(|(_, row, _)| row.metrics.has_collapsed()).count(),
             values: measured.into_iter().filter_map(summary).collect(),
             shares: SIZES.into_iter().filter_map(share).collect(),
@@ -179,6 +188,10 @@ fn rank(groups: &mut [Group], manifest: &Manifest) {
     }
     for members in settings.into_values().filter(|members| members.len() == axis.labels.len()) {
         let accuracies: Vec<f64> = members.iter().map(|index| accuracy(&groups[*index])).collect();
+        // A method of which nothing is finite has no rank, and the others none that would say the same as elsewhere.
+        if accuracies.iter().any(|accuracy| accuracy.is_nan()) {
+            continue;
+        }
         for (index, rank) in members.into_iter().zip(ranks(&accuracies)) {
             groups[index].rank = Some(rank);
         }
@@ -208,6 +221,7 @@ pub fn compared(evaluations: &[Evaluation], groups: &[Group], manifest: &Manifes
             // What two rows of one pair have in common: everything but the axis.
             let mut pairs: IndexMap<String, IndexMap<String, f64>> = IndexMap::new();
             let members = rows.iter().filter(|(e, row, _)| e.template == evaluation && row.template == name);
+            let members = members.filter(|(_, row, _)| !row.metrics.has_diverged());
             for (_, row, _) in members {
                 let Some(value) = row.axes.get(&axis.name) else { continue };
                 let others = row.axes.iter().filter(|(other, _)| **other != axis.name);

@@ -99,14 +99,18 @@ impl Group {
 
 /// `91.23 ± 0.31 %`; what answers no better than chance says so.
 fn accuracy(group: &Group) -> String {
-    let Some(summary) = group.values.get("top1") else { return String::new() };
+    let Some(summary) = group.values.get("top1") else {
+        return if group.diverged > 0 { "diverged".to_owned() } else { String::new() };
+    };
     let spread = summary.sd.map_or(String::new(), |sd| format!(" ± {:.2}", 100.0 * sd));
-    let collapsed = match group.collapsed {
+    // Those that diverged are not among the n.
+    let collapsed = match group.collapsed - group.diverged {
         0 => String::new(),
         all if all == summary.count => " collapsed".to_owned(),
         some => format!(" {some} collapsed"),
     };
-    format!("{:.2}{spread} %{collapsed}", 100.0 * summary.mean)
+    let diverged = if group.diverged > 0 { format!(" {} diverged", group.diverged) } else { String::new() };
+    format!("{:.2}{spread} %{collapsed}{diverged}", 100.0 * summary.mean)
 }
 
 fn difference(difference: &Difference) -> String {
@@ -173,7 +177,7 @@ pub fn csv(groups: &[Group]) -> String {
     let parts = ["", "-sd", "-low", "-high"];
     let mut head: Vec<String> = vec!["evaluation".to_owned(), "model".to_owned()];
     head.extend(axes.iter().map(|axis| (*axis).to_owned()));
-    head.extend(["n".to_owned(), "collapsed".to_owned()]);
+    head.extend(["n", "collapsed", "diverged"].map(str::to_owned));
     head.extend(measures.iter().flat_map(|name| parts.map(|part| format!("{name}{part}"))));
     head.extend(["difference", "difference-low", "difference-high", "p", "rank"].map(str::to_owned));
     let mut records = vec![head];
@@ -181,8 +185,9 @@ pub fn csv(groups: &[Group]) -> String {
         let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
         let mut record = vec![group.evaluation.clone(), group.name.clone()];
         record.extend(axes.iter().map(|axis| group.axes.get(*axis).map_or(String::new(), label)));
-        record.push(group.values.values().map(|summary| summary.count).max().unwrap_or(0).to_string());
+        record.push(group.values.get("top1").map_or(0, |summary| summary.count).to_string());
         record.push(group.collapsed.to_string());
+        record.push(group.diverged.to_string());
         for name in &measures {
             let summary = group.values.get(*name);
             let interval = summary.and_then(|summary| summary.interval);

@@ -17,7 +17,13 @@ pub fn evaluation(evaluation: &Evaluation) -> String {
     if body.lines().any(|line| line.chars().count() > WIDTH) {
         body = rendered(evaluation, reference, false);
     }
-    let against = reference.map_or(String::new(), |r| format!("; Δ and x are against {}", r.model));
+    let against = match reference {
+        None => String::new(),
+        Some(of) if of.metrics.has_diverged() => {
+            format!("; x is against {}, and there is no Δ, because its logits are not finite", of.model)
+        }
+        Some(of) => format!("; Δ and x are against {}", of.model),
+    };
     let title = format!(
         "{}: {} {} images of {}{against}",
         evaluation.stage,
@@ -25,7 +31,13 @@ pub fn evaluation(evaluation: &Evaluation) -> String {
         evaluation.split,
         evaluation.data
     );
-    format!("{title}\n{body}")
+    format!("{title}\n{body}{}", diverged(evaluation))
+}
+
+/// A line for each network whose logits are not finite.
+fn diverged(evaluation: &Evaluation) -> String {
+    let rows = evaluation.models.iter().filter(|row| row.metrics.has_diverged());
+    rows.map(|row| format!("  {} diverged: some of its logits are not finite\n", row.model)).collect()
 }
 
 fn rendered(evaluation: &Evaluation, reference: Option<&Row>, efficiency: bool) -> String {
@@ -53,12 +65,13 @@ fn cells(row: &Row, reference: Option<&Row>, efficiency: bool, masked: bool) -> 
         Some(reference) if of(reference) > 0 => format!("{:.2}x", value as f64 / of(reference) as f64),
         _ => String::new(),
     };
+    let difference = |r: &Row| format!("{:+.2}", 100.0 * (m.top1 - r.metrics.top1));
     let mut cells = vec![
         row.model.clone(),
         percent(m.top1),
-        reference.map_or(String::new(), |r| format!("{:+.2}", 100.0 * (m.top1 - r.metrics.top1))),
+        reference.filter(|r| !m.has_diverged() && !r.metrics.has_diverged()).map_or(String::new(), difference),
         percent(m.top5),
-        format!("{:.4}", m.loss),
+        m.loss.map_or("not finite".to_owned(), loss),
         count(m.parameters),
         share(m.parameters, |r| r.metrics.parameters),
         count(m.nonzeros),
@@ -107,6 +120,11 @@ pub(super) fn aligned(mut table: Table, words: usize) -> String {
         }
     }
     table.to_string().lines().map(|line| format!("  {}\n", line.trim_end())).collect()
+}
+
+/// A loss with four digits behind the point; one that is huge by its size.
+fn loss(loss: f64) -> String {
+    if loss < 1e6 { format!("{loss:.4}") } else { format!("{loss:.1e}") }
 }
 
 fn percent(share: f64) -> String {

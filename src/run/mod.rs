@@ -85,13 +85,21 @@ pub struct Summary {
     pub seconds: f64,
     /// The first failure, or the signal that ended the run.
     pub failure: Option<Error>,
+    /// The stages that failed because they diverged.
+    pub diverged: HashSet<usize>,
+    /// The first evaluation that has a result which says that a network diverged: it stops nothing.
+    pub not_finite: Option<Error>,
 }
 
 impl Summary {
-    /// 0, or the code of the first failure.
+    /// 0, or the code of the first failure, or of a network that diverged.
     pub fn exit_code(&self) -> u8 {
-        self.failure.as_ref().map_or(0, |error| error.kind.exit_code())
+        exit_code(&self.failure, &self.not_finite)
     }
+}
+
+fn exit_code(failure: &Option<Error>, not_finite: &Option<Error>) -> u8 {
+    failure.as_ref().or(not_finite.as_ref()).map_or(0, |error| error.kind.exit_code())
 }
 
 /// The error of a run that a signal ended.

@@ -13,10 +13,11 @@ use admission::Candidate;
 
 use super::shares::{Limits, Shares};
 use super::worker::{Done, Message, Shared, Task, work};
-use super::{Event, Request, Summary, interrupted};
+use super::{Event, Request, Summary, exit_code, interrupted};
 use crate::error::{Error, Kind, Result};
-use crate::stage::Failure;
+use crate::stage::evaluate::Metrics;
 use crate::stage::inputs::DataSets;
+use crate::stage::{Failure, Parameters};
 use crate::store::{Digest, Journal, Record, UseLock};
 
 #[derive(Debug)]
@@ -75,6 +76,8 @@ pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<Summary>
             lost: HashSet::new(),
             ran: BTreeSet::new(),
             failure: None,
+            diverged: HashSet::new(),
+            not_finite: None,
             journal: None,
             report,
         };
@@ -148,6 +151,10 @@ struct Owner<'a> {
     /// Stages that this run carried out.
     ran: BTreeSet<usize>,
     failure: Option<Error>,
+    /// Stages that failed because they diverged.
+    diverged: HashSet<usize>,
+    /// The first evaluation of a network that diverged.
+    not_finite: Option<Error>,
     journal: Option<Journal>,
     report: &'a mut dyn FnMut(&Event),
 }
@@ -188,7 +195,7 @@ impl Owner<'_> {
             self.failure = Some(interrupted(self.request.cancel.kind()));
         }
         let seconds = begun.elapsed().as_secs_f64();
-        let code = self.failure.as_ref().map_or(0, |error| error.kind.exit_code());
+        let code = exit_code(&self.failure, &self.not_finite);
         let run = self.name.to_owned();
         self.tell(Event::RunFinished { run: run.clone(), cached, ran, failed, skipped, seconds, code });
         if let Some(Err(error)) = self.journal.as_ref().map(Journal::flush) {
@@ -199,7 +206,9 @@ impl Owner<'_> {
             _ => None,
         };
         let records = self.states.iter().map(record).collect();
-        Ok(Summary { run, records, cached, ran, failed, skipped, seconds, failure: self.failure.take() })
+        let (failure, not_finite) = (self.failure.take(), self.not_finite.take());
+        let diverged = std::mem::take(&mut self.diverged);
+        Ok(Summary { run, records, cached, ran, failed, skipped, seconds, failure, diverged, not_finite })
     }
 
     /// Dispatches and listens until nothing runs and nothing can be begun.
@@ -247,10 +256,41 @@ impl Owner<'_> {
     }
 
     fn done(&mut self, stage: usize, record: Record) {
+        self.tell_of_networks_that_diverged(stage, &record);
         self.states[stage] = State::Done(Box::new(record));
         for consumer in self.request.graph.consumers(stage) {
             self.consider(consumer);
         }
+    }
+
+    /// Says which networks of an evaluation have logits that are not finite. The evaluation has a result all the same, and
+    /// only the run's exit code says that something is wrong.
+    fn tell_of_networks_that_diverged(&mut self, stage: usize, record: &Record) {
+        let (name, definition) = self.request.manifest.stages.get_index(stage).expect("in range");
+        let Parameters::Evaluate { split, reference } = definition.parameters else { return };
+        let metrics = record.outputs.get("metrics").and_then(|output| self.request.store.get(&output.digest).ok()?);
+        let Some(metrics) = metrics.and_then(|bytes| serde_json::from_slice::<Metrics>(&bytes).ok()) else { return };
+        let mut message = Vec::new();
+        for (number, (model, metrics)) in definition.inputs.values().zip(&metrics.models).enumerate() {
+            if metrics.has_diverged() {
+                let of_reference = if reference == Some(number as u64) { ", the reference," } else { "" };
+                message.push(format!("`{}`{of_reference}", model.stage));
+            }
+        }
+        if message.is_empty() {
+            return;
+        }
+        let error = Error::new(
+            Kind::Diverged,
+            format!(
+                "stage `{name}`: some logits of {} on the {} split are not finite; it has diverged, and is not averaged \
+                 or compared",
+                message.join(" and of "),
+                split.name()
+            ),
+        );
+        self.tell(Event::Warning { message: error.message.clone() });
+        self.not_finite.get_or_insert(error);
     }
 
     /// Makes a stage ready if nothing is in its way.
@@ -317,6 +357,9 @@ impl Owner<'_> {
 
     fn fail(&mut self, stage: usize, error: Error) {
         self.states[stage] = State::Failed;
+        if error.kind == Kind::Diverged {
+            self.diverged.insert(stage);
+        }
         let name = self.stage_name(stage);
         let (code, message, hints) = (error.kind.exit_code(), error.to_string(), error.hints.clone());
         self.tell(Event::StageFailed { stage: name.clone(), code, message, hints });

@@ -14,7 +14,7 @@ use crate::error::{Error, Kind};
 use crate::stage::inputs::DataSets;
 use crate::stage::key::{self, Fields};
 use crate::stage::outputs::Outputs;
-use crate::stage::{self, Context, Description, Failure};
+use crate::stage::{self, Context, Description, Failure, divergence};
 use crate::store::{Commit, Digest, Record, Store};
 use crate::tensor::device::Device;
 use crate::train::Progress;
@@ -92,6 +92,12 @@ pub fn work(task: &Task, shared: &Shared, messages: &Sender<Message>) -> Done {
             Failure::Error(Error::new(Kind::Stage, message).hint("this is a defect of pleach; please report it"))
         }
     };
+    if let Failure::Diverged { error, .. } | Failure::Error(error) = &failure
+        && error.kind == Kind::Diverged
+    {
+        // Only plans and reports would miss it: the run itself knows.
+        let _ = divergence::remember(shared.store, &task.key, &task.label, &task.fields, error);
+    }
     if let Failure::Diverged { last_finite: Some(weights), .. } = &failure {
         let name = format!("{}-last-finite.safetensors", task.name);
         if let Ok(path) = shared.store.save_in_run(shared.run, &name, weights) {

@@ -33,8 +33,8 @@ pub struct ModelMetrics {
     pub top1: f64,
     /// Share of images whose class is among the five highest.
     pub top5: f64,
-    /// Mean cross entropy.
-    pub loss: f64,
+    /// Mean cross entropy. `None` of a network that diverged: some of its logits are infinite or not numbers.
+    pub loss: Option<f64>,
     /// Top-1 of the images of each class; `null` for a class without images.
     pub per_class: Vec<Option<f64>>,
     /// Numbers that training changes.
@@ -69,13 +69,16 @@ pub const MEASURES: [&str; 12] = [
     "throughput",
 ];
 
+/// Those of [`MEASURES`] that a network's answers decide.
+pub const ANSWERS: [&str; 4] = ["accuracy", "top1", "top5", "loss"];
+
 /// The values of [`MEASURES`], as far as they are known; `accuracy` is another name of `top1`.
 pub fn measures(metrics: &ModelMetrics, timing: &Timing) -> impl Iterator<Item = (&'static str, f64)> {
     let values = [
         Some(metrics.top1),
         Some(metrics.top1),
         Some(metrics.top5),
-        Some(metrics.loss),
+        metrics.loss,
         Some(metrics.parameters as f64),
         Some(metrics.nonzeros as f64),
         Some(metrics.macs as f64),
@@ -89,9 +92,15 @@ pub fn measures(metrics: &ModelMetrics, timing: &Timing) -> impl Iterator<Item =
 }
 
 impl ModelMetrics {
-    /// Whether the network answers no better than chance would, within half as much again.
+    /// Whether some of the network's logits are infinite or not numbers. Its accuracy counts an image as wrong whose
+    /// logits are, and is not to be averaged or compared with others.
+    pub fn has_diverged(&self) -> bool {
+        self.loss.is_none()
+    }
+
+    /// Whether the network answers no better than chance would, within half as much again. One that diverged has.
     pub fn has_collapsed(&self) -> bool {
-        self.top1 * self.per_class.len() as f64 <= 1.5
+        self.has_diverged() || self.top1 * self.per_class.len() as f64 <= 1.5
     }
 
     /// `(A / A_R) (1 − N / N_R)`: the share of the reference's accuracy that is kept, times the share of its parameters
@@ -100,7 +109,11 @@ impl ModelMetrics {
     ///
     /// This is pleach's own measure. "Performance efficiency" (Malihi & Heidemann 2023, 2024) has its name from the same
     /// idea, but its formula could not be had. A small network that has collapsed scores too: read it beside the accuracy.
+    /// One that diverged has none, nor has any against it.
     pub fn efficiency(&self, reference: &ModelMetrics) -> Option<f64> {
+        if self.has_diverged() || reference.has_diverged() {
+            return None;
+        }
         let counted = |metrics: &ModelMetrics| {
             Some(if metrics.masked? > 0 { metrics.nonzeros } else { metrics.parameters } as f64)
         };
@@ -159,12 +172,9 @@ pub fn evaluate<B: Backend>(
         let stop = || context.check_cancelled().is_err();
         let logits = evaluation::logits(&network, images, &indices, &data.normalization, device, &stop)?;
         context.check_cancelled()?;
-        let loss = evaluation::cross_entropy(&logits, &labels);
-        if !loss.is_finite() {
-            let message = format!("the loss of `{role}` on the {} split is {loss}", split.name());
-            let error = Error::new(Kind::Diverged, message).hint("its weights are finite, but too large to be of use");
-            return Err(Failure::Error(error));
-        }
+        // One network with such logits takes no other's result with it.
+        let is_finite = logits.iter().all(|logit| logit.is_finite());
+        let loss = Some(evaluation::cross_entropy(&logits, &labels)).filter(|loss| is_finite && loss.is_finite());
         let metrics = ModelMetrics {
             top1: evaluation::top(&logits, &labels, 1),
             top5: evaluation::top(&logits, &labels, 5),
@@ -234,7 +244,7 @@ mod tests {
     use super::*;
 
     fn metrics(top1: f64, parameters: u64, nonzeros: u64, masked: Option<u64>) -> ModelMetrics {
-        let (top5, loss, per_class, macs, bytes, dense_bytes) = (1.0, 0.0, Vec::new(), 1, 1, Some(1));
+        let (top5, loss, per_class, macs, bytes, dense_bytes) = (1.0, Some(0.0), Vec::new(), 1, 1, Some(1));
         ModelMetrics { top1, top5, loss, per_class, parameters, nonzeros, macs, bytes, dense_bytes, masked }
     }
 

@@ -5,7 +5,7 @@
 //! | `key-version` | the rules below |
 //! | `kind`, `implementation` | the code that makes the result |
 //! | every parameter after defaults, by its name in the manifest (`optimizer.lr`) | decides the result |
-//! | `seed` | weights, order, augmentation |
+//! | `seed` | weights, order, augmentation; of stages that draw nothing ([`Parameters::draws`](super::Parameters::draws)) it is left out |
 //! | `data.source`, `.validation`, `.limit`, `.seed`, `.digest` | the images as they were read, and their split |
 //! | `import.digest`, `.shape`, `.classes` | the file with weights, and what images its network takes |
 //! | `inputs.ROLE.network`, `.weights`, `.masks` | content, not names: an input that came out the same changes nothing |
@@ -43,6 +43,9 @@ pub fn fields(description: &Description) -> Fields {
     ];
     let value = serde_json::to_value(description).expect("a description is plain data");
     flatten("", &value, &mut fields);
+    if !description.parameters.draws() {
+        fields.retain(|(name, _)| name != "seed");
+    }
     fields
 }
 
@@ -116,6 +119,13 @@ pub fn measurement(fields: &Fields, role: &str) -> Digest {
     };
     let counts: Fields = fields.iter().filter_map(decides).collect();
     digest("pleach 2026 measurement", counts.iter())
+}
+
+/// The key under which it is kept that the stage with this key diverged.
+pub fn divergence(stage: &Digest) -> Digest {
+    let mut hasher = blake3::Hasher::new_derive_key("pleach 2026 divergence");
+    hasher.update(stage.as_bytes());
+    Digest::from_bytes(*hasher.finalize().as_bytes())
 }
 
 fn digest<'a>(context: &str, fields: impl Iterator<Item = &'a (String, String)>) -> Digest {

@@ -6,11 +6,13 @@
 //! - `key`: how a description becomes the key of a cached result, and what an epoch's key is made of;
 //! - `inputs`: networks and data, read and verified;
 //! - `outputs`: what a stage hands over to be committed;
+//! - `divergence`: that a stage diverged, for plans, searches and reports;
 //! - `training`: the work of the four kinds that train;
 //! - `import`, `prune`, `evaluate`: the work of the others; `measurement` keeps what one network of an evaluation is worth.
 
 pub mod demand;
 pub mod description;
+pub mod divergence;
 pub mod evaluate;
 pub mod import;
 pub mod inputs;

@@ -124,6 +124,19 @@ impl Parameters {
         }
     }
 
+    /// Whether random numbers decide its result, so that its seed does: the others have no seed in their keys.
+    pub fn draws(&self) -> bool {
+        match self {
+            // Initial weights, or the order of images.
+            Parameters::Train { .. }
+            | Parameters::Distill { .. }
+            | Parameters::Regularize { .. }
+            | Parameters::FineTune { .. } => true,
+            Parameters::Prune { method } => method.draws(),
+            Parameters::Import { .. } | Parameters::Evaluate { .. } => false,
+        }
+    }
+
     /// Whether it computes anything with a network, so that it has use for a GPU.
     pub fn computes(&self) -> bool {
         !matches!(self, Parameters::Import { .. })

@@ -49,10 +49,10 @@ fn manifest(rest: &str) -> Manifest {
     }
 }
 
-/// Runs a search to its end over made-up accuracies; what was decided, and how many evaluations it took.
+/// Runs a search to its end over made-up accuracies, of which one that is not a number stands for a divergence; what was decided, and how many evaluations it took.
 fn search(manifest: &Manifest, accuracy: &dyn Fn(&HashMap<&str, String>) -> f64) -> (Decision, usize) {
     let graph = StageGraph::new(manifest);
-    let mut known: HashMap<usize, Seen> = HashMap::new();
+    let mut known: HashMap<usize, Outcome> = HashMap::new();
     let mut choices = 0;
     for _ in 0..100 {
         let all = (0..manifest.stages.len()).collect();
@@ -71,7 +71,8 @@ fn search(manifest: &Manifest, accuracy: &dyn Fn(&HashMap<&str, String>) -> f64)
                 (axis.name.as_str(), axis.labels[*value].clone())
             };
             let model = accuracy(&of.coordinates.iter().map(label).collect());
-            known.insert(stage, Seen { model, reference: Some(0.9) });
+            let outcome = Outcome::Measured(Seen { model, reference: Some(0.9) });
+            known.insert(stage, if model.is_nan() { Outcome::Diverged } else { outcome });
         }
     }
     panic!("the search does not end");
@@ -145,8 +146,62 @@ fn nothing_is_left_open_that_cannot_be_wanted_any_more() {
     let first = decide(&manifest, &graph, &all, &|_| None);
     insta::assert_snapshot!(names(&first.wanted), @"tuned[epochs=1,criterion=magnitude,sparsity=0.4]");
     insta::assert_snapshot!(names(&first.open), @"tuned[epochs=1,criterion=magnitude,sparsity=0.1] tuned[epochs=1,criterion=magnitude,sparsity=0.2] tuned[epochs=1,criterion=magnitude,sparsity=0.3] tuned[epochs=1,criterion=magnitude,sparsity=0.5] tuned[epochs=1,criterion=magnitude,sparsity=0.6] tuned[epochs=1,criterion=magnitude,sparsity=0.7]");
-    let fails = |stage: usize| first.wanted.contains(&stage).then_some(Seen { model: 0.1, reference: Some(0.9) });
+    let loses = Outcome::Measured(Seen { model: 0.1, reference: Some(0.9) });
+    let fails = |stage: usize| first.wanted.contains(&stage).then_some(loses);
     let second = decide(&manifest, &graph, &all, &fails);
     insta::assert_snapshot!(names(&second.wanted), @"tuned[epochs=1,criterion=magnitude,sparsity=0.2] tuned[epochs=1,criterion=magnitude,sparsity=0.4]");
     insta::assert_snapshot!(names(&second.open), @"tuned[epochs=1,criterion=magnitude,sparsity=0.1] tuned[epochs=1,criterion=magnitude,sparsity=0.3]");
+}
+
+/// Halving over four criteria, of which `diverges` says which diverge at which number of epochs.
+fn halving_where(diverges: &dyn Fn(&str, &str, &str) -> bool) -> (Vec<Vec<String>>, Setting, usize) {
+    let matrix = "[matrix]\nsparsity = [0.5]\nseed = [1, 2, 3]\nepochs = [1, 2, 4]\n\
+         criterion = [\"random\", \"magnitude\", \"synflow\", \"lamp\"]\n\
+         [search]\nkind = \"halving\"\naxis = \"epochs\"\nover = [\"criterion\"]\nevaluate = \"choice\"\n";
+    let manifest = manifest(matrix);
+    let accuracy = |axes: &HashMap<&str, String>| {
+        let Some(criterion) = axes.get("criterion") else { return 0.0 };
+        let place = ["random", "magnitude", "synflow", "lamp"].iter().position(|name| name == criterion).unwrap();
+        let diverged = diverges(criterion, &axes["epochs"], &axes["seed"]);
+        if diverged { f64::NAN } else { 0.5 + 0.1 * place as f64 }
+    };
+    let (mut decision, choices) = search(&manifest, &accuracy);
+    let found = found(&manifest, &decision);
+    (found, decision.settings.remove(0), choices)
+}
+
+#[test]
+fn a_candidate_that_diverges_has_lost() {
+    // In the first round: the better half of four goes on, and the one that diverged is in the other half.
+    let (found, setting, choices) = halving_where(&|criterion, _, _| criterion == "lamp");
+    assert_eq!(found, [["4", "synflow"]]);
+    assert_eq!((setting.tried, setting.diverged, setting.all_diverged, choices), (7, 1, false, 3 * 7));
+    // For one seed of three.
+    let (found, setting, _) = halving_where(&|criterion, _, seed| criterion == "lamp" && seed == "2");
+    assert_eq!((found, setting.diverged), (vec![vec!["4".to_owned(), "synflow".to_owned()]], 1));
+    // In the second round: nobody comes back for it.
+    let (found, setting, _) = halving_where(&|criterion, epochs, _| criterion == "lamp" && epochs != "1");
+    assert_eq!((found, setting.tried, setting.diverged), (vec![vec!["4".to_owned(), "synflow".to_owned()]], 7, 1));
+    // In the last round, where it was the only one; and all at once.
+    let (found, setting, _) = halving_where(&|_, epochs, _| epochs == "4");
+    assert_eq!((found[0].len(), setting.diverged, setting.all_diverged), (0, 1, true));
+    let (found, setting, choices) = halving_where(&|_, _, _| true);
+    assert_eq!((found[0].len(), setting.diverged, setting.all_diverged, choices), (0, 4, true, 3 * 4));
+}
+
+#[test]
+fn a_value_that_diverges_does_not_hold_in_a_bisection() {
+    let matrix = "[matrix]\nepochs = [1]\ncriterion = [\"magnitude\"]\nsparsity = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]\n\
+         [search]\nkind = \"bisect\"\naxis = \"sparsity\"\nevaluate = \"choice\"\ndrop = 0.02\n";
+    let manifest = manifest(matrix);
+    for last in 0..=7 {
+        let accuracy = |axes: &HashMap<&str, String>| {
+            let sparsity: f64 = axes.get("sparsity").map_or(0.0, |sparsity| sparsity.parse().unwrap());
+            if (10.0 * sparsity).round() as i32 <= last { 0.9 } else { f64::NAN }
+        };
+        let (decision, _) = search(&manifest, &accuracy);
+        let expected: Vec<String> = (last > 0).then(|| format!("0.{last}")).into_iter().collect();
+        assert_eq!(found(&manifest, &decision), [expected]);
+        assert_eq!(decision.settings[0].all_diverged, last == 0);
+    }
 }

@@ -36,6 +36,12 @@ impl Criterion {
     pub fn default_images(self) -> Option<u64> {
         matches!(self, Criterion::Obd | Criterion::Hrank).then_some(FEW)
     }
+
+    /// Whether its scores depend on a seed when it looks at `images` training images: those are drawn, unless it looks at
+    /// all. That there are no more than `images` is not known before they are read.
+    pub fn draws(self, images: Option<u64>) -> bool {
+        self == Criterion::Random || (self.needs_data() && images.or(self.default_images()).is_some())
+    }
 }
 
 /// Gathers what `criterion` needs, nothing if it needs no data. `network` is `model` on `device`. It looks at `images` of

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use super::coupling::Coupling;
 use super::shrink::{Keep, Selection};
-use super::{Activity, Criterion, Measure, Method, Removed, Surroundings, Watched, WeightScope, prune};
+use super::{Activity, ChannelScope, Criterion, Measure, Method, Removed, Surroundings, Watched, WeightScope, prune};
 use crate::data::{self, Normalization, Source};
 use crate::network::arch::{Architecture, Shortcut, Stem};
 use crate::network::{Executor, HostTensor, Mode, Model, Op};
@@ -342,4 +342,60 @@ fn masks_lose_the_columns_of_removed_units_too() {
     let network = Executor::new(&again, &device).unwrap();
     let pixels = device.upload(&[0.5; 64]).unwrap();
     assert_eq!(network.forward(pixels, 1, Mode::Evaluate, &[], &mut NoneTape).unwrap().logits.as_vec().len(), 10);
+}
+
+/// What a method says about its seed holds: the same bits under two seeds exactly where it draws nothing.
+#[test]
+fn a_seed_decides_where_a_method_says_that_it_draws() {
+    let of_weights = |criterion: Criterion, images| Method::Weights {
+        criterion,
+        sparsity: 0.5,
+        scope: WeightScope::Global,
+        steps: None,
+        ignore: Vec::new(),
+        layers: BTreeMap::new(),
+        images,
+    };
+    let of_channels = |criterion: Criterion, images| Method::Channels {
+        criterion,
+        ratio: Some(0.5),
+        macs: None,
+        parameters: None,
+        scope: ChannelScope::Uniform,
+        round_to: 1,
+        minimum: 0.0,
+        ignore: Vec::new(),
+        layers: BTreeMap::new(),
+        steps: 1,
+        images,
+    };
+    let mut methods = vec![Method::Inactive {
+        layer: "layer1.0.conv1".to_owned(),
+        measure: Measure::Mean,
+        threshold: 0.3,
+        minimum: 1,
+    }];
+    for (_, criterion) in Criterion::ALL {
+        // Few images are drawn from many.
+        for images in [criterion.default_images(), criterion.needs_data().then_some(3)] {
+            methods.push(of_channels(criterion, images));
+            if criterion.ranks_weights() {
+                methods.push(of_weights(criterion, images));
+            }
+        }
+    }
+    let whole = model(&Architecture::Resnet { depth: 8, width: 4, shortcut: Shortcut::Projection, stem: None });
+    for method in methods {
+        let pruned = |seed: u64| {
+            let mut model = whole.clone();
+            apply(&method, &mut model, seed);
+            (model.description().unwrap(), model.safetensors().unwrap(), model.masks)
+        };
+        let first = pruned(1);
+        if method.draws() {
+            assert!((2..9).any(|seed| pruned(seed) != first), "{method:?} draws nothing");
+        } else {
+            assert!(pruned(2) == first, "{method:?} draws");
+        }
+    }
 }

@@ -129,7 +129,7 @@ function isCollapsed(evaluation, top1) {
   return chance !== null && isNumber(top1) && top1 < chance + 0.05 * (1 - chance);
 }
 
-for (const row of rows) row.collapsed = isCollapsed(row.evaluation, row.values.top1);
+for (const row of rows) row.collapsed = row.diverged || isCollapsed(row.evaluation, row.values.top1);
 for (const group of groups) group.collapsed = isCollapsed(group.evaluation, group.values.top1?.mean);
 
 /** The reference that a group is held against: the one that shares most axes and contradicts none. */
