@@ -60,7 +60,7 @@ fn one_image_is_enough_for_larger_maps_and_for_networks_that_only_teach() {
     };
     assert!(parse(deep("arch = \"resnet\"\ndepth = 8\nwidth = 4"), &[]).is_ok(), "maps of 2x2 at the end");
     let shrinking = "arch = \"resnet\"\ndepth = 18\nwidth = 4\nstem = \"imagenet\"";
-    insta::assert_snapshot!(text(&wrong(deep(shrinking), &[])), @"");
+    insta::assert_snapshot!(text(&wrong(deep(shrinking), &[])));
     // A rest of one, which the default leaves out and `drop` too.
     for last in ["even", "drop"] {
         let set = format!("stages.net.last-batch={last}");
