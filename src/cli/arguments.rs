@@ -192,6 +192,9 @@ pub struct Report {
     /// How to write it
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub format: ReportFormat,
+    /// What a line of `--format csv` is
+    #[arg(long, value_enum, default_value_t = CsvRows::Settings)]
+    pub rows: CsvRows,
     #[command(flatten)]
     pub only: Only,
     /// Write it to a file instead of stdout
@@ -210,6 +213,17 @@ pub enum ReportFormat {
     Csv,
     /// A page to look at, in one file
     Html,
+}
+
+/// What a line of comma-separated values is.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum CsvRows {
+    /// Networks that differ only in their seed, taken together
+    Settings,
+    /// One network
+    Networks,
+    /// One epoch of a stage that trains
+    Epochs,
 }
 
 /// `pleach export`.

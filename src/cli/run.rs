@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::arguments::{self, Global};
 use super::progress::Reporter;
 use super::session::{Session, store};
-use super::{Failure, output, report, serve, signals};
+use super::{Failure, output, serve, signals};
 use crate::error::{Error, Kind, Result};
 use crate::plan::data_digests;
-use crate::report::{results, sweep, table};
+use crate::report::{results, table};
 use crate::run;
 use crate::run::status::{self, Status};
 use crate::tensor::device::Choice;
@@ -80,14 +80,8 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
         output::stdout(&crate::report::plan::search(&decision, manifest));
     }
     let shown = if arguments.json { Ok(Vec::new()) } else { results::evaluations(manifest, &summary.records, &store) };
-    match &shown {
-        Ok(evaluations) if sweep::is_swept(evaluations) => output::stdout(&report::texts(evaluations, manifest)),
-        Ok(evaluations) => {
-            for evaluation in evaluations {
-                output::stdout(&format!("{}\n", table::evaluation(evaluation)));
-            }
-        }
-        Err(_) => {}
+    if let Ok(evaluations) = &shown {
+        output::stdout(&table::results(evaluations, manifest, false));
     }
     match summary.failure.or(summary.not_finite) {
         // A stage's failure was told as an event when it happened.

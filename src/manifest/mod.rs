@@ -101,6 +101,15 @@ pub struct Axis {
     pub values: Vec<serde_json::Value>,
 }
 
+impl Axis {
+    /// The place of the value that is called `label`, or that is the same number written in another way.
+    pub fn find(&self, label: &str) -> Option<usize> {
+        let number = label.parse::<f64>().ok();
+        let same = |value: &serde_json::Value| number.is_some() && value.as_f64() == number;
+        self.labels.iter().position(|other| other == label).or_else(|| self.values.iter().position(same))
+    }
+}
+
 /// `[report]`: how results are shown.
 #[derive(Debug, Clone, Default)]
 pub struct Report {

@@ -21,6 +21,9 @@ use crate::train::evaluation;
 pub struct Metrics {
     /// How many images were looked at.
     pub images: u64,
+    /// How many of them each class has. Results of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_images: Vec<u64>,
     /// One entry a model.
     pub models: Vec<ModelMetrics>,
 }
@@ -51,12 +54,16 @@ pub struct ModelMetrics {
     /// Weights that a mask holds at zero. Results of earlier versions do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub masked: Option<u64>,
+    /// How many different classes it answers with. Results of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<u64>,
 }
 
 /// The names of everything that is measured of a network.
-pub const MEASURES: [&str; 12] = [
+pub const MEASURES: [&str; 13] = [
     "accuracy",
     "top1",
+    "balanced-accuracy",
     "top5",
     "loss",
     "parameters",
@@ -70,13 +77,14 @@ pub const MEASURES: [&str; 12] = [
 ];
 
 /// Those of [`MEASURES`] that a network's answers decide.
-pub const ANSWERS: [&str; 4] = ["accuracy", "top1", "top5", "loss"];
+pub const ANSWERS: [&str; 5] = ["accuracy", "top1", "balanced-accuracy", "top5", "loss"];
 
 /// The values of [`MEASURES`], as far as they are known; `accuracy` is another name of `top1`.
 pub fn measures(metrics: &ModelMetrics, timing: &Timing) -> impl Iterator<Item = (&'static str, f64)> {
     let values = [
         Some(metrics.top1),
         Some(metrics.top1),
+        metrics.balanced_accuracy(),
         Some(metrics.top5),
         metrics.loss,
         Some(metrics.parameters as f64),
@@ -92,15 +100,21 @@ pub fn measures(metrics: &ModelMetrics, timing: &Timing) -> impl Iterator<Item =
 }
 
 impl ModelMetrics {
+    /// How many of `images` it answers rightly: `top1` is that count as a share.
+    pub fn right(&self, images: u64) -> u64 {
+        (self.top1 * images as f64).round() as u64
+    }
+
+    /// The mean of the classes' accuracies, each class counted once however many images it has. `None` without images.
+    pub fn balanced_accuracy(&self) -> Option<f64> {
+        let known: Vec<f64> = self.per_class.iter().copied().flatten().collect();
+        (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
+    }
+
     /// Whether some of the network's logits are infinite or not numbers. Its accuracy counts an image as wrong whose
     /// logits are, and is not to be averaged or compared with others.
     pub fn has_diverged(&self) -> bool {
         self.loss.is_none()
-    }
-
-    /// Whether the network answers no better than chance would, within half as much again. One that diverged has.
-    pub fn has_collapsed(&self) -> bool {
-        self.has_diverged() || self.top1 * self.per_class.len() as f64 <= 1.5
     }
 
     /// `(A / A_R) (1 − N / N_R)`: the share of the reference's accuracy that is kept, times the share of its parameters
@@ -163,7 +177,9 @@ pub fn evaluate<B: Backend>(
         return Err(error.hint(hint).into());
     }
     let labels: Vec<u32> = indices.iter().map(|i| images.labels[*i as usize]).collect();
-    let mut metrics = Metrics { images: indices.len() as u64, models: Vec::new() };
+    let mut class_images = vec![0; data.set.classes()];
+    labels.iter().for_each(|label| class_images[*label as usize] += 1);
+    let mut metrics = Metrics { images: indices.len() as u64, class_images, models: Vec::new() };
     let mut timings = Vec::new();
     let fields = key::fields(description);
     let measure = |role: &str| -> Result<(ModelMetrics, Timing), Failure> {
@@ -186,6 +202,7 @@ pub fn evaluate<B: Backend>(
             bytes: inputs::stored_bytes(description, role, context)?,
             dense_bytes: Some((model.description()?.len() + model.safetensors()?.len()) as u64),
             masked: Some(model.masks.values().flatten().filter(|kept| !**kept).count() as u64),
+            answers: Some(answers(&logits, data.set.classes())),
         };
         let one = data::batch(images, &indices[..1.min(indices.len())], &data.normalization, None);
         let many =
@@ -211,6 +228,16 @@ fn per_class(logits: &[f32], labels: &[u32], classes: usize) -> Vec<Option<f64>>
         *all += 1;
     }
     right.into_iter().map(|(hits, all)| (all > 0).then(|| hits as f64 / all as f64)).collect()
+}
+
+/// How many classes are the answer to some image: the first of the highest logits, as in [`rank`].
+fn answers(logits: &[f32], classes: usize) -> u64 {
+    let mut given = vec![false; classes];
+    for row in logits.chunks(classes) {
+        let best = (1..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best });
+        given[best] |= row[best].is_finite();
+    }
+    given.into_iter().filter(|given| *given).count() as u64
 }
 
 fn time<B: Backend>(
@@ -245,7 +272,33 @@ mod tests {
 
     fn metrics(top1: f64, parameters: u64, nonzeros: u64, masked: Option<u64>) -> ModelMetrics {
         let (top5, loss, per_class, macs, bytes, dense_bytes) = (1.0, Some(0.0), Vec::new(), 1, 1, Some(1));
-        ModelMetrics { top1, top5, loss, per_class, parameters, nonzeros, macs, bytes, dense_bytes, masked }
+        ModelMetrics {
+            top1,
+            top5,
+            loss,
+            per_class,
+            parameters,
+            nonzeros,
+            macs,
+            bytes,
+            dense_bytes,
+            masked,
+            answers: None,
+        }
+    }
+
+    #[test]
+    fn answers_are_the_first_of_the_highest_logits() {
+        assert_eq!(answers(&[0.0, 0.0, 0.0, 1.0, 1.0, 0.0], 3), 1);
+        assert_eq!(answers(&[0.0, 2.0, 0.0, 1.0, 1.0, 3.0], 3), 2);
+    }
+
+    #[test]
+    fn balanced_accuracy_counts_every_class_once() {
+        let mut metrics = metrics(0.9, 1, 1, None);
+        assert_eq!(metrics.balanced_accuracy(), None);
+        metrics.per_class = vec![Some(1.0), None, Some(0.0)];
+        assert_eq!(metrics.balanced_accuracy(), Some(0.5));
     }
 
     #[test]

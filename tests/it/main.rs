@@ -12,6 +12,7 @@
 //! - `pruning`: channels and weights that go, and the networks that are left
 //! - `python`: exported networks, in PyTorch
 //! - `report_page`: the HTML report, in a browser
+//! - `reports`: what is counted, named and measured in reports of every format
 //! - `resume`: what a longer, changed or repeated run takes over from earlier epochs
 //! - `kill`: a run that is killed at any moment goes on
 //! - `concurrent`: several runs on one store, and a collection beside them
@@ -54,6 +55,7 @@ mod pruning;
 mod python;
 mod repeat;
 mod report_page;
+mod reports;
 mod resume;
 mod schema;
 mod server;
