@@ -268,7 +268,7 @@ method = { kind = "channels", parameters = 0.5, scope = "uniform" }
 [stages.sparse]
 kind = "prune"
 from = "student"
-method = { kind = "weights", sparsity = 0.5, scope = "global", layers = { hidden1 = 0.2 } }
+method = { kind = "weights", sparsity = 0.5, scope = "global", minimum = 0.1, layers = { hidden1 = 0.2 } }
 
 [stages.score]
 kind = "evaluate"

@@ -380,6 +380,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("method.measure=mean", "The mean absolute activation."),
     ("method.measure=zeros", "The share of activations that are not zero."),
     ("method.threshold", "At most this counts as inactive."),
+    ("method/weights.minimum", "At least this share of each layer's weights stays, and always one weight."),
     ("method/inactive.minimum", "At least so many units stay."),
     ("method.criterion", "The score: the lowest go."),
     ("method.criterion=random", "Uniform random numbers, the control"),
@@ -430,7 +431,11 @@ pub const WORDS: &[(&str, &str)] = &[
     ("method.ratio", "The share of channels that go."),
     ("method.macs", "The share of multiplications that stays."),
     ("method.parameters", "The share of parameters that stays."),
-    ("method.round-to", "The channels that stay are a multiple of this."),
+    (
+        "method.round-to",
+        "The channels that stay are a multiple of this; a layer of which no multiple is left stays whole. When absent, 4 in \
+         layers of 16 channels or more, and narrower ones are not rounded.",
+    ),
     ("method.minimum", "At least this share of each layer's channels stays, and always one channel."),
     ("method.steps", "Scored and removed in so many steps."),
     ("method/weights.steps", "Scored and masked in so many steps; 1 when absent, 100 with `synflow`."),

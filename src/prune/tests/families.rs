@@ -25,7 +25,7 @@ pub fn channels(ratio: f64) -> Method {
         macs: None,
         parameters: None,
         scope: ChannelScope::Global,
-        round_to: 1,
+        round_to: Some(1),
         minimum: 0.0,
         ignore: Vec::new(),
         layers: BTreeMap::new(),

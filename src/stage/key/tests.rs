@@ -32,6 +32,7 @@ fn weights() -> Method {
         steps: Some(3),
         ignore: vec!["conv1".into(), "conv2".into()],
         layers: BTreeMap::from([("hidden1".into(), 0.25)]),
+        minimum: Some(0.125),
         images: Some(100),
     }
 }
@@ -58,7 +59,7 @@ fn channels(ratio: Option<f64>, macs: Option<f64>, parameters: Option<f64>) -> M
         macs,
         parameters,
         scope: ChannelScope::Uniform,
-        round_to: 4,
+        round_to: Some(4),
         minimum: 0.125,
         ignore: vec!["hidden2".into()],
         layers: BTreeMap::from([("hidden*".to_owned(), 0.75), ("conv1.*".to_owned(), 0.5)]),

@@ -173,6 +173,7 @@ fn magnitude(sparsity: f64) -> Method {
         steps: None,
         ignore: Vec::new(),
         layers: Default::default(),
+        minimum: None,
         images: None,
     }
 }
