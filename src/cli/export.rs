@@ -8,7 +8,7 @@ use super::arguments::{self, Global};
 use super::session::{Session, store};
 use super::{Failure, output};
 use crate::error::{Error, Kind, Result};
-use crate::network::Model;
+use crate::network::{Model, Role};
 use crate::plan::{data_digests, explain};
 use crate::report::bytes;
 
@@ -45,14 +45,34 @@ pub fn export(arguments: &arguments::Export, global: &Global) -> Result<(), Fail
         let gone = || Error::new(Kind::Input, format!("the result of `{name}` is gone from the store")).hint(&run);
         store.get(&output.digest)?.ok_or_else(gone)
     };
-    let content = match wanted {
-        // Those of a network with masks are stored in a form of our own.
-        "weights" => Model::from_parts(&content("network")?, &content("weights")?, None)?.safetensors()?,
-        _ => content(wanted)?,
+    let (content, stored_otherwise) = match wanted {
+        "weights" => {
+            let stored = content("weights")?;
+            let model = Model::from_parts(&content("network")?, &stored, None)?;
+            (model.safetensors()?, masked(&model, stored.len()))
+        }
+        _ => (content(wanted)?, String::new()),
     };
     write(&arguments.output, &content)?;
-    output::stdout(&format!("{}: {wanted} of {name}, {}\n", arguments.output.display(), bytes(content.len() as u64)));
+    let size = bytes(content.len() as u64);
+    output::stdout(&format!("{}: {wanted} of {name}, {size}{stored_otherwise}\n", arguments.output.display()));
     Ok(())
+}
+
+/// What is to be said of a network with masks, which the store keeps in a smaller form of our own.
+fn masked(model: &Model, stored: usize) -> String {
+    if model.masks.is_empty() {
+        return String::new();
+    }
+    let weights = model.graph.parameters().into_iter().filter(|spec| spec.role == Role::Weight);
+    let weights: usize = weights.map(|spec| spec.dims.iter().product::<usize>()).sum();
+    let zeros = model.masks.values().flatten().filter(|kept| !**kept).count();
+    let percent = 100.0 * zeros as f64 / weights.max(1) as f64;
+    format!(
+        "; {percent:.1} % of its weights are masked and are zeros in this file (the store has it in {}; an import with \
+         `mask = \"zeros\"` has the masks again)",
+        bytes(stored as u64)
+    )
 }
 
 /// Writes a whole file or none: beside the target first, then renamed over it.

@@ -57,7 +57,7 @@ impl Listing {
         } else {
             (classes(folder, &mut found)?, None)
         };
-        let class_names = in_order(found, by_table);
+        let class_names = in_order(found);
         let numbers: BTreeMap<&String, u32> = class_names.iter().zip(0..).collect();
         let entries = |named: Named| -> Vec<Entry> {
             named.into_iter().map(|(class, path)| Entry { class: numbers[&class], path }).collect()
@@ -203,12 +203,14 @@ fn rows(table: &Path, all: &mut BTreeSet<String>, tables: &mut Vec<Watched>) -> 
     Ok(found)
 }
 
-/// By name; but the labels of a table, if all are whole numbers, by number.
-fn in_order(names: BTreeSet<String>, by_table: bool) -> Vec<String> {
+/// The order of classes, for folders and tables alike: by number where every name is a whole number (`0`, `90`, `180`; `-1`
+/// comes before `0`, and `01` before `1`), else by the bytes of the names.
+fn in_order(names: BTreeSet<String>) -> Vec<String> {
     let mut names: Vec<String> = names.into_iter().collect();
-    let numbers: Option<Vec<u64>> = names.iter().map(|name| name.parse().ok()).collect();
-    if by_table && numbers.is_some() {
-        names.sort_by_key(|name| name.parse::<u64>().unwrap_or_default());
+    let numbers: Option<Vec<i128>> = names.iter().map(|name| name.parse().ok()).collect();
+    if numbers.is_some() {
+        // Stable, so that equal numbers stay in the order of their bytes.
+        names.sort_by_key(|name| name.parse::<i128>().unwrap_or_default());
     }
     names
 }

@@ -6,8 +6,9 @@
 //! | `listing.rs` | [`Listing`]: which files there are, and of which class |
 //! | `decode.rs` | one file's bytes to pixels of the wanted shape |
 //!
-//! The digest covers, image by image in order, its half, its class by number and the hash of its file. Order is that of
-//! class and file names (or of the rows of a table): names themselves count only as far as they decide it.
+//! The digest covers, image by image in order, its half, its class by name and the hash of its file. Order is that of
+//! class and file names by their bytes (or of the rows of a table): names of files count only as far as they decide it. The
+//! order of classes is a function of their names ([`Listing`]), so the digest covers that too.
 
 mod decode;
 mod listing;
@@ -62,7 +63,7 @@ pub fn survey(folder: &Path, decoding: &Decoding) -> Result<(Vec<String>, usize,
 
 /// Reads the images of `folder`: `train/CLASS/` and `test/CLASS/` with files in them, or `train.csv` and `test.csv` with
 /// columns `path` and `label`; or only `CLASS/` or `train.csv`, of which the share [`Decoding::test`] is held out. Classes
-/// are in the order of their names; labels of tables that are all whole numbers are in numerical order.
+/// are in the order of their names: by number where all are whole numbers, else by their bytes.
 ///
 /// # Errors
 /// Kind `Input`, naming every file that cannot be read or decoded (the first 20).
@@ -79,7 +80,7 @@ pub fn load(folder: &Path, decoding: &Decoding) -> Result<DataSet> {
             for (entry, read) in entries.iter().zip(read) {
                 match read {
                     Ok((watched, pixels)) => {
-                        digest.part(&format!("{half} {}", entry.class), watched.hash);
+                        digest.part(&format!("{half} {}", listing.class_names[entry.class as usize]), watched.hash);
                         witness.watch(watched);
                         images.pixels.extend(pixels);
                         images.labels.push(entry.class);
@@ -121,7 +122,7 @@ pub fn digest(folder: &Path, decoding: &Decoding) -> Result<blake3::Hash> {
     for (half, entries) in [("train", &listing.train), ("test", &listing.test)] {
         let hashes: Vec<Result<blake3::Hash>> = entries.par_iter().map(|entry| files::hash(&entry.path)).collect();
         for (entry, hash) in entries.iter().zip(hashes) {
-            digest.part(&format!("{half} {}", entry.class), hash?);
+            digest.part(&format!("{half} {}", listing.class_names[entry.class as usize]), hash?);
         }
     }
     Ok(digest.finish())

@@ -81,14 +81,16 @@ fn the_digest_is_of_content_in_order() {
     let original = both(folder.path(), SMALL).digest;
     let rename = |from: &str, to: &str| fs::rename(folder.path().join(from), folder.path().join(to)).unwrap();
     rename("train/cat/b.png", "train/cat/c.png");
+    assert_eq!(both(folder.path(), SMALL).digest, original, "names of files that keep the order do not count");
     rename("train/ant", "train/bee");
-    assert_eq!(both(folder.path(), SMALL).digest, original, "names that keep the order do not count");
+    assert_ne!(both(folder.path(), SMALL).digest, original, "the names of classes do");
+    rename("train/bee", "train/ant");
     rename("train/cat/c.png", "train/cat/0.png");
     assert_ne!(both(folder.path(), SMALL).digest, original, "the order of images does");
     rename("train/cat/0.png", "train/cat/c.png");
-    rename("train/cat/a.PNG", "train/bee/a.png");
+    rename("train/cat/a.PNG", "train/ant/a.png");
     assert_ne!(both(folder.path(), SMALL).digest, original, "and so does the class");
-    rename("train/bee/a.png", "train/cat/a.PNG");
+    rename("train/ant/a.png", "train/cat/a.PNG");
     assert_eq!(both(folder.path(), SMALL).digest, original);
     rename("test/cat/1.png", "train/cat/z.png");
     assert_ne!(both(folder.path(), SMALL).digest, original, "and the half");
@@ -131,6 +133,30 @@ fn tables_name_files_and_labels() {
     assert_eq!(set.train.image(0)[..3], [10, 20, 30]);
     fs::write(folder.path().join("train.csv"), "path,label\n").unwrap();
     set.witness.unchanged().unwrap_err();
+}
+
+/// torchvision issue 714: folders called 1 to 100 were numbered 1, 10, 100, 11, ….
+#[test]
+fn folders_and_tables_order_classes_alike() {
+    for (names, expected) in [
+        (&["0", "90", "180", "270"][..], &["0", "90", "180", "270"][..]),
+        (&["10", "9", "1", "01", "-1"], &["-1", "01", "1", "9", "10"]),
+        (&["10", "9", "nine"], &["10", "9", "nine"]),
+        (&["b", "B", "ä", "a"], &["B", "a", "b", "ä"]),
+    ] {
+        let folder = tempdir().unwrap();
+        let mut rows = "path,label\n".to_owned();
+        for (index, name) in names.iter().enumerate() {
+            for half in ["train", "test"] {
+                write(folder.path(), &[(&format!("{half}/{name}/1.png"), png([index as u8, 0, 0], 2, 2))]);
+            }
+            rows += &format!("train/{name}/1.png,{name}\n");
+        }
+        let from_folders = both(folder.path(), SMALL);
+        assert_eq!(from_folders.class_names, expected);
+        write(folder.path(), &[("train.csv", rows.clone().into_bytes()), ("test.csv", rows.into_bytes())]);
+        assert_eq!(both(folder.path(), SMALL).class_names, expected);
+    }
 }
 
 #[test]
