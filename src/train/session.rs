@@ -71,7 +71,7 @@ pub struct Trained {
 /// See [`Stop`].
 pub fn train<B: Backend>(task: &Task, start: Model, teacher: Option<&Model>, device: &B) -> Result<Trained, Stop> {
     let training = task.training;
-    let steps = task.train.len().div_ceil(training.batch as usize) as u64;
+    let steps = training.steps(task.train.len() as u64).count;
     if steps == 0 {
         let message = "there are no training images left after the validation split";
         return Err(Error::new(Kind::Input, message).hint("lower `validation`, or raise `limit`").into());

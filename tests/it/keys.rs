@@ -39,6 +39,7 @@ data = "digits"
 network = "small"
 epochs = 2
 batch = 32
+last-batch = "drop"
 augment = ["crop", "flip"]
 clip-norm = 5.0
 precision = "tf32"
@@ -267,6 +268,7 @@ const EDITS: &[(&str, &str, &str, [&str; 3], &str)] = &[
     ("stages.teacher", "network = \"small\"", "network = \"deep\"", ["network.arch", "\"lenet\"", "\"resnet\""], ""),
     ("stages.teacher", "epochs = 2", "epochs = 3", ["epochs", "2", "3"], ""),
     ("stages.teacher", "batch = 32", "batch = 33", ["batch", "32", "33"], ""),
+    ("stages.teacher", "last-batch = \"drop\"", "last-batch = \"even\"", ["last-batch", "\"drop\"", "\"even\""], ""),
     ("stages.teacher", "augment = [\"crop\", \"flip\"]", "augment = [\"crop\"]", ["augment", "[\"crop\",\"flip\"]", "[\"crop\"]"], ""),
     ("stages.teacher", "clip-norm = 5.0", "clip-norm = 4", ["clip-norm", "5.0", "4.0"], ""),
     ("stages.teacher", "precision = \"tf32\"", "precision = \"bf16\"", ["precision", "\"tf32\"", "\"bf16\""], ""),
@@ -325,7 +327,6 @@ const EDITS: &[(&str, &str, &str, [&str; 3], &str)] = &[
     ("stages.gradual", "ignore = [\"conv1\"]", "ignore = []", ["prune.method.ignore", "[\"conv1\"]", "nothing"], ""),
     ("stages.gradual", "layers = { \"fc\" = 0.7 }", "layers = { \"fc\" = 0.8 }", ["prune.method.layers.fc", "0.7", "0.8"], ""),
     ("stages.gradual", "minimum = 0.05", "minimum = 0.1", ["prune.method.minimum", "0.05", "0.1"], ""),
-    ("stages.slim", "round-to = 2\n", "", ["method.round-to", "2", "nothing"], ""),
     ("stages.gradual", "images = 40", "images = 41", ["prune.method.images", "40", "41"], ""),
     ("stages.surgical", "c = 0.5", "c = 0.75", ["prune.method.c", "0.5", "0.75"], ""),
     ("stages.surgical", "gamma = 0.1", "gamma = 0.2", ["prune.method.gamma", "0.1", "0.2"], ""),

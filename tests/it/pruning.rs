@@ -293,7 +293,7 @@ fn widths_are_multiples_or_stay_and_are_named() {
         prune("aligned", "scope = \"uniform\", ratio = 0.4, round-to = 16"),
         prune("fast", "scope = \"uniform\", ratio = 0.4"),
         prune("free", "scope = \"uniform\", ratio = 0.4, round-to = 1"),
-        prune("none", "ratio = 0.4, round-to = 64"),
+        prune("none", "ratio = 0.4, round-to = 512"),
     ]
     .join("\n");
     let project = Project::new(&manifest);

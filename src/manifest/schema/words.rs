@@ -234,6 +234,13 @@ pub const WORDS: &[(&str, &str)] = &[
     ("stage.method", "How the network is made smaller."),
     ("stage.epochs", "Passes over the training split."),
     ("stage.batch", "Images in a step."),
+    ("stage.last-batch", "What becomes of the images of an epoch that are no whole batch."),
+    (
+        "stage.last-batch=even",
+        "All steps have one size, at most `batch`; the few images that do not fit are left out, others in every epoch.",
+    ),
+    ("stage.last-batch=smaller", "One more step takes them, as PyTorch does by default."),
+    ("stage.last-batch=drop", "They are left out, others in every epoch, as with PyTorch's `drop_last`."),
     ("stage.optimizer", "How gradients change weights; Adam when absent."),
     ("stage.schedule", "How the learning rate changes; constant when absent."),
     ("stage.losses", "What is made small: `kd` with a teacher and `cross-entropy` without one, when absent."),

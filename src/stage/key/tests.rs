@@ -18,6 +18,7 @@ use crate::tensor::engine::Precision;
 use crate::train::parameters::{
     EarlyStop, LayerPair, Loss, Optimizer, Penalty, PeriodicPruning, Schedule, Select, SparsitySchedule, Training,
 };
+use crate::train::steps::LastBatch;
 
 fn inactive() -> Method {
     Method::Inactive { layer: "hidden1".into(), measure: Measure::Mean, threshold: 0.25, minimum: 2 }
@@ -71,6 +72,7 @@ fn training(optimizer: Optimizer, schedule: Schedule, method: Method) -> Trainin
     Training {
         epochs: 3,
         batch: 32,
+        last_batch: LastBatch::Even,
         optimizer,
         schedule,
         losses: vec![
@@ -291,6 +293,7 @@ fn others(value: &Value) -> Vec<Value> {
         "cifar",
         "imagenet",
         "tf32",
+        "smaller",
     ];
     match value {
         Value::Bool(b) => vec![(!b).into()],
