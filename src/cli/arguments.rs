@@ -304,6 +304,9 @@ pub enum DataCommand {
         /// For `images` without test images of their own: the share that is held out
         #[arg(long, value_name = "SHARE", value_parser = share)]
         test: Option<f64>,
+        /// For `images`: whether they are turned by the orientation in their EXIF data
+        #[arg(long, default_value = "apply", value_parser = ["apply", "ignore"])]
+        orientation: String,
     },
     /// Download a set from its publisher, check it and unpack it
     Fetch {

@@ -19,6 +19,7 @@ pub fn plan(arguments: &arguments::Plan, global: &Global) -> Result<(), Failure>
     let needed = session.graph.needed(&targets);
     let digests = plan::data_digests(&session.manifest, &needed)?;
     plan::check_imports(&session.manifest, &needed)?;
+    digests.warnings.iter().for_each(|warning| output::warning(warning));
     let plan = plan::plan(&session.manifest, &session.graph, &targets, &store, &digests, &refresh)?;
     if arguments.json {
         output::stdout(&format!("{:#}\n", report::plan::json(&plan, &session.manifest)));

@@ -39,6 +39,7 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
     }
     let digests = data_digests(&session.manifest, &needed)?;
     check_imports(&session.manifest, &needed)?;
+    digests.warnings.iter().for_each(|warning| output::warning(warning));
     let options = run::Options {
         jobs: arguments.jobs.map_or(devices.gpus.len().max(1), usize::from),
         threads: arguments.threads.map_or_else(cores, usize::from),

@@ -14,8 +14,10 @@ use crate::error::{Error, Kind, Result};
 pub struct DataSet {
     /// What it was loaded as.
     pub source: Source,
-    /// The training images, before a validation split.
+    /// The training images, before a validation split is drawn; behind them those of a validation half of the set's own.
     pub train: Images,
+    /// How many images at the end of `train` are such ones.
+    pub validation: usize,
     /// The test images, for `evaluate` alone.
     pub test: Images,
     /// The name of each class.
@@ -52,7 +54,7 @@ pub fn load(source: Source, path: Option<&Path>) -> Result<DataSet> {
         digest.part(digits::ROLE, blake3::hash(&content));
         let (train, test) = digits::parse(&content)?;
         let digest = digest.finish();
-        return Ok(DataSet { source, train, test, class_names, digest, witness });
+        return Ok(DataSet { source, train, validation: 0, test, class_names, digest, witness });
     };
     let Some(outline) = source.published() else {
         return Err(Error::new(Kind::Internal, format!("`{}` has files but no published shape", source.name())));
@@ -71,7 +73,7 @@ pub fn load(source: Source, path: Option<&Path>) -> Result<DataSet> {
     file.into_iter().for_each(|file| witness.watch(file));
     digest.class_names(layout, &class_names);
     let digest = digest.finish();
-    Ok(DataSet { source, train, test, class_names, digest, witness })
+    Ok(DataSet { source, train, validation: 0, test, class_names, digest, witness })
 }
 
 /// The digest that [`load`] would give, in constant memory and without looking at what the bytes mean.
@@ -153,6 +155,12 @@ impl ContentDigest {
     pub fn part(&mut self, role: &str, content: blake3::Hash) {
         self.text(role);
         self.0.update(content.as_bytes());
+    }
+
+    /// Adds the version of a way in which files are read.
+    pub fn version(&mut self, name: &str, version: u64) {
+        self.text(name);
+        self.0.update(&version.to_le_bytes());
     }
 
     /// Adds class names that are not the well-known ones: those are implied by the set.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{DataSet, Decoding, Source, folder, load};
+use super::{DataSet, Decoding, Hashed, Source, folder, load};
 use crate::error::{Error, Kind, Result};
 
 /// A data set as a manifest describes it: with the bytes of its files, this decides what it holds.
@@ -26,23 +26,22 @@ pub struct Outline {
     /// The number of training images, before a validation split. A user's folder may hold a part of a published set,
     /// so there can be fewer or more.
     pub train: usize,
+    /// The number of validation images that the set has of its own.
+    pub validation: usize,
     /// The number of test images.
     pub test: usize,
 }
 
 impl Origin {
-    /// Shape, classes and sizes: as published, or for `images` from the names of the files.
+    /// Shape, classes and sizes: as published, or for `images` from the names of the files; and notes on what may not be
+    /// meant.
     ///
     /// # Errors
     /// Kind `Input`, for `images` only, if the folder is missing or not laid out as it must be.
-    pub fn outline(&self) -> Result<Outline> {
+    pub fn outline(&self) -> Result<(Outline, Vec<String>)> {
         match self.source.published() {
-            Some(outline) => Ok(outline),
-            None => {
-                let (path, decoding) = self.images()?;
-                let (classes, train, test) = folder::survey(path, decoding)?;
-                Ok(Outline { shape: decoding.shape(), classes: classes.len(), train, test })
-            }
+            Some(outline) => Ok((outline, Vec::new())),
+            None => self.images().and_then(|(path, decoding)| folder::survey(path, decoding)),
         }
     }
 
@@ -61,10 +60,13 @@ impl Origin {
     ///
     /// # Errors
     /// As for [`load`](Self::load), except that malformed content goes unnoticed.
-    pub fn digest(&self) -> Result<blake3::Hash> {
+    pub fn digest(&self) -> Result<Hashed> {
         match self.source {
             Source::Images => self.images().and_then(|(path, decoding)| folder::digest(path, decoding)),
-            source => load::digest(source, self.path.as_deref()),
+            source => {
+                let digest = load::digest(source, self.path.as_deref())?;
+                Ok(Hashed { digest, repeats: Vec::new() })
+            }
         }
     }
 

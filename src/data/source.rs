@@ -24,7 +24,7 @@ pub enum Source {
     Cifar100,
     /// 99,289 house numbers, cut into digits of 32x32 colour pixels (Netzer et al., 2011).
     Svhn,
-    /// A user's own images, from PNG and JPEG files.
+    /// A user's own images, from PNG, JPEG, WebP and BMP files.
     Images,
 }
 
@@ -60,7 +60,7 @@ impl Source {
 
     /// Shape, classes and sizes as published; `None` for a user's own images.
     pub fn published(self) -> Option<Outline> {
-        let outline = |shape, classes, train, test| Some(Outline { shape, classes, train, test });
+        let outline = |shape, classes, train, test| Some(Outline { shape, classes, train, validation: 0, test });
         match self {
             Source::Digits => outline([8, 8, 1], 10, 1_350, 447),
             Source::Mnist | Source::FashionMnist => outline([28, 28, 1], 10, 60_000, 10_000),

@@ -99,13 +99,19 @@ pub fn data_digests(manifest: &Manifest, stages: &[usize]) -> Result<DataDigests
         let Some(name) = &definition.data else { continue };
         if !digests.sets.contains_key(name) {
             let data = &manifest.data[name];
-            let hash = data.origin().digest().map_err(|error| {
+            let hashed = data.origin().digest().map_err(|error| {
                 let name = template_of(name);
                 error.hint(format!(
                     "say where they are with `path` of `[data.{name}]`, or with `--set data.{name}.path=…`"
                 ))
             })?;
-            digests.sets.insert(name.clone(), Digest::from_bytes(*hash.as_bytes()));
+            digests.sets.insert(name.clone(), Digest::from_bytes(*hashed.digest.as_bytes()));
+            let told = hashed.repeats.into_iter().map(|repeat| format!("data set `{}`: {repeat}", template_of(name)));
+            for warning in told {
+                if !digests.warnings.contains(&warning) {
+                    digests.warnings.push(warning);
+                }
+            }
         }
     }
     Ok(digests)

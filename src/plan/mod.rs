@@ -88,6 +88,8 @@ pub struct DataDigests {
     pub sets: BTreeMap<String, Digest>,
     /// Of files with weights, by their paths.
     pub files: BTreeMap<PathBuf, Digest>,
+    /// What was noticed in data sets: images that are there twice.
+    pub warnings: Vec<String>,
 }
 
 /// Plans `targets` and everything they need. Stages in `refresh` run whatever the store has.

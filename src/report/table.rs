@@ -158,17 +158,18 @@ fn columns(groups: &[&Group], swept: bool, mark: &str) -> Vec<Column> {
     }
     add("MACs", 0, false, &size("macs"));
     add("", 0, false, &share("macs"));
-    if masked {
-        add("dense", 5, false, &|group| shown(mean(group, "dense-bytes"), in_bytes));
-    }
-    add(if masked { "stored" } else { "bytes" }, 2, false, &|group| shown(mean(group, "bytes"), in_bytes));
-    let time = |text: String| if text.is_empty() { text } else { text + mark };
-    add("ms/image", 0, false, &|group| time(shown(mean(group, "latency-ms"), decimals)));
-    add("images/s", 7, false, &|group| time(size("throughput")(group)));
     let own: IndexSet<&str> = groups.iter().flat_map(|group| group.values.keys().map(String::as_str)).collect();
     for name in own.into_iter().filter(|name| !MEASURES.contains(name)) {
         add(name, u8::from(name == "efficiency"), false, &|group| shown(mean(group, name), decimals));
     }
+    if masked {
+        add("dense", 5, false, &|group| shown(mean(group, "dense-bytes"), in_bytes));
+    }
+    add(if masked { "stored" } else { "bytes" }, 2, false, &|group| shown(mean(group, "bytes"), in_bytes));
+    // What a clock says stands last.
+    let time = |text: String| if text.is_empty() { text } else { text + mark };
+    add("ms/image", 0, false, &|group| time(shown(mean(group, "latency-ms"), decimals)));
+    add("images/s", 7, false, &|group| time(size("throughput")(group)));
     columns
 }
 

@@ -114,8 +114,7 @@ pub fn demand(description: &Description, outline: Option<(&str, Outline)>, store
 
 /// Multiply-adds and values of a stage that trains on so many images.
 fn trains(network: Size, teacher: Option<Size>, training: &Training, images: u64) -> (u64, u64) {
-    // More images than there are make no larger batch.
-    let batch = if images > 0 { training.batch.min(images) } else { training.batch };
+    let batch = if images > 0 { training.steps(images).batch } else { training.batch };
     let pass = EVALUATION_BATCH as u64;
     let slots = match training.optimizer {
         Optimizer::Sgd { .. } => 1,
@@ -138,11 +137,13 @@ mod tests {
     use crate::network::arch::Architecture;
     use crate::tensor::engine::Precision;
     use crate::train::parameters::{Schedule, Select};
+    use crate::train::steps::LastBatch;
 
     fn training(batch: u64, optimizer: Optimizer) -> Training {
         Training {
             epochs: 1,
             batch,
+            last_batch: LastBatch::Even,
             optimizer,
             schedule: Schedule::Constant { warmup: 0.0 },
             losses: Vec::new(),

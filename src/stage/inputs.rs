@@ -82,16 +82,19 @@ pub fn data(input: &DataInput, context: &Context) -> Result<Prepared> {
             None => error,
         });
     }
-    let mut available: Vec<u32> = (0..set.train.len() as u32).collect();
+    let trained = (set.train.len() - set.validation) as u32;
+    let mut available: Vec<u32> = (0..trained).collect();
     if let Some(limit) = input.limit {
         // A stratified choice, so that a small limit still has every class.
         let share = 1.0 - (limit as f64 / available.len() as f64).min(1.0);
-        available = data::split(&set.train.labels, set.classes(), share, input.seed).train;
+        available = data::split(&set.train.labels[..trained as usize], set.classes(), share, input.seed).train;
     }
     let labels: Vec<u32> = available.iter().map(|i| set.train.labels[*i as usize]).collect();
     let split = data::split(&labels, set.classes(), input.validation, input.seed);
     let pick = |indices: &[u32]| indices.iter().map(|i| available[*i as usize]).collect::<Vec<u32>>();
-    let (train, validation) = (pick(&split.train), pick(&split.validation));
+    let (train, mut validation) = (pick(&split.train), pick(&split.validation));
+    // Of the set's own; a share is refused then.
+    validation.extend(trained..set.train.len() as u32);
     let normalization = match &input.normalization {
         Some(constants) => constants.into(),
         None => Normalization::of(&set.train, &train),

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::outputs::Outputs;
 use super::{Context, Description, Failure, inputs};
 use crate::network::{Graph, Model, Op};
+use crate::prune::coupling::Coupling;
 use crate::prune::{self, Method, Surroundings, Watched};
 use crate::tensor::Backend;
 use crate::train::Progress;
@@ -82,7 +83,11 @@ pub fn prune<B: Backend>(
             (context.progress)(Progress::Note(message));
         }
         Method::Channels { .. } => {
-            let [before, kept] = channels.values().fold([0, 0], |[a, b], [before, kept]| [a + before, b + kept]);
+            // The network's output is made of classes, not of channels.
+            let coupling = Coupling::of(&original.graph)?;
+            let is_channel = |layer: &&String| !coupling.is_output(&original.graph, layer);
+            let counted = channels.keys().filter(is_channel).map(|layer| channels[layer]);
+            let [before, kept] = counted.fold([0, 0], |[a, b], [before, kept]| [a + before, b + kept]);
             let share = |kept: u64, before: u64| 100.0 * kept as f64 / before.max(1) as f64;
             let message = format!(
                 "{before} → {kept} channels; {:.1} % of the parameters and {:.1} % of the MACs stay",

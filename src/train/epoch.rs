@@ -98,6 +98,8 @@ pub fn pass<B: Backend>(
     let device = &network.device().clone();
     let order = data::epoch_order(task.train, task.seed, epoch);
     let training = task.training;
+    let steps = training.steps(order.len() as u64);
+    let order = &order[..steps.images() as usize];
     let classes = network.graph().classes();
     let (keep, penalised) = (objective.keep(), objective.penalised());
     objective.penalties.begin_epoch(network);
@@ -111,7 +113,7 @@ pub fn pass<B: Backend>(
     let mut told = begun;
     let augment = (!training.augment.is_empty()).then_some((&training.augment[..], task.seed, epoch));
     let batches = data::Batches::new(task.images, task.normalization, augment);
-    batches.ahead(&order, training.batch as usize, |step, indices, batch| {
+    batches.ahead(order, steps.batch as usize, |step, indices, batch| {
         if task.is_cancelled() {
             return Err(Stop::Cancelled);
         }

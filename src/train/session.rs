@@ -71,7 +71,7 @@ pub struct Trained {
 /// See [`Stop`].
 pub fn train<B: Backend>(task: &Task, start: Model, teacher: Option<&Model>, device: &B) -> Result<Trained, Stop> {
     let training = task.training;
-    let steps = task.train.len().div_ceil(training.batch as usize) as u64;
+    let steps = training.steps(task.train.len() as u64).count;
     if steps == 0 {
         let message = "there are no training images left after the validation split";
         return Err(Error::new(Kind::Input, message).hint("lower `validation`, or raise `limit`").into());
@@ -165,6 +165,8 @@ struct Session<B: Backend> {
     best: Option<Model>,
     /// The network after the last epoch, which was finite.
     finite: Option<Model>,
+    /// What was told of the last pruning.
+    told: Vec<String>,
 }
 
 impl<B: Backend> Session<B> {
@@ -197,6 +199,7 @@ impl<B: Backend> Session<B> {
             history,
             best: None,
             finite: None,
+            told: Vec::new(),
         })
     }
 
@@ -233,6 +236,7 @@ impl<B: Backend> Session<B> {
             history: checkpoint.history,
             best: checkpoint.best,
             finite: Some(checkpoint.model),
+            told: Vec::new(),
         })
     }
 
@@ -326,7 +330,11 @@ impl<B: Backend> Session<B> {
         if task.is_cancelled() {
             return Err(Stop::Cancelled);
         }
-        removed.notes.iter().for_each(|note| (task.progress)(Progress::Note(note.clone())));
+        // Only what holds at the end is worth telling, and once.
+        if share >= 1.0 && removed.notes != self.told {
+            removed.notes.iter().for_each(|note| (task.progress)(Progress::Note(note.clone())));
+            self.told.clone_from(&removed.notes);
+        }
         let mut state = self.optimizer.save(&task.training.optimizer, self.network.parameters());
         removed.remove_from_state(&mut state)?;
         self.network = Executor::new(&model, device)?.with_precision(task.training.precision);

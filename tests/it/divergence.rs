@@ -164,7 +164,7 @@ lost = "reference.accuracy - accuracy"
 fn without_times(text: &str) -> String {
     let line = |line: &str| match line.find("KiB") {
         Some(end) => line[..end + 3].to_owned(),
-        None => line.to_owned(),
+        None => line.split("  ms/image").next().unwrap_or(line).to_owned(),
     };
     text.lines().take_while(|line| !line.starts_with("accuracy by class")).map(line).collect::<Vec<_>>().join("\n")
 }

@@ -5,6 +5,7 @@
 //! - `imports`: layers that imports name;
 //! - `networks`: networks that must build, layers that must match, teachers and students that must fit;
 //! - `channels`: what the keys of channel pruning mean to the network;
+//! - `steps`: steps with too few images for what is computed over the images of a step;
 //! - `training`: what the keys of a training stage mean to each other and to the data;
 //! - `weights`: what the keys of weight pruning mean to the network and to the epochs.
 
@@ -13,6 +14,7 @@ mod imports;
 mod losses;
 mod names;
 mod networks;
+mod steps;
 mod training;
 mod weights;
 

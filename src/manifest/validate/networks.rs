@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::{channels, data_of, imports, losses, weights};
+use super::{channels, data_of, imports, losses, steps, weights};
 use crate::data::Outline;
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::matrix::template_of;
@@ -61,6 +61,9 @@ pub fn check(manifest: &Manifest, order: &[&str], diagnostics: &mut Diagnostics)
             continue;
         };
         layers(stage, &network, diagnostics);
+        if let Some(training) = stage.parameters.training() {
+            steps::check(stage, training, data_of(manifest, stage), &network.graph, diagnostics);
+        }
         imports::check(stage, &network.graph, diagnostics);
         let teacher = stage.inputs.get("teacher").and_then(|teacher| networks.get(teacher.stage.as_str()));
         if let (Some(training), Some(teacher)) = (stage.parameters.training(), teacher) {

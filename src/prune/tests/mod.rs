@@ -256,6 +256,7 @@ fn weights(criterion: Criterion, sparsity: f64, scope: WeightScope) -> Method {
         steps: None,
         ignore: Vec::new(),
         layers: BTreeMap::new(),
+        minimum: None,
         images: None,
     }
 }
@@ -354,6 +355,7 @@ fn a_seed_decides_where_a_method_says_that_it_draws() {
         steps: None,
         ignore: Vec::new(),
         layers: BTreeMap::new(),
+        minimum: None,
         images,
     };
     let of_channels = |criterion: Criterion, images| Method::Channels {
@@ -362,7 +364,7 @@ fn a_seed_decides_where_a_method_says_that_it_draws() {
         macs: None,
         parameters: None,
         scope: ChannelScope::Uniform,
-        round_to: 1,
+        round_to: Some(1),
         minimum: 0.0,
         ignore: Vec::new(),
         layers: BTreeMap::new(),

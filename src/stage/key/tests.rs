@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::*;
-use crate::data::{Augmentation, Constants, Decoding, Source};
+use crate::data::{Augmentation, Constants, Decoding, ExifOrientation, Source};
 use crate::network::Op;
 use crate::network::arch::{Architecture, Shortcut, Stem, VggClassifier, WrittenLayer};
 use crate::network::import::rules::{Head, Mask, Rules};
@@ -18,6 +18,7 @@ use crate::tensor::engine::Precision;
 use crate::train::parameters::{
     EarlyStop, LayerPair, Loss, Optimizer, Penalty, PeriodicPruning, Schedule, Select, SparsitySchedule, Training,
 };
+use crate::train::steps::LastBatch;
 
 fn inactive() -> Method {
     Method::Inactive { layer: "hidden1".into(), measure: Measure::Mean, threshold: 0.25, minimum: 2 }
@@ -31,6 +32,7 @@ fn weights() -> Method {
         steps: Some(3),
         ignore: vec!["conv1".into(), "conv2".into()],
         layers: BTreeMap::from([("hidden1".into(), 0.25)]),
+        minimum: Some(0.125),
         images: Some(100),
     }
 }
@@ -57,7 +59,7 @@ fn channels(ratio: Option<f64>, macs: Option<f64>, parameters: Option<f64>) -> M
         macs,
         parameters,
         scope: ChannelScope::Uniform,
-        round_to: 4,
+        round_to: Some(4),
         minimum: 0.125,
         ignore: vec!["hidden2".into()],
         layers: BTreeMap::from([("hidden*".to_owned(), 0.75), ("conv1.*".to_owned(), 0.5)]),
@@ -70,6 +72,7 @@ fn training(optimizer: Optimizer, schedule: Schedule, method: Method) -> Trainin
     Training {
         epochs: 3,
         batch: 32,
+        last_batch: LastBatch::Even,
         optimizer,
         schedule,
         losses: vec![
@@ -210,7 +213,12 @@ fn descriptions() -> Vec<Description> {
         data: Some(DataInput {
             source: Source::Mnist,
             path: Some("some/where".into()),
-            decoding: Some(Decoding { size: [15, 16], channels: 3, test: Some(0.375) }),
+            decoding: Some(Decoding {
+                size: [15, 16],
+                channels: 3,
+                test: Some(0.375),
+                orientation: ExifOrientation::Ignore,
+            }),
             normalization: Some(Constants { mean: vec![0.5, 0.25, 0.125], deviation: vec![0.75, 1.0, 1.5] }),
             validation: 0.25,
             limit: Some(100),
@@ -285,6 +293,7 @@ fn others(value: &Value) -> Vec<Value> {
         "cifar",
         "imagenet",
         "tf32",
+        "smaller",
     ];
     match value {
         Value::Bool(b) => vec![(!b).into()],

@@ -18,6 +18,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::parameters::{Loss, Optimizer, Schedule, Select, Training};
+use super::steps::LastBatch;
 use super::{Progress, Stop, Task, Trained, train};
 use crate::data::{self, DataSet, Normalization, Source};
 use crate::network::Model;
@@ -150,6 +151,7 @@ pub(super) fn training(epochs: u64) -> Training {
     Training {
         epochs,
         batch: 64,
+        last_batch: LastBatch::Even,
         optimizer: sgd(0.05, 5e-4),
         schedule: Schedule::Constant { warmup: 0.0 },
         losses: vec![Loss::CrossEntropy { smoothing: 0.0, weight: 1.0 }],
@@ -171,6 +173,7 @@ fn magnitude(sparsity: f64) -> Method {
         steps: None,
         ignore: Vec::new(),
         layers: Default::default(),
+        minimum: None,
         images: None,
     }
 }
