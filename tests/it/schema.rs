@@ -242,6 +242,17 @@ kind = "import"
 data = "photos"
 path = "resnet18.safetensors"
 network = "resnet18"
+seed = 3
+prefix = "module."
+head = "fresh"
+fresh = ["conv1"]
+ignore-extra = ["*total_ops"]
+mask = "zeros"
+[stages.read]
+kind = "import"
+data = "photos"
+path = "net.safetensors"
+network = { file = "net.json" }
 
 [stages.silent]
 kind = "prune"
@@ -369,6 +380,8 @@ fn mistakes_in_any_kind_do_not_fit() {
         ("ignore = [\"hidden2\"]", "ignore = \"hidden2\""),
         ("kind = \"agp\", initial", "kind = \"linear\", initial"),
         ("path = \"resnet18.safetensors\"\n", ""),
+        ("head = \"fresh\"", "head = \"new\""),
+        ("file = \"net.json\"", "file = \"net.json\", arch = \"lenet\""),
         ("kind = \"weights\", criterion = \"snip\"", "kind = \"weights\", criterion = \"fpgm\""),
         ("parameters = 0.5, scope", "scope"),
         ("criterion = \"hrank\"", "criterion = \"rank\""),
