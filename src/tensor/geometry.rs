@@ -31,12 +31,16 @@ impl Window {
     }
 
     /// For the window at `position` along `axis`: the first input index it covers and the range of its taps that lie
-    /// inside an input of size `n`. The index is of the first tap inside; the next are `dilation` apart.
+    /// inside an input of size `n`. The index is of the first tap inside; the next are `dilation` apart. Where no tap is
+    /// inside (padding can be wider than a window reaches), the range is empty and the index 0.
     pub(crate) fn covered(&self, axis: usize, position: usize, n: usize) -> (usize, std::ops::Range<usize>) {
         let (start, dilation) = (position * self.stride[axis], self.dilation[axis]);
         let first = self.padding[axis].saturating_sub(start).div_ceil(dilation).min(self.kernel[axis]);
         let last = (n + self.padding[axis]).saturating_sub(start).div_ceil(dilation).min(self.kernel[axis]);
-        ((start + first * dilation).saturating_sub(self.padding[axis]), first..last.max(first))
+        if first >= last {
+            return (0, first..first);
+        }
+        (start + first * dilation - self.padding[axis], first..last)
     }
 }
 
@@ -142,6 +146,9 @@ mod tests {
             (3, 2, 3, 2, 7),
             (2, 1, 2, 3, 2),
             (4, 1, 5, 3, 4),
+            (1, 1, 2, 1, 3),
+            (2, 3, 4, 2, 1),
+            (2, 1, 2, 4, 1),
         ] {
             let window = Window { dilation: [dilation; 2], ..window(kernel, stride, padding) };
             for position in 0..window.positions([n, n]).unwrap()[0] {
@@ -151,6 +158,7 @@ mod tests {
                     .collect();
                 let (start, taps) = window.covered(0, position, n);
                 assert_eq!(taps.len(), inside.len());
+                assert!(start < n && taps.end <= kernel);
                 if let Some((tap, index)) = inside.first() {
                     assert_eq!((taps.start, start), (*tap, *index as usize));
                 }

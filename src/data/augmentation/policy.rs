@@ -48,16 +48,28 @@ const OPERATIONS: [Operation; 14] = [
     Operation::Equalize,
 ];
 
+/// The value for `strength` of a range from 0 to `largest`, as `torch.linspace(0, largest, 31)` has it: in 32 bits, from
+/// the nearer end, product and sum rounded once. So strength 15 of 32 pixels is just below 16, and moves 15.
+fn value_of(largest: f32, strength: u64) -> f64 {
+    let step = largest / STRONGEST as f32;
+    let value = if strength < STRONGEST.div_ceil(2) {
+        step * strength as f32
+    } else {
+        (-step).mul_add((STRONGEST - strength) as f32, largest)
+    };
+    f64::from(value)
+}
+
 /// What the strongest strength means for each operation.
 struct Space {
     /// Slope.
-    shear: f64,
+    shear: f32,
     /// Pixels, from the size of the image along the movement.
     translate: fn(usize) -> f64,
     /// Degrees.
-    rotate: f64,
+    rotate: f32,
     /// Away from 1, of brightness, colour, contrast and sharpness.
-    enhance: f64,
+    enhance: f32,
     /// Bits taken away.
     posterize: f64,
 }
@@ -104,28 +116,26 @@ impl Operation {
     fn apply(self, image: &mut Cow<[u8]>, shape: [usize; 3], space: &Space, strength: u64, negative: bool) {
         let [height, width, channels] = shape;
         let size = (height, width);
-        let strength = strength.min(STRONGEST) as f64 / STRONGEST as f64;
-        let signed = |largest: f64| if negative { -largest * strength } else { largest * strength };
+        let strength = strength.min(STRONGEST);
+        let share = strength as f64 / STRONGEST as f64;
+        let signed = |largest: f32| if negative { -value_of(largest, strength) } else { value_of(largest, strength) };
+        let pixels = |size: usize| signed((space.translate)(size) as f32) as i64;
         let factor = (1.0 + signed(space.enhance)) as f32;
         let moved = match self {
             Operation::Identity => return,
             Operation::ShearHorizontally => geometry::shear_horizontally(image, size, channels, signed(space.shear)),
             Operation::ShearVertically => geometry::shear_vertically(image, size, channels, signed(space.shear)),
-            Operation::TranslateHorizontally => {
-                geometry::translate(image, size, channels, 0, signed((space.translate)(width)) as i64)
-            }
-            Operation::TranslateVertically => {
-                geometry::translate(image, size, channels, signed((space.translate)(height)) as i64, 0)
-            }
+            Operation::TranslateHorizontally => geometry::translate(image, size, channels, 0, pixels(width)),
+            Operation::TranslateVertically => geometry::translate(image, size, channels, pixels(height), 0),
             Operation::Rotate => geometry::rotate(image, size, channels, signed(space.rotate)),
             Operation::Brightness => return color::brightness(image.to_mut(), factor),
             Operation::Color => return color::color(image.to_mut(), channels, factor),
             Operation::Contrast => return color::contrast(image.to_mut(), channels, factor),
             Operation::Sharpness => return color::sharpness(image.to_mut(), size, channels, factor),
             Operation::Posterize => {
-                return color::posterize(image.to_mut(), 8 - (space.posterize * strength).round() as u32);
+                return color::posterize(image.to_mut(), 8 - (space.posterize * share).round() as u32);
             }
-            Operation::Solarize => return color::solarize(image.to_mut(), (255.0 * (1.0 - strength)) as f32),
+            Operation::Solarize => return color::solarize(image.to_mut(), (255.0 * (1.0 - share)) as f32),
             Operation::Autocontrast => return color::autocontrast(image.to_mut(), channels),
             Operation::Equalize => return color::equalize(image.to_mut(), channels),
         };
@@ -170,6 +180,25 @@ mod tests {
         assert_eq!(changed(Solarize, 30, false)[0], 245);
         assert_eq!(changed(Color, 30, false), changed(Identity, 0, false), "grey has no colour");
         assert_ne!(changed(Rotate, 30, false), changed(Rotate, 30, true));
+    }
+
+    #[test]
+    fn a_translation_moves_as_many_pixels_as_torchvision_s() {
+        let moved =
+            |largest: f32| (0..=STRONGEST).map(|strength| value_of(largest, strength) as i64).collect::<Vec<_>>();
+        // `torch.linspace(0, 32, 31)[15]` is 15.999999.
+        assert_eq!(moved(32.0), [(0..=15).collect::<Vec<_>>(), (17..=32).collect()].concat());
+        // A step of one pixel, and steps of `150 / 331 * 662` in 30, are exact.
+        assert_eq!(moved(30.0), (0..=30).collect::<Vec<_>>());
+        assert_eq!(moved((NARROW.translate)(662) as f32), (0..=30).map(|strength| 10 * strength).collect::<Vec<_>>());
+        let row: Vec<u8> = (1..=32).collect();
+        let after = |negative: bool| {
+            let mut image = Cow::Borrowed(&row[..]);
+            Operation::TranslateHorizontally.apply(&mut image, [1, 32, 1], &WIDE, 15, negative);
+            image.into_owned()
+        };
+        assert_eq!(after(false), [vec![0; 15], (1..=17).collect()].concat());
+        assert_eq!(after(true), [(16..=32).collect(), vec![0; 15]].concat());
     }
 
     /// The fixture was written by `fixtures/operations.py`.

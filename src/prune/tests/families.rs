@@ -162,14 +162,14 @@ fn every_family_shrunk_computes_what_it_computes_masked() {
 }
 
 /// Images of no meaning, but of all classes.
-fn noise(shape: [usize; 3]) -> Images {
+pub fn noise(shape: [usize; 3]) -> Images {
     let size: usize = shape.iter().product();
     let pixels = (0..24 * size).map(|i| ((i * 7919 + i / 13 * 104_729) % 256) as u8).collect();
     Images { shape, pixels, labels: (0..24).map(|i| i % 10).collect() }
 }
 
 /// The network after a few steps of training on noise.
-fn trained(start: Model, images: &Images, indices: &[u32], normalization: &Normalization) -> Model {
+pub fn trained(start: Model, images: &Images, indices: &[u32], normalization: &Normalization) -> Model {
     let training = Training {
         epochs: 1,
         batch: 8,
