@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::arguments::{self, DataCommand};
 use super::{Failure, output};
-use crate::data::{self, DataSet, Decoding, Images, Origin, Progress, Server, Source};
+use crate::data::{self, DataSet, Decoding, Images, Normalization, Origin, Progress, Server, Source};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::nearest;
+use crate::manifest::printable;
 use crate::report::{bytes, count};
 
 /// How often progress is told.
@@ -107,8 +108,12 @@ fn describe(set: &DataSet) -> String {
         count(set.test.len() as u64)
     );
     for ((name, train), test) in set.class_names.iter().zip(per_class(&set.train)).zip(per_class(&set.test)) {
+        let name = printable(name);
         text.push_str(&format!("  {name:20} {:>9} {:>9}\n", count(train), count(test)));
     }
+    let every: Vec<u32> = (0..set.train.len() as u32).collect();
+    let Normalization { mean, deviation } = Normalization::of(&set.train, &every);
+    text.push_str(&format!("mean {mean:?} and deviation {deviation:?} of the training images, by channel\n"));
     let known = match set.source.published_digest() {
         Some(digest) if digest == set.digest.to_hex().as_str() => " (as published)",
         Some(_) => " (not what was published)",

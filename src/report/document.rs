@@ -191,6 +191,7 @@ fn row_of(source: &Source, evaluation: &Evaluation, row: &Row, group: usize) -> 
         "chance": collapse::chance(&row.metrics, &evaluation.class_images),
         "diverged": row.metrics.has_diverged(),
         "values": values,
+        "classes": evaluation.classes,
         "per-class": row.metrics.per_class,
         "class-images": evaluation.class_images,
         "settings": settings,

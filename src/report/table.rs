@@ -14,6 +14,7 @@ use super::statistics::Difference;
 use super::{bytes, count};
 use crate::manifest::Manifest;
 use crate::manifest::matrix::number_label;
+use crate::manifest::printable;
 use crate::stage::evaluate::MEASURES;
 
 /// How wide a table may be; beyond that the columns that can be missed most stay away.
@@ -267,7 +268,8 @@ fn per_class(evaluation: &Evaluation) -> String {
     let mut table = empty();
     let classes = evaluation.models.first().map_or(0, |row| row.metrics.per_class.len());
     let mut header = vec!["class".to_owned()];
-    header.extend((0..classes).map(|class| class.to_string()));
+    let name = |class: usize| evaluation.classes.get(class).map_or_else(|| class.to_string(), |name| printable(name));
+    header.extend((0..classes).map(name));
     table.set_header(header);
     for row in &evaluation.models {
         let mut cells = vec![row.model.clone()];

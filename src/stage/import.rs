@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use super::outputs::Outputs;
-use super::{Context, Description, Failure, inputs};
+use super::{Context, Description, Failure, fit, inputs};
 use crate::data::files;
 use crate::error::{Error, Kind, Result};
-use crate::network::Model;
 use crate::network::arch::Architecture;
+use crate::network::{Model, Signature};
 use crate::store::Digest;
 
 /// The most bytes of a file with weights: far above what a CPU trains.
@@ -38,6 +38,7 @@ pub fn import(
         Some(architecture) => architecture.build(input.shape, input.classes)?,
         None => inputs::graph(description, "like", context)?,
     };
+    let data = inputs::needed_data(description, context)?;
     let file = files::read_within(&input.path, FILE_LIMIT)?;
     if Digest::from_bytes(*file.watched.hash.as_bytes()) != input.digest {
         let error = Error::new(Kind::Input, "the file with the weights changed while the run was going on");
@@ -47,5 +48,8 @@ pub fn import(
     let model = Model::import(graph, &file.bytes).map_err(|error| {
         error.at(&input.path).hint("`network` must be the one that the file was made from, layer for layer")
     })?;
-    Ok(Outputs::network(&model)?)
+    // A file of pleach's own says what its network was trained for; of others the data section does.
+    let met = fit::meet(Signature::in_safetensors(&file.bytes)?, "the file", &data, context);
+    let signature = met.map_err(|error| error.at(&input.path))?.signature;
+    Ok(Outputs::network(&model)?.signature(Some(&signature)))
 }

@@ -60,5 +60,6 @@ mod resume;
 mod schema;
 mod server;
 mod signals;
+mod signature;
 mod streams;
 mod support;

@@ -51,7 +51,7 @@ fn read(reader: &mut Reader, folder: &Path, seed: Seed) -> Data {
     let decoding = decoding(reader, source);
     let origin = Origin { source, path: path.clone(), decoding };
     let outline = outline(reader, &origin);
-    let normalization = normalization(reader, outline);
+    let normalization = normalization(reader, outline.as_ref());
     Data {
         source,
         path,
@@ -136,7 +136,7 @@ fn outline(reader: &mut Reader, origin: &Origin) -> Option<Outline> {
 }
 
 /// Nothing for `"measured"`, which is the default.
-fn normalization(reader: &mut Reader, outline: Option<Outline>) -> Option<Constants> {
+fn normalization(reader: &mut Reader, outline: Option<&Outline>) -> Option<Constants> {
     const EXAMPLE: &str = "{ mean = [0.5, 0.5, 0.5], deviation = [0.25, 0.25, 0.25] }";
     let shape = Shape { what: "`normalization`", example: EXAMPLE };
     let value = reader.value("normalization")?;

@@ -66,7 +66,7 @@ fn sizes(data: &Data) -> Option<(u64, u64)> {
     if !["data.source", "data.validation", "data.limit"].iter().all(|path| data.spans.sound(path)) {
         return None;
     }
-    let available = data.limit.unwrap_or(u64::MAX).min(data.outline?.train as u64);
+    let available = data.limit.unwrap_or(u64::MAX).min(data.outline.as_ref()?.train as u64);
     let validation = (available as f64 * data.validation).round() as u64;
     Some((available - validation, validation))
 }
