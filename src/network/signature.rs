@@ -181,7 +181,12 @@ mod tests {
             assert!(json.contains(from), "{json}");
             Signature::from_json(json.replace(from, to).as_bytes()).unwrap_err().to_string()
         });
-        insta::assert_snapshot!(told.join("\n"), @"");
+        insta::assert_snapshot!(told.join("\n"), @"
+        the network's task is `detection`, which is not known
+        the signature of the network is not valid: `mean` and `deviation` need a number for each channel
+        the signature of the network is not valid: `mean` must be finite, `deviation` finite and above 0
+        the signature of the network is not valid: missing field `classes`
+        ");
     }
 
     #[test]
@@ -204,6 +209,10 @@ mod tests {
     #[test]
     fn both_lists_are_shown() {
         let told = difference(&names(&["ant", "new\nline"]), &names(&["ant", "cat"]));
-        insta::assert_snapshot!(told.join("\n"), @"");
+        insta::assert_snapshot!(told.join("\n"), @r"
+        classes of the network: `ant`, `new\nline`
+        classes of the data: `ant`, `cat`
+        only in the network: `new\nline`; only in the data: `cat`
+        ");
     }
 }

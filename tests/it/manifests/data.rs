@@ -2,7 +2,7 @@
 
 use pleach::data::Augmentation;
 
-use super::{edited, one_message_each, parse, text, wrong};
+use super::{edited, one_message_each, parse};
 
 const SOURCE: &str = "source = \"digits\"\nvalidation = 0.2";
 const AUGMENT: &str = "augment = [\"crop\"]";
