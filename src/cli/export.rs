@@ -11,7 +11,7 @@ use super::session::{Session, store};
 use super::{Failure, output};
 use crate::error::{Error, Kind, Result};
 use crate::network::weights::encode_with;
-use crate::network::{Graph, Model, Signature};
+use crate::network::{Graph, Model, Role, Signature};
 use crate::plan::{data_digests, explain};
 use crate::report::bytes;
 
@@ -60,22 +60,41 @@ pub fn export(arguments: &arguments::Export, global: &Global) -> Result<(), Fail
         true => Some(Signature::from_json(&content("signature")?)?),
         false => None,
     };
-    let content = match wanted {
-        // Those of a network with masks are stored in a form of our own.
+    let (content, stored_otherwise) = match wanted {
         "weights" => {
-            let model = Model::from_parts(&content("network")?, &content("weights")?, None)?;
-            signature.map_or_else(|| model.safetensors(), |signature| encode_with(&model.tensors, &signature))?
+            let stored = content("weights")?;
+            let model = Model::from_parts(&content("network")?, &stored, None)?;
+            let written = signature.map_or_else(|| model.safetensors(), |s| encode_with(&model.tensors, &s))?;
+            (written, masked(&model, stored.len()))
         }
         "network" if signature.is_some() => {
             let exported = Exported { graph: Graph::from_json(&content("network")?)?, signature };
-            serde_json::to_vec_pretty(&exported)
-                .map_err(|error| Error::new(Kind::Internal, format!("a graph could not be written: {error}")))?
+            let written = serde_json::to_vec_pretty(&exported)
+                .map_err(|error| Error::new(Kind::Internal, format!("a graph could not be written: {error}")))?;
+            (written, String::new())
         }
-        _ => content(wanted)?,
+        _ => (content(wanted)?, String::new()),
     };
     write(&arguments.output, &content)?;
-    output::stdout(&format!("{}: {wanted} of {name}, {}\n", arguments.output.display(), bytes(content.len() as u64)));
+    let size = bytes(content.len() as u64);
+    output::stdout(&format!("{}: {wanted} of {name}, {size}{stored_otherwise}\n", arguments.output.display()));
     Ok(())
+}
+
+/// What is to be said of a network with masks, which the store keeps in a smaller form of our own.
+fn masked(model: &Model, stored: usize) -> String {
+    if model.masks.is_empty() {
+        return String::new();
+    }
+    let weights = model.graph.parameters().into_iter().filter(|spec| spec.role == Role::Weight);
+    let weights: usize = weights.map(|spec| spec.dims.iter().product::<usize>()).sum();
+    let zeros = model.masks.values().flatten().filter(|kept| !**kept).count();
+    let percent = 100.0 * zeros as f64 / weights.max(1) as f64;
+    format!(
+        "; {percent:.1} % of its weights are masked and are zeros in this file (the store has it in {}; an import with \
+         `mask = \"zeros\"` has the masks again)",
+        bytes(stored as u64)
+    )
 }
 
 /// Writes a whole file or none: beside the target first, then renamed over it.

@@ -8,7 +8,7 @@ use super::progress::Reporter;
 use super::session::{Session, store};
 use super::{Failure, output, serve, signals};
 use crate::error::{Error, Kind, Result};
-use crate::plan::data_digests;
+use crate::plan::{check_imports, data_digests};
 use crate::report::{results, table};
 use crate::run;
 use crate::run::status::{self, Status};
@@ -38,6 +38,7 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
         refresh.extend(stages);
     }
     let digests = data_digests(&session.manifest, &needed)?;
+    check_imports(&session.manifest, &needed)?;
     let options = run::Options {
         jobs: arguments.jobs.map_or(devices.gpus.len().max(1), usize::from),
         threads: arguments.threads.map_or_else(cores, usize::from),

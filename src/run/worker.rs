@@ -245,7 +245,7 @@ mod tests {
         let shared = Shared { store: &store, data: &data, cancel: &cancel, run: "run", no_gpu: Some("it is too old") };
         let gpu = Device::Cuda(Gpu { ordinal: 0, name: "Large".into(), capability: (9, 0), memory: 80 << 30 });
         for (seed, device, stays) in [(0, Device::Cpu, "second"), (1, gpu, "first")] {
-            let parameters = Parameters::Import { network: None };
+            let parameters = Parameters::Import { network: None, rules: Default::default() };
             let description = Description { parameters, seed, data: None, import: None, inputs: BTreeMap::new() };
             let fields = key::fields(&description);
             let (name, label, key) = ("teacher".to_owned(), "pipeline/teacher".to_owned(), key::key(&fields));

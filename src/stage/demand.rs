@@ -100,7 +100,7 @@ pub fn demand(description: &Description, outline: Option<(&str, &Outline)>, stor
                 (work.max(size.macs.saturating_mul(pass)), values.max(own))
             })
         }
-        Parameters::Import { network } => (0, 3 * fresh(network).parameters),
+        Parameters::Import { network, .. } => (0, 3 * fresh(network).parameters),
     };
     let data = description.data.as_ref().and(outline).map(|(name, outline)| {
         let image = outline.shape.iter().product::<usize>() as u64 + size_of::<u32>() as u64;

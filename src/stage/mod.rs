@@ -106,8 +106,8 @@ impl Context<'_> {
 /// # Errors
 /// See [`Failure`]. Nothing is published in that case.
 pub fn carry_out(description: &Description, context: &Context) -> Result<Outputs, Failure> {
-    if let Parameters::Import { network } = &description.parameters {
-        return import::import(description, network.as_ref(), context);
+    if let Parameters::Import { network, rules } = &description.parameters {
+        return import::import(description, network.as_ref(), rules, context);
     }
     match context.device {
         Device::Cpu => compute(description, context, &Cpu::default()),

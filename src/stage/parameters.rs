@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::network::arch::Architecture;
+use crate::network::import::rules::Rules;
 use crate::prune::Method;
 use crate::train::parameters::Training;
 
@@ -48,6 +49,9 @@ pub enum Parameters {
     Import {
         /// `None`: the layer graph of the input `like`.
         network: Option<Architecture>,
+        /// How the file's tensors become the network's.
+        #[serde(flatten)]
+        rules: Rules,
     },
     /// Measures networks.
     Evaluate {
@@ -133,7 +137,8 @@ impl Parameters {
             | Parameters::Regularize { .. }
             | Parameters::FineTune { .. } => true,
             Parameters::Prune { method } => method.draws(),
-            Parameters::Import { .. } | Parameters::Evaluate { .. } => false,
+            Parameters::Import { rules, .. } => rules.draws(),
+            Parameters::Evaluate { .. } => false,
         }
     }
 

@@ -1,4 +1,8 @@
-//! Networks whose weights come from a file.
+//! Networks whose weights come from a file: from pleach itself here, from elsewhere in `foreign`, with layers from a file in
+//! `graphs`.
+
+mod foreign;
+mod graphs;
 
 use serde_json::Value;
 

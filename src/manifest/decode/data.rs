@@ -37,7 +37,7 @@ pub fn data(
 fn read(reader: &mut Reader, folder: &Path, seed: Seed) -> Data {
     let choices: Vec<(&'static str, Source)> = Source::ALL.iter().map(|source| (source.name(), *source)).collect();
     let source = reader.kind("source", &choices);
-    let path = path(reader, folder, "the folder with the files of the set");
+    let path = path(reader, "path", folder, "the folder with the files of the set");
     if reader.understood() && source.needs_path() && !reader.has("path") {
         reader.missing("path", &format!("\"../data/{}\"", source.name()));
     }

@@ -2,12 +2,14 @@
 //!
 //! - `losses`: layers that losses name, in student and teacher;
 //! - `names`: names that must exist, cycles, sections that nothing uses;
+//! - `imports`: layers that imports name;
 //! - `networks`: networks that must build, layers that must match, teachers and students that must fit;
 //! - `channels`: what the keys of channel pruning mean to the network;
 //! - `training`: what the keys of a training stage mean to each other and to the data;
 //! - `weights`: what the keys of weight pruning mean to the network and to the epochs.
 
 mod channels;
+mod imports;
 mod losses;
 mod names;
 mod networks;

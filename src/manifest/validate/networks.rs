@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::{channels, data_of, losses, weights};
+use super::{channels, data_of, imports, losses, weights};
 use crate::data::Outline;
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::matrix::template_of;
@@ -45,7 +45,7 @@ impl Known {
     }
 }
 
-/// An architecture (as JSON) for images of one shape in so many classes, with what came of building it. Many stages share
+/// An architecture (as text) for images of one shape in so many classes, with what came of building it. Many stages share
 /// one.
 type Built = HashMap<(String, [usize; 3], usize), Option<Rc<Known>>>;
 
@@ -62,6 +62,7 @@ pub fn check(manifest: &Manifest, order: &[&str], diagnostics: &mut Diagnostics)
             continue;
         };
         layers(stage, &network, diagnostics);
+        imports::check(stage, &network.graph, diagnostics);
         let teacher = stage.inputs.get("teacher").and_then(|teacher| networks.get(teacher.stage.as_str()));
         if let (Some(training), Some(teacher)) = (stage.parameters.training(), teacher) {
             losses::check(manifest, stage, training, &network.graph, &teacher.graph, diagnostics);
@@ -86,15 +87,18 @@ fn network_of(
 ) -> Option<Rc<Known>> {
     let like = |role: &str| networks.get(stage.inputs.get(role)?.stage.as_str()).cloned();
     match &stage.parameters {
-        Parameters::Train { network, .. } | Parameters::Distill { network, .. } | Parameters::Import { network } => {
+        Parameters::Train { network, .. }
+        | Parameters::Distill { network, .. }
+        | Parameters::Import { network, .. } => {
             match network {
                 _ if !stage.spans.sound("network") => None,
                 None => like("like"),
                 Some(architecture) => {
                     let &Outline { shape, classes, .. } = data_of(manifest, stage)?.outline.as_ref()?;
                     let build = || build(architecture, shape, classes, manifest, stage, diagnostics).map(Rc::new);
-                    let json = serde_json::to_string(architecture).expect("an architecture is plain data");
-                    built.entry((json, shape, classes)).or_insert_with(build).clone()
+                    // With what is not part of its serialized form, as sizes that are written and must be right.
+                    let written = format!("{architecture:?}");
+                    built.entry((written, shape, classes)).or_insert_with(build).clone()
                 }
             }
         }
@@ -106,6 +110,9 @@ fn network_of(
 /// Where the network of a stage is described: the written layer concerned, else the network's own section if it has one.
 fn place(manifest: &Manifest, stage: &Stage, layer: Option<usize>) -> Span {
     if let Some(span) = layer.and_then(|layer| stage.spans.get(&format!("network.layers.{layer}"))) {
+        return span;
+    }
+    if let Some(span) = stage.spans.get("network.file") {
         return span;
     }
     let named = stage.network.as_ref().and_then(|name| manifest.networks.get(name));

@@ -11,6 +11,7 @@ use super::*;
 use crate::data::{Augmentation, Constants, Decoding, Source};
 use crate::network::Op;
 use crate::network::arch::{Architecture, Shortcut, Stem, VggClassifier, WrittenLayer};
+use crate::network::import::rules::{Head, Mask, Rules};
 use crate::prune::{ChannelScope, Criterion, Measure, Method, WeightScope};
 use crate::stage::{DataInput, ImportInput, NetworkInput, Parameters, Split};
 use crate::tensor::engine::Precision;
@@ -156,7 +157,7 @@ fn more_networks() -> Vec<Architecture> {
             stochastic_depth: 0.125,
             stem: Stem::Imagenet,
         },
-        Architecture::Graph { layers },
+        Architecture::Graph { layers, input: None },
     ]
 }
 
@@ -173,6 +174,13 @@ fn descriptions() -> Vec<Description> {
     let lenet = Architecture::Lenet { channels: [3, 4], hidden: vec![8, 9] };
     let resnet = Architecture::Resnet { depth: 8, width: 4, shortcut: Shortcut::Projection, stem: None };
     let plain = sgd.clone();
+    let rules = Rules {
+        prefix: Some("module.".into()),
+        head: Some(Head::Fresh),
+        fresh: vec!["conv1".into(), "bn*".into()],
+        ignore_extra: vec!["*total_ops".into(), "*total_params".into()],
+        mask: Some(Mask::Zeros),
+    };
     let parameters = [
         Parameters::Train { network: Some(mlp), training: training(sgd.clone(), constant, inactive()) },
         Parameters::Train { network: Some(resnet), training: training(adam.clone(), step, weights()) },
@@ -186,8 +194,8 @@ fn descriptions() -> Vec<Description> {
         Parameters::Prune { method: channels(None, Some(0.25), None) },
         Parameters::Prune { method: channels(None, None, Some(0.25)) },
         Parameters::Evaluate { split: Split::Validation, reference: Some(1) },
-        Parameters::Import { network: Some(Architecture::Mlp { hidden: vec![5] }) },
-        Parameters::Import { network: None },
+        Parameters::Import { network: Some(Architecture::Mlp { hidden: vec![5] }), rules: Rules::default() },
+        Parameters::Import { network: None, rules },
     ];
     let digest = |text: &str| Digest::of(text.as_bytes());
     let input = |role: &str| NetworkInput {
@@ -289,9 +297,10 @@ fn others(value: &Value) -> Vec<Value> {
     }
 }
 
-/// Whether a leaf is the word that decides which other values there are; those are compared as wholes.
+/// Whether a leaf is the word that decides which other values there are, or one of a single word; those are compared as
+/// wholes, or with their absence.
 fn is_tag(path: &[String]) -> bool {
-    matches!(path.last().map(String::as_str), Some("kind" | "arch" | "op"))
+    matches!(path.last().map(String::as_str), Some("kind" | "arch" | "op" | "head" | "mask"))
 }
 
 fn read(value: &Value) -> Option<Description> {
