@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::arguments::{self, DataCommand};
 use super::{Failure, output};
-use crate::data::{self, DataSet, Decoding, ExifOrientation, Origin, Progress, Server, Source};
+use crate::data::{self, DataSet, Decoding, ExifOrientation, Normalization, Origin, Progress, Server, Source};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::nearest;
+use crate::manifest::printable;
 use crate::report::{bytes, count};
 
 /// How often progress is told.
@@ -119,6 +120,7 @@ fn describe(set: &DataSet) -> String {
     let first = first.join(", ");
     let mut text = format!("{}: {height}x{width}x{channels}, {first} and {last} images\n", set.source.name());
     for (class, name) in (0..).zip(&set.class_names) {
+        let name = printable(name);
         text.push_str(&format!("  {name:20}"));
         for (_, labels) in &halves {
             let of_class = labels.iter().filter(|label| **label == class).count();
@@ -126,6 +128,9 @@ fn describe(set: &DataSet) -> String {
         }
         text.push('\n');
     }
+    let every: Vec<u32> = (0..set.train.len() as u32).collect();
+    let Normalization { mean, deviation } = Normalization::of(&set.train, &every);
+    text.push_str(&format!("mean {mean:?} and deviation {deviation:?} of the training images, by channel\n"));
     let known = match set.source.published_digest() {
         Some(digest) if digest == set.digest.to_hex().as_str() => " (as published)",
         Some(_) => " (not what was published)",

@@ -4,15 +4,26 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
+use serde::Serialize;
+
 use super::arguments::{self, Global};
 use super::session::{Session, store};
 use super::{Failure, output};
 use crate::error::{Error, Kind, Result};
-use crate::network::{Model, Role};
+use crate::network::weights::encode_with;
+use crate::network::{Graph, Model, Role, Signature};
 use crate::plan::{data_digests, explain};
 use crate::report::bytes;
 
-/// Writes a stage's network to a file.
+/// A layer graph, and what the network was trained for.
+#[derive(Serialize)]
+struct Exported {
+    #[serde(flatten)]
+    graph: Graph,
+    signature: Option<Signature>,
+}
+
+/// Writes a stage's network to a file, with its signature.
 pub fn export(arguments: &arguments::Export, global: &Global) -> Result<(), Failure> {
     let wanted = match arguments.output.extension().and_then(|ending| ending.to_str()) {
         Some("safetensors") => "weights",
@@ -45,11 +56,22 @@ pub fn export(arguments: &arguments::Export, global: &Global) -> Result<(), Fail
         let gone = || Error::new(Kind::Input, format!("the result of `{name}` is gone from the store")).hint(&run);
         store.get(&output.digest)?.ok_or_else(gone)
     };
+    let signature = match record.outputs.contains_key("signature") {
+        true => Some(Signature::from_json(&content("signature")?)?),
+        false => None,
+    };
     let (content, stored_otherwise) = match wanted {
         "weights" => {
             let stored = content("weights")?;
             let model = Model::from_parts(&content("network")?, &stored, None)?;
-            (model.safetensors()?, masked(&model, stored.len()))
+            let written = signature.map_or_else(|| model.safetensors(), |s| encode_with(&model.tensors, &s))?;
+            (written, masked(&model, stored.len()))
+        }
+        "network" if signature.is_some() => {
+            let exported = Exported { graph: Graph::from_json(&content("network")?)?, signature };
+            let written = serde_json::to_vec_pretty(&exported)
+                .map_err(|error| Error::new(Kind::Internal, format!("a graph could not be written: {error}")))?;
+            (written, String::new())
         }
         _ => (content(wanted)?, String::new()),
     };

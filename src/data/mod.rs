@@ -43,7 +43,7 @@ pub use fetch::{Progress, Server, fetch};
 pub use folder::{Decoding, ExifOrientation, Hashed};
 pub use images::Images;
 pub use load::{DataSet, digest, load};
-pub use normalization::{Constants, Normalization};
+pub use normalization::{Constants, Normalization, Renormalization};
 pub use origin::{Origin, Outline};
 pub use source::Source;
 pub use split::{Split, split};

@@ -17,12 +17,14 @@ pub struct Origin {
 }
 
 /// What can be said about a data set before its images are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outline {
     /// Height, width and channels of every image.
     pub shape: [usize; 3],
     /// The number of classes; labels are 0 to one less than this.
     pub classes: usize,
+    /// The name of each class.
+    pub class_names: Vec<String>,
     /// The number of training images, before a validation split. A user's folder may hold a part of a published set,
     /// so there can be fewer or more.
     pub train: usize,
@@ -40,7 +42,10 @@ impl Origin {
     /// Kind `Input`, for `images` only, if the folder is missing or not laid out as it must be.
     pub fn outline(&self) -> Result<(Outline, Vec<String>)> {
         match self.source.published() {
-            Some(outline) => Ok((outline, Vec::new())),
+            Some(outline) => {
+                let class_names = load::class_names(self.source, self.path.as_deref()).unwrap_or_default();
+                Ok((Outline { class_names, ..outline }, Vec::new()))
+            }
             None => self.images().and_then(|(path, decoding)| folder::survey(path, decoding)),
         }
     }

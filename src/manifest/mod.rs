@@ -32,6 +32,8 @@ mod spans;
 mod validate;
 mod value;
 
+pub use scalar::printable;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -215,15 +217,6 @@ impl Data {
     /// What is read, from where.
     pub fn origin(&self) -> Origin {
         Origin { source: self.source, path: self.path.clone(), decoding: self.decoding }
-    }
-
-    /// Whether images are normalised alike: by the same constants, or both by the same training split.
-    pub fn normalises_like(&self, other: &Data) -> bool {
-        if self.normalization.is_some() || other.normalization.is_some() {
-            return self.normalization == other.normalization;
-        }
-        let split = |data: &Data| (data.limit, data.seed);
-        self.origin() == other.origin() && split(self) == split(other) && self.validation == other.validation
     }
 }
 

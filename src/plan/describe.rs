@@ -36,11 +36,10 @@ pub fn resolve<'a>(
     let (_, definition) = manifest.stages.get_index(stage).expect("the graph has the manifest's stages");
     let data = definition.data.as_ref().map(|name| (name, &manifest.data[name]));
     let import = definition.file.as_ref().zip(data).and_then(|(path, (_, data))| {
-        let Outline { shape, classes, .. } = data.outline?;
+        let &Outline { shape, classes, .. } = data.outline.as_ref()?;
         Some(ImportInput { path: path.clone(), shape, classes, digest: digests.files[path] })
     });
-    // An imported network is not trained here: of its data only the shape counts.
-    let data = data.filter(|_| definition.file.is_none()).map(|(name, data)| DataInput {
+    let data = data.map(|(name, data)| DataInput {
         source: data.source,
         path: data.path.clone(),
         decoding: data.decoding,
@@ -94,7 +93,6 @@ pub fn data_digests(manifest: &Manifest, stages: &[usize]) -> Result<DataDigests
                 })?;
                 digests.files.insert(path.clone(), digest);
             }
-            continue;
         }
         let Some(name) = &definition.data else { continue };
         if !digests.sets.contains_key(name) {

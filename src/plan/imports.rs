@@ -18,8 +18,8 @@ pub fn check_imports(manifest: &Manifest, stages: &[usize]) -> Result<()> {
     for stage in stages {
         let (name, definition) = manifest.stages.get_index(*stage).expect("the graph has the manifest's stages");
         let Parameters::Import { network: Some(architecture), rules } = &definition.parameters else { continue };
-        let outline = definition.data.as_ref().and_then(|name| manifest.data[name].outline);
-        let (Some(path), Some(Outline { shape, classes, .. })) = (&definition.file, outline) else { continue };
+        let outline = definition.data.as_ref().and_then(|name| manifest.data[name].outline.as_ref());
+        let (Some(path), Some(&Outline { shape, classes, .. })) = (&definition.file, outline) else { continue };
         // A compressed file has no header at its beginning.
         let is_plain = path.is_file() && path.extension().is_none_or(|ending| ending != "gz");
         if !is_plain || !seen.insert((path, shape, classes, format!("{:?}", definition.parameters))) {

@@ -196,6 +196,7 @@ fn row_of(source: &Source, evaluation: &Evaluation, row: &Row, group: usize) -> 
         "diverged": row.metrics.has_diverged(),
         "values": values,
         "timing": row.timing,
+        "classes": evaluation.classes,
         "per-class": row.metrics.per_class,
         "class-images": evaluation.class_images,
         "settings": settings,

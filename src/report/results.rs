@@ -34,6 +34,9 @@ pub struct Evaluation {
     /// Equal for evaluations that look at the same images.
     #[serde(skip)]
     pub set: String,
+    /// The names of the classes; none in results of earlier versions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
     /// Which of the models the others are compared with.
     pub reference: Option<usize>,
     /// One row a model.
@@ -139,7 +142,7 @@ pub fn evaluations(manifest: &Manifest, records: &[Option<Record>], store: &Stor
         let timings: Vec<Timing> = serde_json::from_value(record.provenance["measured"].clone())
             .map_err(|_| broken("has no timings that can be read"))?;
         let names = stage.inputs.values().map(|reference| &reference.stage);
-        let Metrics { images, class_images, models } = metrics;
+        let Metrics { images, class_images, classes, models } = metrics;
         let row = |(role, ((model, metrics), timing)): (usize, ((&String, ModelMetrics), Timing))| {
             let stage = &manifest.stages[model];
             let collapsed = collapse::has_collapsed(&metrics, images, &class_images);
@@ -166,6 +169,7 @@ pub fn evaluations(manifest: &Manifest, records: &[Option<Record>], store: &Stor
             images,
             set: set(&record.fields, images),
             class_images,
+            classes,
             reference,
             models,
         });

@@ -15,6 +15,7 @@ use super::times::unlike;
 use super::{bytes, count};
 use crate::manifest::Manifest;
 use crate::manifest::matrix::number_label;
+use crate::manifest::printable;
 use crate::stage::evaluate::MEASURES;
 
 /// How wide a table may be; beyond that the columns that can be missed most stay away.
@@ -274,7 +275,8 @@ fn per_class(evaluation: &Evaluation) -> String {
     let mut table = empty();
     let classes = evaluation.models.first().map_or(0, |row| row.metrics.per_class.len());
     let mut header = vec!["class".to_owned()];
-    header.extend((0..classes).map(|class| class.to_string()));
+    let name = |class: usize| evaluation.classes.get(class).map_or_else(|| class.to_string(), |name| printable(name));
+    header.extend((0..classes).map(name));
     table.set_header(header);
     for row in &evaluation.models {
         let mut cells = vec![row.model.clone()];

@@ -68,7 +68,7 @@ impl Size {
 
 /// What a stage asks for. `outline` is of the data set that it takes, and `name` its name. What cannot be known, because an
 /// input is gone from the store, counts nothing: the stage itself will find that out.
-pub fn demand(description: &Description, outline: Option<(&str, Outline)>, store: &Store) -> Demand {
+pub fn demand(description: &Description, outline: Option<(&str, &Outline)>, store: &Store) -> Demand {
     let of_input = |role: &str| {
         let bytes = store.get(&description.inputs.get(role)?.network).ok()??;
         Size::of(&Graph::from_json(&bytes).ok()?)

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::outputs::Outputs;
 use super::timing::{Timing, time};
-use super::{Context, Description, Failure, Split, inputs, key, measurement};
+use super::{Context, Description, Failure, Split, fit, inputs, key, measurement};
 use crate::data;
 use crate::error::{Error, Kind};
 use crate::network::Executor;
@@ -22,6 +22,9 @@ pub struct Metrics {
     /// How many of them each class has. Results of earlier versions do not say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub class_images: Vec<u64>,
+    /// The names of the data set's classes. Results of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
     /// One entry a model.
     pub models: Vec<ModelMetrics>,
 }
@@ -158,14 +161,19 @@ pub fn evaluate<B: Backend>(
     let labels: Vec<u32> = indices.iter().map(|i| images.labels[*i as usize]).collect();
     let mut class_images = vec![0; data.set.classes()];
     labels.iter().for_each(|label| class_images[*label as usize] += 1);
-    let mut metrics = Metrics { images: indices.len() as u64, class_images, models: Vec::new() };
+    let classes = data.set.class_names.clone();
+    let mut metrics = Metrics { images: indices.len() as u64, class_images, classes, models: Vec::new() };
     let mut timings = Vec::new();
     let fields = key::fields(description);
     let measure = |role: &str| -> Result<(ModelMetrics, Timing), Failure> {
         let model = inputs::network(description, role, context)?;
+        let fit = fit::fit(description, role, &data, context)?;
+        let normalization = fit.normalization();
         let network = Executor::new(&model, device)?;
         let stop = || context.check_cancelled().is_err();
-        let logits = evaluation::logits(&network, images, &indices, &data.normalization, device, &stop)?;
+        let mut logits = evaluation::logits(&network, images, &indices, normalization, device, &stop)?;
+        // So that labels and the figures of single classes are in the order of the set.
+        fit.order.reorder(&mut logits);
         context.check_cancelled()?;
         // One network with such logits takes no other's result with it.
         let is_finite = logits.iter().all(|logit| logit.is_finite());
@@ -183,9 +191,8 @@ pub fn evaluate<B: Backend>(
             masked: Some(model.masks.values().flatten().filter(|kept| !**kept).count() as u64),
             answers: Some(answers(&logits, data.set.classes())),
         };
-        let one = data::batch(images, &indices[..1.min(indices.len())], &data.normalization, None);
-        let many =
-            data::batch(images, &indices[..data::EVALUATION_BATCH.min(indices.len())], &data.normalization, None);
+        let one = data::batch(images, &indices[..1.min(indices.len())], normalization, None);
+        let many = data::batch(images, &indices[..data::EVALUATION_BATCH.min(indices.len())], normalization, None);
         Ok((metrics, time(&network, &one, &many, context)?))
     };
     for role in (0..).map(|i| format!("models.{i}")).take_while(|role| description.inputs.contains_key(role)) {

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use super::outputs::Outputs;
-use super::{Context, Description, Failure, inputs};
+use super::{Context, Description, Failure, fit, inputs};
 use crate::data::files;
 use crate::error::{Error, Kind, Result};
-use crate::network::Graph;
 use crate::network::arch::Architecture;
 use crate::network::import::rules::Rules;
 use crate::network::import::{self, Request};
+use crate::network::{Graph, Signature};
 use crate::store::Digest;
 use crate::train::Progress;
 
@@ -66,6 +66,7 @@ pub fn import(
         Some(architecture) => architecture.build(input.shape, input.classes)?,
         None => inputs::graph(description, "like", context)?,
     };
+    let data = inputs::needed_data(description, context)?;
     let file = files::read_within(&input.path, FILE_LIMIT)?;
     if Digest::from_bytes(*file.watched.hash.as_bytes()) != input.digest {
         let error = Error::new(Kind::Input, "the file with the weights changed while the run was going on");
@@ -75,5 +76,12 @@ pub fn import(
     let request = request(&graph, rules, description.seed, network, input.classes);
     let (model, taken) = import::import(&request, &file.bytes).map_err(|error| error.at(&input.path))?;
     taken.notes.iter().for_each(|note| (context.progress)(Progress::Note(note.clone())));
-    Ok(Outputs::network(&model)?.json("report", &taken))
+    // A file of pleach's own says what its network was trained for; of others the data section does.
+    let mut said = Signature::in_safetensors(&file.bytes).map_err(|error| error.at(&input.path))?;
+    if let (Some(_), Some(said)) = (rules.head, &mut said) {
+        // A fresh head has the classes of the data.
+        said.classes.clone_from(&data.set.class_names);
+    }
+    let met = fit::meet(said, "the file", &data, context).map_err(|error| error.at(&input.path))?;
+    Ok(Outputs::network(&model)?.signature(Some(&met.signature)).json("report", &taken))
 }

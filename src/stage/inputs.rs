@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use super::{Context, DataInput, Description, Failure, NetworkInput};
 use crate::data::{self, DataSet, Images, Normalization, Origin};
 use crate::error::{Error, Kind, Result};
-use crate::network::Model;
+use crate::network::{Model, Signature};
 use crate::store::Digest;
 
 /// Data sets in memory, each read once a run and shared by the stages that use it.
@@ -54,6 +54,8 @@ pub struct Prepared {
     pub validation: Vec<u32>,
     /// From the training split, or as the manifest gives it.
     pub normalization: Normalization,
+    /// Whether the manifest gives it.
+    pub has_own_constants: bool,
 }
 
 impl Prepared {
@@ -99,7 +101,8 @@ pub fn data(input: &DataInput, context: &Context) -> Result<Prepared> {
         Some(constants) => constants.into(),
         None => Normalization::of(&set.train, &train),
     };
-    Ok(Prepared { set, train, validation, normalization })
+    let has_own_constants = input.normalization.is_some();
+    Ok(Prepared { set, train, validation, normalization, has_own_constants })
 }
 
 /// The data input of a stage that needs one.
@@ -119,6 +122,15 @@ pub fn network(description: &Description, role: &str, context: &Context) -> Resu
     let weights = object(&weights, role, context)?;
     let masks = input.masks.map(|masks| object(&masks, role, context)).transpose()?;
     Ok(Model::from_parts(&graph, &weights, masks.as_deref())?)
+}
+
+/// Reads what a network was trained for; `None` when its result does not say.
+///
+/// # Errors
+/// [`Failure::InputLost`] when the object is gone or was corrupt, and when its task is not known.
+pub fn signature(description: &Description, role: &str, context: &Context) -> Result<Option<Signature>, Failure> {
+    let Some(digest) = input(description, role)?.signature else { return Ok(None) };
+    Ok(Some(Signature::from_json(&object(&digest, role, context)?)?))
 }
 
 /// Reads only a network's layer graph.

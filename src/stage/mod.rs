@@ -5,6 +5,7 @@
 //! - `demand`: what a stage asks of the machine: work and memory;
 //! - `key`: how a description becomes the key of a cached result, and what an epoch's key is made of;
 //! - `inputs`: networks and data, read and verified;
+//! - `fit`: how a network and a data set meet: classes by name, images in the network's own constants;
 //! - `outputs`: what a stage hands over to be committed;
 //! - `divergence`: that a stage diverged, for plans, searches and reports;
 //! - `training`: the work of the four kinds that train;
@@ -15,6 +16,7 @@ pub mod demand;
 pub mod description;
 pub mod divergence;
 pub mod evaluate;
+mod fit;
 pub mod import;
 pub mod inputs;
 pub mod key;

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::outputs::Outputs;
-use super::{Context, Description, Failure, inputs};
+use super::{Context, Description, Failure, fit, inputs};
 use crate::network::{Graph, Model, Op};
 use crate::prune::coupling::Coupling;
 use crate::prune::{self, Method, Surroundings, Watched};
@@ -53,10 +53,14 @@ pub fn prune<B: Backend>(
 ) -> Result<Outputs, Failure> {
     let original = inputs::network(description, "from", context)?;
     let data = description.data.as_ref().map(|data| inputs::data(data, context)).transpose()?;
-    let watched = data.as_ref().map(|data| Watched {
-        images: &data.set.train,
+    let signature = inputs::signature(description, "from", context)?;
+    let met = data.as_ref().map(|data| Ok((data, fit::fit(description, "from", data, context)?))).transpose();
+    let met: Option<(&inputs::Prepared, fit::Fit)> = met.map_err(|failure: Failure| failure)?;
+    let images = met.as_ref().map(|(data, fit)| fit.relabelled(&data.set.train));
+    let watched = met.as_ref().zip(images.as_deref()).map(|((data, fit), images)| Watched {
+        images,
         indices: &data.train,
-        normalization: &data.normalization,
+        normalization: fit.normalization(),
     });
     let stop = || context.check_cancelled().is_err();
     let surroundings = Surroundings { watched, seed: description.seed, device, stop: &stop };
@@ -100,7 +104,7 @@ pub fn prune<B: Backend>(
         Method::Weights { .. } | Method::Surgery { .. } | Method::Rigl { .. } => {}
     }
     report.notes.iter().for_each(|note| (context.progress)(Progress::Note(note.clone())));
-    Ok(Outputs::network(&model)?.json("report", &report))
+    Ok(Outputs::network(&model)?.signature(signature.as_ref()).json("report", &report))
 }
 
 /// What every convolution and linear layer makes before and after.

@@ -36,7 +36,7 @@ mod tests;
 mod watch;
 
 pub use history::{Entry, History};
-pub use session::{Task, Trained, train};
+pub use session::{Task, Trained, Tutor, train};
 
 use crate::error::Error;
 

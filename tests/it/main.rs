@@ -61,6 +61,7 @@ mod resume;
 mod schema;
 mod server;
 mod signals;
+mod signature;
 mod streams;
 mod support;
 mod times;

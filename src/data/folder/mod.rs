@@ -87,6 +87,7 @@ pub fn survey(folder: &Path, decoding: &Decoding) -> Result<(Outline, Vec<String
     let outline = Outline {
         shape: decoding.shape(),
         classes: listing.class_names.len(),
+        class_names: listing.class_names,
         train: listing.train.len(),
         validation: listing.validation.len(),
         test: listing.test.len(),

@@ -54,9 +54,9 @@ fn read(reader: &mut Reader, folder: &Path, seed: Seed) -> Data {
     let decoding = decoding(reader, source);
     let origin = Origin { source, path: path.clone(), decoding };
     let outline = outline(reader, &origin);
-    let normalization = normalization(reader, outline);
+    let normalization = normalization(reader, outline.as_ref());
     let validation = reader.number("validation", Limits::BELOW_ONE, Some(0.0));
-    if validation > 0.0 && outline.is_some_and(|outline| outline.validation > 0) {
+    if validation > 0.0 && outline.as_ref().is_some_and(|outline| outline.validation > 0) {
         let span = reader.place("validation");
         let message = "the set has validation images of its own, and `validation` is given";
         reader.diagnostics.error(span, message).hint("leave `validation` out");
@@ -156,7 +156,7 @@ fn outline(reader: &mut Reader, origin: &Origin) -> Option<Outline> {
 }
 
 /// Nothing for `"measured"`, which is the default.
-fn normalization(reader: &mut Reader, outline: Option<Outline>) -> Option<Constants> {
+fn normalization(reader: &mut Reader, outline: Option<&Outline>) -> Option<Constants> {
     const EXAMPLE: &str = "{ mean = [0.5, 0.5, 0.5], deviation = [0.25, 0.25, 0.25] }";
     let shape = Shape { what: "`normalization`", example: EXAMPLE };
     let value = reader.value("normalization")?;

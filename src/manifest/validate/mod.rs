@@ -47,7 +47,7 @@ pub fn validate(manifest: &Manifest, unreadable: &Unreadable, diagnostics: &mut 
         if *split == Split::Validation {
             training::needs_validation(stage, "split", "`split = \"validation\"`", data, diagnostics);
         }
-        if *split == Split::Test && data.outline.is_some_and(|outline| outline.test == 0) {
+        if *split == Split::Test && data.outline.as_ref().is_some_and(|outline| outline.test == 0) {
             let name = stage.data.as_deref().unwrap_or_default();
             diagnostics
                 .error(stage.span("data"), format!("`{}` has no test images", scalar::printable(template_of(name))))

@@ -12,7 +12,8 @@ use crate::manifest::scalar::printable;
 use crate::manifest::source::Span;
 use crate::manifest::{Data, Manifest, NetworkSource, Stage};
 use crate::network::arch::{Architecture, Unbuildable};
-use crate::network::{Graph, pattern};
+use crate::network::signature::difference;
+use crate::network::{ClassOrder, Graph, pattern};
 use crate::prune::coupling::Coupling;
 use crate::prune::{Measure, Method};
 use crate::stage::Parameters;
@@ -52,7 +53,7 @@ type Built = HashMap<(String, [usize; 3], usize), Option<Rc<Known>>>;
 pub fn check(manifest: &Manifest, order: &[&str], diagnostics: &mut Diagnostics) {
     let mut built = Built::new();
     let mut networks: HashMap<&str, Rc<Known>> = HashMap::new();
-    // The data that each network was trained on first, which decides how its images are normalised.
+    // The data that each network was trained on first, which decides what its classes are.
     let mut trained_on: HashMap<&str, &Data> = HashMap::new();
     for name in order {
         let stage = &manifest.stages[*name];
@@ -96,7 +97,7 @@ fn network_of(
                 _ if !stage.spans.sound("network") => None,
                 None => like("like"),
                 Some(architecture) => {
-                    let Outline { shape, classes, .. } = data_of(manifest, stage)?.outline?;
+                    let &Outline { shape, classes, .. } = data_of(manifest, stage)?.outline.as_ref()?;
                     let build = || build(architecture, shape, classes, manifest, stage, diagnostics).map(Rc::new);
                     // With what is not part of its serialized form, as sizes that are written and must be right.
                     let written = format!("{architecture:?}");
@@ -260,26 +261,27 @@ fn fits(
     diagnostics: &mut Diagnostics,
 ) -> bool {
     let Some(data) = data_of(manifest, stage) else { return true };
-    let Some(Outline { shape, classes, .. }) = data.outline else { return true };
+    let Some(Outline { shape, classes, class_names, .. }) = &data.outline else { return true };
+    let (shape, classes) = (*shape, *classes);
     let words = |[h, w, c]: [usize; 3], k: usize| format!("{h}x{w}x{c} images of {k} classes");
     let mut all_fit = true;
     for (role, reference) in &stage.inputs {
         let Some(network) = networks.get(reference.stage.as_str()) else { continue };
         if network.graph.input == shape && network.classes == classes {
-            let other = trained_on.get(reference.stage.as_str()).filter(|other| !data.normalises_like(other));
-            if let Some(other) = other.filter(|_| role != "like") {
+            let other = trained_on.get(reference.stage.as_str()).filter(|_| role != "like");
+            let learnt = other.and_then(|other| Some((other, &other.outline.as_ref()?.class_names)));
+            if let Some((other, learnt)) = learnt.filter(|(_, names)| ClassOrder::between(names, class_names).is_none())
+            {
                 all_fit = false;
                 let name = |data: &Data| {
                     let named = manifest.data.iter().find(|(_, d)| std::ptr::eq(*d, data));
                     named.map_or("", |(name, _)| template_of(name)).to_owned()
                 };
                 diagnostics
-                    .error(reference.span, format!("`{}` was trained on other images", template_of(&reference.stage)))
-                    .label(format!("on `{}`, and this stage reads `{}`", name(other), name(data)))
-                    .hint(
-                        "images are normalised by the training split, so what meets in a stage must have the same \
-                         `source`, `path`, `validation`, `limit` and `seed`, or the same `normalization`",
-                    );
+                    .error(reference.span, format!("`{}` learnt other classes", template_of(&reference.stage)))
+                    .label(format!("those of `{}`, and this stage reads `{}`", name(other), name(data)))
+                    .hints
+                    .extend(difference(learnt, class_names));
             }
             continue;
         }

@@ -66,7 +66,7 @@ pub fn images(data: &Data) -> Option<(u64, u64)> {
     if !["data.source", "data.validation", "data.limit"].iter().all(|path| data.spans.sound(path)) {
         return None;
     }
-    let outline = data.outline?;
+    let outline = data.outline.as_ref()?;
     let available = data.limit.unwrap_or(u64::MAX).min(outline.train as u64);
     if outline.validation > 0 {
         return Some((available, outline.validation as u64));

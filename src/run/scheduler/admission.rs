@@ -71,7 +71,7 @@ impl Owner<'_> {
         }
         let manifest = self.request.manifest;
         let (name, definition) = manifest.stages.get_index(stage).expect("in range");
-        let outline = definition.data.as_deref().and_then(|data| Some((data, manifest.data[data].outline?)));
+        let outline = definition.data.as_deref().and_then(|data| Some((data, manifest.data[data].outline.as_ref()?)));
         // One job at a time has everything, whatever it asks for.
         let alone = self.request.options.jobs <= 1;
         let demand = if alone {

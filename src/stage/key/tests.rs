@@ -205,6 +205,7 @@ fn descriptions() -> Vec<Description> {
         network: digest(&format!("{role} network")),
         weights: Some(digest(&format!("{role} weights"))),
         masks: Some(digest(&format!("{role} masks"))),
+        signature: Some(digest(&format!("{role} signature"))),
     };
     let roles = ["from", "teacher", "like", "models.0", "models.1"];
     let describe = |parameters| Description {

@@ -19,10 +19,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::parameters::{Loss, Optimizer, Schedule, Select, Training};
 use super::steps::LastBatch;
-use super::{Progress, Stop, Task, Trained, train};
+use super::{Progress, Stop, Task, Trained, Tutor, train};
 use crate::data::{self, DataSet, Normalization, Source};
-use crate::network::Model;
 use crate::network::arch::{Architecture, Shortcut};
+use crate::network::{ClassOrder, Model};
 use crate::prune::{Criterion, Method, Surroundings, WeightScope};
 use crate::store::{Digest, Options, Store};
 use crate::tensor::Cpu;
@@ -83,7 +83,8 @@ impl Fixture {
             }
         };
         let task = self.task(training, &store, &NEVER, &progress);
-        let trained = train(&task, start, teacher, &Cpu::default())?;
+        let teacher = teacher.map(|model| self.tutor(model));
+        let trained = train(&task, start, teacher.as_ref(), &Cpu::default())?;
         let resumed = *resumed.lock().unwrap();
         Ok((trained, resumed))
     }
@@ -99,6 +100,10 @@ impl Fixture {
         };
         let task = self.task(training, &store, &cancelled, &progress);
         assert!(matches!(train(&task, start, None, &Cpu::default()), Err(Stop::Cancelled)));
+    }
+
+    fn tutor<'a>(&'a self, model: &'a Model) -> Tutor<'a> {
+        Tutor { model, normalization: &self.normalization, order: ClassOrder::SAME }
     }
 
     fn task<'a>(
