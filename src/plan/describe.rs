@@ -39,7 +39,7 @@ pub fn resolve<'a>(
         let &Outline { shape, classes, .. } = data.outline.as_ref()?;
         Some(ImportInput { path: path.clone(), shape, classes, digest: digests.files[path] })
     });
-    let data = data.map(|(name, data)| DataInput {
+    let mut data = data.map(|(name, data)| DataInput {
         source: data.source,
         path: data.path.clone(),
         decoding: data.decoding,
@@ -49,6 +49,12 @@ pub fn resolve<'a>(
         seed: data.seed,
         digest: digests.sets[name],
     });
+    // An import looks at no image but to measure mean and deviation: where these are given, the split decides nothing.
+    if let (Some(_), Some(data)) = (&import, &mut data)
+        && data.normalization.is_some()
+    {
+        (data.validation, data.limit, data.seed) = (0.0, None, 0);
+    }
     let mut inputs = BTreeMap::new();
     let mut missing = Vec::new();
     for (role, reference) in &definition.inputs {

@@ -32,9 +32,9 @@ pub fn sort(scored: &mut [Scored]) {
     }
 }
 
-/// For neighbours of a sorted list, `a` the lower.
+/// For neighbours of a sorted list, `a` the lower. What is masked already has a score of −∞, which no other is near.
 fn are_equal(a: f64, b: f64) -> bool {
-    a == b || b - a <= TOLERANCE * a.abs().max(b.abs())
+    a == b || (a.is_finite() && b - a <= TOLERANCE * a.abs().max(b.abs()))
 }
 
 #[cfg(test)]
@@ -56,7 +56,10 @@ mod tests {
         assert_eq!(order(&[&[1.0; 2], &[1.0; 4]]), [(1, 0), (0, 0), (1, 1), (1, 2), (0, 1), (1, 3)]);
         // The tie is in the middle, and one layer has more of it.
         assert_eq!(order(&[&[5.0, 5.0, 9.0], &[1.0, 5.0]]), [(1, 0), (0, 0), (1, 1), (0, 1), (0, 2)]);
-        assert_eq!(order(&[&[f64::NEG_INFINITY; 2], &[f64::NEG_INFINITY, 0.0]])[3], (1, 1));
+        // What is masked already stays before everything else, wherever it is.
+        let masked = f64::NEG_INFINITY;
+        assert_eq!(order(&[&[masked; 2], &[0.0, masked]]), [(0, 0), (1, 1), (0, 1), (1, 0)]);
+        assert_eq!(order(&[&[masked; 4], &[7.0]])[4], (1, 0));
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl Split {
 
 /// The version of the code that works out a network's logits on images: of evaluate stages, and of teachers' logits that
 /// the store keeps.
-pub const INFERENCE: u32 = 3;
+pub const INFERENCE: u32 = 4;
 
 impl Parameters {
     /// The kind as the manifest writes it.
@@ -107,12 +107,12 @@ impl Parameters {
     /// results of the old code are not taken for the new.
     pub fn implementation(&self) -> u32 {
         match self {
-            Parameters::Train { .. } => 2,
-            Parameters::Distill { .. } => 2,
-            Parameters::Regularize { .. } => 2,
-            Parameters::Prune { .. } => 3,
-            Parameters::FineTune { .. } => 2,
-            Parameters::Import { .. } => 1,
+            Parameters::Train { .. } => 3,
+            Parameters::Distill { .. } => 3,
+            Parameters::Regularize { .. } => 3,
+            Parameters::Prune { .. } => 4,
+            Parameters::FineTune { .. } => 3,
+            Parameters::Import { .. } => 2,
             Parameters::Evaluate { .. } => INFERENCE,
         }
     }

@@ -16,7 +16,8 @@ fn json_of(project: &Project, arguments: &[&str]) -> Value {
 
 fn csv_of(project: &Project, rows: &str) -> Vec<Vec<String>> {
     let text = project.succeed(&["report", "pleach.toml", "--format=csv", "--rows", rows]).stdout;
-    text.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect()
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
+    reader.records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect()
 }
 
 fn text_of(project: &Project) -> String {

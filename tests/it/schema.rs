@@ -133,7 +133,7 @@ photos = { source = "cifar-10", path = "p", validation = 0.1 }
 more = { source = "cifar-100", path = "p", normalization = { mean = [0.5, 0.5, 0.5], deviation = [0.2, 0.2, 0.2] } }
 houses = { source = "svhn", path = "p" }
 own = { source = "images", path = "p", size = [32, 48], channels = 1, test = 0.2, orientation = "ignore" }
-turned = { source = "images", path = "p", size = [32, 48], orientation = "apply" }
+turned = { source = "images", path = "p", size = [16, 16], orientation = "apply" }
 
 [networks]
 mlp = { arch = "mlp", hidden = [32] }

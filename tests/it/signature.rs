@@ -87,7 +87,7 @@ data = "second"
 from = "teacher"
 epochs = 1
 batch = 10
-penalties = [{ kind = "l1", weight = 1e-5 }]
+penalties = [{ kind = "l1", strength = 1e-5 }]
 
 [stages.pruned]
 kind = "prune"
@@ -142,7 +142,7 @@ fn other_classes_are_refused_before_anything_runs() {
     let mut renamed = NAMES;
     renamed[3] = "a<b>\"c,d";
     write_set(&project.path().join("second"), &renamed);
-    let refused = project.pleach(&["run", "pleach.toml"]).expect(2);
+    let refused = project.pleach(&["run", "pleach.toml"]).expect(10);
     for words in ["`teacher` learnt other classes", "only in the network: `cat`", "only in the data: `a<b>\\\"c,d`"] {
         assert!(refused.stderr.contains(words), "{words}: {}", refused.stderr);
     }

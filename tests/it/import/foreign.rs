@@ -116,7 +116,10 @@ fn a_body_gets_a_head_for_other_classes() {
         assert!(plan(&["--set", &set]).contains("1 to run"), "{set}: {}", plan(&["--set", &set]));
     }
     let explained = project.succeed(&[&["explain", "pleach.toml", "bought"], &head[..]].concat()).stdout;
-    assert!(explained.contains("head            \"fresh\""), "{explained}");
+    assert!(
+        explained.lines().any(|line| line.trim_start().starts_with("head ") && line.contains("\"fresh\"")),
+        "{explained}"
+    );
     // Seeds of a sweep draw a head each; without a fresh layer there is one import.
     let swept = |rules: &str| {
         manifest(
