@@ -119,7 +119,8 @@ fn weights(scale: f32) -> Vec<u8> {
     ];
     let bytes = tensors.map(|(name, (dims, value))| {
         // Signs differ, so that infinities meet.
-        let values = (0..dims.iter().product()).map(|index: usize| if index % 3 == 0 { -value } else { value });
+        let values =
+            (0..dims.iter().product()).map(|index: usize| if index.is_multiple_of(3) { -value } else { value });
         (name, dims, values.flat_map(f32::to_le_bytes).collect::<Vec<u8>>())
     });
     let views = bytes.iter().map(|(name, dims, bytes)| {

@@ -182,7 +182,7 @@ fn the_plain_table_is_that_of_a_sweep_with_one_seed() {
 
 #[test]
 fn a_table_without_reference_has_no_empty_columns() {
-    let project = Project::new(&OWN.split("reference =").next().unwrap().to_owned());
+    let project = Project::new(OWN.split("reference =").next().unwrap());
     project.run(&[]).expect(0);
     let text = text_of(&project);
     assert!(!text.contains('Δ'), "{text}");
