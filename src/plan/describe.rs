@@ -89,16 +89,16 @@ pub fn data_digests(manifest: &Manifest, stages: &[usize]) -> Result<DataDigests
     let mut digests = DataDigests::default();
     for stage in stages {
         let (stage, definition) = manifest.stages.get_index(*stage).expect("the graph has the manifest's stages");
-        if let Some(path) = &definition.file {
-            if !digests.files.contains_key(path) {
-                let digest = import::digest(path).map_err(|error| {
-                    let stage = template_of(stage);
-                    error.hint(format!(
-                        "say where the weights are with `path` of `[stages.{stage}]`, or with `--set stages.{stage}.path=…`"
-                    ))
-                })?;
-                digests.files.insert(path.clone(), digest);
-            }
+        if let Some(path) = &definition.file
+            && !digests.files.contains_key(path)
+        {
+            let digest = import::digest(path).map_err(|error| {
+                let stage = template_of(stage);
+                error.hint(format!(
+                    "say where the weights are with `path` of `[stages.{stage}]`, or with `--set stages.{stage}.path=…`"
+                ))
+            })?;
+            digests.files.insert(path.clone(), digest);
         }
         let Some(name) = &definition.data else { continue };
         if !digests.sets.contains_key(name) {

@@ -234,7 +234,7 @@ fn group(members: &Members, rank: Option<f64>) -> Group {
             of_unit.entry(name).or_default().push(value);
         }
         for (name, values) in of_unit {
-            if alike || !TIMES.contains(&&*name) {
+            if alike || !TIMES.contains(&name) {
                 measured.entry(name.to_owned()).or_default().push(mean(&values));
             }
         }

@@ -12,7 +12,7 @@ pub fn processor() -> String {
     NAME.get_or_init(read).clone()
 }
 
-/// From the first `model name	: Some CPU @ 3.00GHz`.
+/// From the first line `model name : Some CPU @ 3.00GHz`.
 fn name(text: &str) -> Option<String> {
     let lines = text.lines().filter_map(|line| line.split_once(':'));
     let mut names = lines.filter(|(field, _)| matches!(field.trim(), "model name" | "Model" | "cpu model"));

@@ -233,7 +233,7 @@ fn taken(request: &Request, entries: &Entries, found: &Matching, model: &Model, 
         let is_there = |name: &String| {
             pattern::matches(wanted, name) || pattern::matches(wanted, name.strip_prefix(&found.prefix).unwrap_or(name))
         };
-        if !entries.keys().any(|name| is_there(name)) {
+        if !entries.keys().any(is_there) {
             notes.push(format!("no tensor of the file matches `{wanted}` of `ignore-extra`"));
         }
     }
