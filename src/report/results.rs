@@ -57,7 +57,7 @@ pub struct Row {
     /// What it is worth and costs.
     #[serde(flatten)]
     pub metrics: ModelMetrics,
-    /// Whether its answers could as well be given without looking: see [`collapse::has_collapsed`].
+    /// Whether its answers could as well be given without looking: see `collapse::has_collapsed`.
     pub collapsed: bool,
     /// What it is and what it was measured on, by content: networks that are the same are one sample, whatever they are called.
     #[serde(skip)]
