@@ -22,6 +22,14 @@ const KNOWN_PREFIXES: [(&str, &str); 3] = [
     ("model.", ", as a model inside of another module has them"),
 ];
 
+/// What is wrong with a `prefix` that no name of the file begins with, even where the file fits without it.
+pub fn idle_prefix(rules: &rules::Rules, entries: &Entries) -> Option<Error> {
+    let prefix = rules.prefix.as_deref().filter(|prefix| !entries.keys().any(|name| name.starts_with(prefix)))?;
+    let names: Vec<&str> = entries.keys().take(FEW).map(String::as_str).collect();
+    let error = Error::new(Kind::Input, format!("no tensor of the file has a name that begins with `{prefix}`"));
+    Some(error.hint(format!("the file has {}", quoted(&names))).hint("leave `prefix` out, or correct it"))
+}
+
 /// The words behind a prefix that say where it comes from.
 pub fn origin_of(prefix: &str) -> &'static str {
     KNOWN_PREFIXES.iter().find(|(known, _)| *known == prefix).map_or("", |(_, words)| words)
@@ -57,11 +65,6 @@ fn listed(mut lines: Vec<String>, room: usize, whose: &str) -> Vec<String> {
 fn hints(request: &Request, entries: &Entries, found: &Matching) -> Vec<String> {
     let Request { graph, rules, .. } = request;
     let mut hints = Vec::new();
-    if let Some(prefix) = rules.prefix.as_deref().filter(|prefix| !entries.keys().any(|name| name.starts_with(prefix)))
-    {
-        let names: Vec<&str> = entries.keys().take(FEW).map(String::as_str).collect();
-        return vec![format!("no name in the file begins with `{prefix}`; it has {}", quoted(&names))];
-    }
     if rules.prefix.is_none() && !found.prefix.is_empty() {
         let (prefix, origin) = (&found.prefix, origin_of(&found.prefix));
         let which = if matching::is_common(prefix, entries) { "all names" } else { "names" };

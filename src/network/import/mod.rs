@@ -105,6 +105,9 @@ fn fitting(request: &Request, entries: &Entries) -> Result<Matching> {
         let message = format!("no layer of the network with weights matches `{idle}` of `fresh`");
         return Err(Error::new(Kind::Manifest, message));
     }
+    if let Some(error) = misfit::idle_prefix(rules, entries) {
+        return Err(error);
+    }
     let found = matching::find(graph, rules, entries);
     if found.fits() { Ok(found) } else { Err(misfit::error(request, entries, &found)) }
 }

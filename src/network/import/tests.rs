@@ -160,16 +160,9 @@ fn a_first_part_of_all_names_is_taken_off_when_everything_fits_then() {
     help: names in the file begin with `student.`: add `prefix = "student."`
     help: `ignore-extra = ["teacher.*"]` leaves what the network does not have in the file
 
-    the weights do not fit the network when `modul.` is taken off the names:
-      `hidden1.weight` is missing
-      `hidden1.bias` is missing
-      `classifier.weight` is missing
-      `classifier.bias` is missing
-      `module.classifier.bias` is not part of the network
-      `module.classifier.weight` is not part of the network
-      `module.hidden1.bias` is not part of the network
-      `module.hidden1.weight` is not part of the network
-    help: no name in the file begins with `modul.`; it has `module.classifier.bias`, `module.classifier.weight`, `module.hidden1.bias`
+    no tensor of the file has a name that begins with `modul.`
+    help: the file has `module.classifier.bias`, `module.classifier.weight`, `module.hidden1.bias`
+    help: leave `prefix` out, or correct it
     "#);
     let rules = Rules { prefix: Some("student.".into()), ignore_extra: vec!["teacher.*".into()], ..Rules::default() };
     let (found, taken) = import_with(&both, &rules).unwrap();

@@ -105,7 +105,7 @@ fn a_body_gets_a_head_for_other_classes() {
     // Another seed draws another head; a layer by its name is another key.
     let plan = |more: &[&str]| project.succeed(&[&["plan", "pleach.toml", "bought"], &head[..], more].concat()).stdout;
     assert!(plan(&[]).contains("1 cached"), "{}", plan(&[]));
-    for set in ["seed=8", "fresh=[\"hidden*\"]", "ignore-extra=[\"x\"]", "mask=zeros", "prefix=module."] {
+    for set in ["seed=8", "fresh=[\"hidden*\"]", "ignore-extra=[\"x\"]", "mask=zeros"] {
         let set = format!("stages.bought.{set}");
         if set.contains("fresh=") {
             let told =
@@ -115,6 +115,10 @@ fn a_body_gets_a_head_for_other_classes() {
         }
         assert!(plan(&["--set", &set]).contains("1 to run"), "{set}: {}", plan(&["--set", &set]));
     }
+    // A prefix that no name has is a slip of the pen, though everything fits without it.
+    let idle = ["plan", "pleach.toml", "bought", "--set", "stages.bought.prefix=module."];
+    let told = project.pleach(&[&idle[..], &head[..]].concat()).expect(11).stderr;
+    assert!(told.contains("no tensor of the file has a name that begins with `module.`"), "{told}");
     let explained = project.succeed(&[&["explain", "pleach.toml", "bought"], &head[..]].concat()).stdout;
     assert!(
         explained.lines().any(|line| line.trim_start().starts_with("head ") && line.contains("\"fresh\"")),
