@@ -78,7 +78,7 @@ pub fn import(
     taken.notes.iter().for_each(|note| (context.progress)(Progress::Note(note.clone())));
     // A file of pleach's own says what its network was trained for; of others the data section does.
     let mut said = Signature::in_safetensors(&file.bytes).map_err(|error| error.at(&input.path))?;
-    if let (Some(_), Some(said)) = (rules.head, &mut said) {
+    if let Some(said) = said.as_mut().filter(|_| rules.head_is_fresh(&graph)) {
         // A fresh head has the classes of the data.
         said.classes.clone_from(&data.set.class_names);
     }

@@ -25,9 +25,10 @@ pub fn train<B: Backend>(
     // A network that goes on keeps its classes, in their order, and its constants.
     let fit = goes_on.unwrap_or_else(|| Fit { signature: fit::signature_of(&data), order: ClassOrder::SAME });
     let images = fit.relabelled(&data.set.train);
-    let read =
-        |role: &str| Ok((inputs::network(description, role, context)?, fit::fit(description, role, &data, context)?));
-    let taught: Option<(Model, Fit)> = has("teacher").then(|| read("teacher")).transpose().map_err(|f: Failure| f)?;
+    let read = |role: &str| -> Result<(Model, Fit), Failure> {
+        Ok((inputs::network(description, role, context)?, fit::fit(description, role, &data, context)?))
+    };
+    let taught = has("teacher").then(|| read("teacher")).transpose()?;
     let teacher = taught.as_ref().map(|(model, taught)| {
         // Both have the classes of the data.
         let order = ClassOrder::between(&taught.signature.classes, &fit.signature.classes);

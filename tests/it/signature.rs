@@ -11,7 +11,7 @@ use crate::support::Project;
 const NAMES: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
 /// A set in CIFAR-10's format whose classes are called `names`: an image of `names[label]` is bright where that name is in
-/// [`NAMES`] (`others` are taken in order), so that the same name looks alike in every set.
+/// [`NAMES`], so that the same name looks alike in every set; a name that is not there looks like the one in its place.
 fn write_set(folder: &Path, names: &[&str]) {
     fs::create_dir_all(folder).unwrap();
     fs::write(folder.join("batches.meta.txt"), names.join("\n")).unwrap();
@@ -147,4 +147,38 @@ fn other_classes_are_refused_before_anything_runs() {
         assert!(refused.stderr.contains(words), "{words}: {}", refused.stderr);
     }
     assert!(!project.cache().join("v1/actions").exists(), "nothing ran");
+}
+
+/// An import of weights that pleach exported has the classes and constants of their network; only where the layer that makes
+/// the logits is fresh, the classes of its data.
+#[test]
+fn an_import_takes_classes_and_constants_from_its_file() {
+    let project = Project::new(MANIFEST);
+    write_set(&project.path().join("first"), &NAMES);
+    let turned: Vec<&str> = NAMES.iter().copied().cycle().skip(3).take(10).collect();
+    write_set(&project.path().join("second"), &turned);
+    project.run(&["teacher"]).expect(0);
+    project.succeed(&["export", "pleach.toml", "teacher", "-o", "teacher.safetensors"]);
+    project.succeed(&["export", "pleach.toml", "teacher", "-o", "teacher.json"]);
+    let teacher = json(&project, "teacher", "signature");
+    let data = &MANIFEST[..MANIFEST.find("[stages.teacher]").unwrap()];
+    let import = "[stages.bought]\nkind = \"import\"\ndata = \"second\"\npath = \"teacher.safetensors\"\n\
+                  network = { file = \"teacher.json\" }\n";
+    project.write("pleach.toml", format!("{data}{import}"));
+    project.run(&[]).expect(0);
+    assert_eq!(json(&project, "bought", "signature"), teacher);
+    let graph: Value = serde_json::from_slice(&fs::read(project.path().join("teacher.json")).unwrap()).unwrap();
+    let head = graph["layers"].as_array().unwrap().last().unwrap()["name"].as_str().unwrap().to_owned();
+    let mut renamed = NAMES;
+    renamed[3] = "another";
+    write_set(&project.path().join("second"), &renamed);
+    let refused = project.run(&[]).expect(11);
+    assert!(refused.stdout.contains("learnt other classes"), "{}", refused.stdout);
+    // Stages of their own, as results are found by the names of stages.
+    for (stage, fresh) in [("by-head", "head = \"fresh\"".to_owned()), ("by-name", format!("fresh = [\"{head}\"]"))] {
+        project.write("pleach.toml", format!("{data}{}{fresh}\n", import.replace("bought", stage)));
+        project.run(&[]).expect(0);
+        let bought = json(&project, stage, "signature");
+        assert_eq!((&bought["classes"][3], &bought["mean"]), (&"another".into(), &teacher["mean"]), "{fresh}");
+    }
 }

@@ -57,6 +57,12 @@ impl Rules {
             |name: &&str| head == Some(*name) || self.fresh.iter().any(|pattern| pattern::matches(pattern, name));
         layers(graph).filter(is_fresh).collect()
     }
+
+    /// Whether the layer that makes the logits gets fresh weights, by `head` or by a pattern of `fresh`: then the classes that
+    /// the file's network had mean nothing.
+    pub fn head_is_fresh(&self, graph: &Graph) -> bool {
+        head(graph).is_some_and(|head| self.fresh_layers(graph).contains(head))
+    }
 }
 
 /// The layers that have tensors: convolutions, linear layers, normalizations.
