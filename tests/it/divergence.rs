@@ -311,11 +311,13 @@ fn a_search_of_which_all_candidates_diverge_says_so() {
 }
 
 /// A full device decides nothing about a candidate.
+#[cfg(feature = "fault-injection")]
 #[test]
 fn a_failure_of_another_kind_ends_a_search() {
     let project = Project::new(&SEARCH.replace("1e30]", "0.2]"));
     let mut command = project.command(&["run", "pleach.toml", "--json", "--keep-going"]);
-    command.env("PLEACH_FAULT", "fail-from:500:ENOMEM:allocate");
+    // From the first tensor on: how many a candidate asks for depends on the machine's cores and vectors.
+    command.env("PLEACH_FAULT", "fail-from:1:ENOMEM:allocate");
     let ran = crate::support::Running::start(command).wait().expect(22);
     assert!(!ran.stdout.contains("score["), "{}", ran.stdout);
     let plan = project.succeed(&["plan", "pleach.toml"]).stdout;
