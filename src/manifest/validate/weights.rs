@@ -42,7 +42,8 @@ pub fn check(stage: &Stage, method: &Method, prefix: &str, graph: &Graph, diagno
             .hint("ignore fewer");
         return;
     }
-    if let Method::Weights { sparsity, minimum: Some(minimum), .. } = method
+    if let Method::Weights { sparsity, minimum: Some(minimum), .. }
+    | Method::Rigl { sparsity, minimum: Some(minimum), .. } = method
         && stage.spans.sound(&format!("{prefix}.minimum"))
     {
         let sound = |path: &String| stage.spans.sound(&format!("{prefix}.{path}"));
