@@ -336,7 +336,7 @@ fn starved_layers_are_named() {
         )
     };
     let moving = |name: &str, more: &str| {
-        let method = format!("{{ kind = \"rigl\", sparsity = 0.99{more} }}");
+        let method = format!("{{ kind = \"rigl\", sparsity = 0.97{more} }}");
         format!(
             "[stages.{name}]\nkind = \"fine-tune\"\ndata = \"digits\"\nfrom = \"whole\"\nepochs = 1\nprune = \
              {{ method = {method} }}\n"
@@ -347,7 +347,7 @@ fn starved_layers_are_named() {
         prune("starved", ""),
         prune("fed", ", minimum = 0.01"),
         moving("sparse", ", scope = \"uniform\""),
-        moving("less-sparse", ", minimum = 0.01"),
+        moving("less-sparse", ", minimum = 0.02"),
     ]
     .join("\n");
     let project = Project::new(&manifest);
@@ -360,11 +360,12 @@ fn starved_layers_are_named() {
         notes.filter_map(|event| Some(event["message"].as_str()?.to_owned())).collect()
     };
     assert!(told("sparse").iter().any(|note| note.contains("starved of weights")), "{:?}", told("sparse"));
-    assert!(told("less-sparse").iter().all(|note| !note.contains("starved")), "{:?}", told("less-sparse"));
-    for stage in ["fed", "less-sparse"] {
+    let least = "are the least that their layers keep";
+    assert!(told("less-sparse").iter().any(|note| note.contains(least)), "{:?}", told("less-sparse"));
+    for (stage, minimum) in [("fed", 0.01), ("less-sparse", 0.02)] {
         for (name, mask) in stored(&project, stage).masks {
             let kept = mask.iter().filter(|kept| **kept).count();
-            assert!(kept as f64 >= 0.01 * mask.len() as f64, "{name}: {kept} of {}", mask.len());
+            assert!(kept as f64 >= minimum * mask.len() as f64, "{name}: {kept} of {}", mask.len());
         }
     }
 }

@@ -60,7 +60,7 @@ pub fn check(stage: &Stage, method: &Method, prefix: &str, graph: &Graph, diagno
         let path = own.map_or(format!("{prefix}.sparsity"), |(wanted, _)| format!("{prefix}.layers.{wanted}"));
         diagnostics
             .error(stage.span(&path), format!("a sparsity of {sparsity} leaves {emptied} without a weight"))
-            .hint("choose a lower one");
+            .hint("choose a lower one, or keep a share of every layer with `minimum`");
     }
 }
 

@@ -248,6 +248,8 @@ fn what_would_be_empty_is_known_before() {
         assert_eq!(emptied(0.997, scope), None);
         assert_eq!(emptied(0.999999, scope).as_deref(), Some("the network"));
     }
+    let floor = Target { minimum: 0.001, ..target(0.997, WeightScope::Uniform, &none) };
+    assert_eq!(super::emptied(&graph, &floor), None, "one weight stays");
     let own = BTreeMap::from([("conv1".to_owned(), 0.997)]);
     let told = super::emptied(&graph, &target(0.5, WeightScope::Global, &own));
     assert_eq!(told, Some(("`conv1.weight`".to_owned(), 0.997)));
