@@ -50,6 +50,7 @@ pub fn report(arguments: &arguments::Report, global: &Global) -> Result<(), Fail
         ReportFormat::Csv => match arguments.rows {
             CsvRows::Settings => csv::settings(&groups::groups(&evaluations, manifest)),
             CsvRows::Networks => csv::networks(&evaluations),
+            CsvRows::Classes => csv::classes(&evaluations),
             CsvRows::Epochs => csv::training(&histories(&source)?),
         },
         ReportFormat::Json => {

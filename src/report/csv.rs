@@ -80,6 +80,28 @@ pub fn networks(evaluations: &[Evaluation]) -> String {
     written(columns.names(), rows.iter().zip(&values).map(record))
 }
 
+/// Accuracy class by class: one row a network, set of images, and class.
+pub fn classes(evaluations: &[Evaluation]) -> String {
+    let rows = rows(evaluations);
+    let axes: IndexSet<&str> = rows.iter().flat_map(|(_, row, _)| row.axes.keys().map(String::as_str)).collect();
+    let mut columns = Columns::of(&["evaluation", "model", "data", "split", "class", "images"]);
+    columns.reserve(&["top1"]);
+    columns.axes(&axes);
+    let of_class = |evaluation: &Evaluation, row: &Row, class: usize, share: &Option<f64>| {
+        let mut record = vec![evaluation.template.clone(), row.template.clone(), evaluation.data.clone()];
+        let images = evaluation.class_images.get(class).map_or(String::new(), u64::to_string);
+        record.extend([evaluation.split.to_owned(), evaluation.class(class), images]);
+        record.extend(axes.iter().map(|axis| row.axes.get(*axis).map_or(String::new(), label)));
+        record.push(share.map_or(String::new(), |share| share.to_string()));
+        record
+    };
+    let records = rows.iter().flat_map(|(evaluation, row, _)| {
+        let shares = row.metrics.per_class.iter().enumerate();
+        shares.map(move |(class, share)| of_class(evaluation, row, class, share))
+    });
+    written(columns.names(), records)
+}
+
 /// The epochs of the stages that train: one row an epoch.
 pub fn training(histories: &[Epochs]) -> String {
     let axes: IndexSet<&str> = histories.iter().flat_map(|stage| stage.axes.keys().map(String::as_str)).collect();
