@@ -101,7 +101,8 @@ pub fn document(source: &Source, evaluations: &[Evaluation], details: bool) -> R
     let placed =
         members.iter().enumerate().flat_map(|(group, members)| members.rows.iter().map(move |row| (group, row)));
     let rows = placed.map(row).collect();
-    let axis = |axis: &crate::manifest::Axis| json!({ "name": axis.name, "values": axis.values, "seed": axis.is_seed() });
+    let axis =
+        |axis: &crate::manifest::Axis| json!({ "name": axis.name, "values": axis.values, "seed": axis.is_seed() });
     let panel = manifest.report.panel.map(|place| manifest.axes[place].name.clone());
     let is_series = |name: &String| !is_seed(name, manifest) && Some(name) != panel.as_ref();
     let words = |axis: &&crate::manifest::Axis| axis.values.iter().any(Value::is_string) || manifest.axes.len() < 3;
