@@ -21,7 +21,7 @@ pub fn check_imports(manifest: &Manifest, stages: &[usize]) -> Result<()> {
         let outline = definition.data.as_ref().and_then(|name| manifest.data[name].outline.as_ref());
         let (Some(path), Some(&Outline { shape, classes, .. })) = (&definition.file, outline) else { continue };
         // A compressed file has no header at its beginning.
-        let is_plain = path.is_file() && path.extension().is_none_or(|ending| ending != "gz");
+        let is_plain = path.exists() && path.extension().is_none_or(|ending| ending != "gz");
         if !is_plain || !seen.insert((path, shape, classes, format!("{:?}", definition.parameters))) {
             continue;
         }
