@@ -20,7 +20,7 @@ pub fn check_imports(manifest: &Manifest, stages: &[usize]) -> Result<()> {
         let Parameters::Import { network, rules } = &definition.parameters else { continue };
         let (Some(path), Some(data)) = (&definition.file, &definition.data) else { continue };
         let Some(outline) = &manifest.data[data].outline else { continue };
-        if !path.is_file() || !seen.insert((path, data, format!("{:?}", definition.parameters))) {
+        if !path.exists() || !seen.insert((path, data, format!("{:?}", definition.parameters))) {
             continue;
         }
         import::check(path, network.as_ref(), outline, rules).map_err(|error| {

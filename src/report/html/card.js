@@ -54,6 +54,7 @@ function cardContent(subject, pinned) {
       pinned ? html("button", { type: "button", class: "quiet", "aria-label": "Close", click: () => hideCard(true) }, "×") : null),
     html("p", { class: "note" }, ...cardNotes(subject, rowsInside)),
     cardValues(subject, group),
+    cardTimes(rowsInside),
     isGroup(subject) && subject.rows.length > 1 ? cardSeeds(subject, pinned) : null,
     ...rowsInside.length === 1 ? [perClass(rowsInside[0])] : [],
     cardSettings(rowsInside),
@@ -69,7 +70,8 @@ function cardNotes(subject, rowsInside) {
   if (isGroup(subject) && rowsInside.length > 1) notes.push(countOf(subject));
   if (subject.reference) notes.push("reference");
   const text = notes.join(" · ");
-  return subject.collapsed ? [text, " ", html("b", { class: "warning" }, "collapsed: no better than without looking")] : [text];
+  const about = { collapsed: "collapsed: no better than without looking", diverged: "diverged: some of its logits are not finite" };
+  return subject.trouble ? [text, " ", html("b", { class: "warning" }, about[subject.trouble] || subject.trouble)] : [text];
 }
 
 /** What a group's numbers are the mean of: seeds that made the same networks are one. */
@@ -86,7 +88,7 @@ function cardValues(subject, group) {
     if (!isNumber(summary?.mean)) return null;
     const between = isNumber(summary.low) ? interval(metric, summary.mean, summary.low, summary.high) : "";
     const against = isGroup(subject) ? againstReference(group, metric) : "";
-    return html("tr", {}, html("th", { scope: "row" }, metric.title), html("td", {}, measureWithSpread(metric, summary)),
+    return html("tr", {}, html("th", { scope: "row" }, metric.title), html("td", {}, markedTime(subject, metric, measureWithSpread(metric, summary))),
       html("td", { class: "faint" }, between), html("td", { class: "faint" }, against));
   }).filter(Boolean);
   const intervals = isGroup(subject) && entries(subject.values).some(([, summary]) => isNumber(summary?.low));
@@ -95,6 +97,12 @@ function cardValues(subject, group) {
       html("th", { scope: "col" }, intervals ? "95 % interval" : ""),
       html("th", { scope: "col" }, group?.against && group.against !== group ? `against ${group.against.name}` : ""))) : null,
     html("tbody", {}, lines));
+}
+
+/** Under which conditions times were measured. */
+function cardTimes(rowsInside) {
+  const conditions = [...new Set(rowsInside.map((row) => row.times).filter(Boolean))];
+  return conditions.length ? html("p", { class: "note" }, `Times: ${conditions.join("; ")}.`) : null;
 }
 
 /** The paired difference where it was tested, otherwise the share of the reference. */
