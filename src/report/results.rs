@@ -54,6 +54,9 @@ pub struct Row {
     /// The axes that reach it, with their values.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub axes: IndexMap<String, Value>,
+    /// The seed that made it, by its number among all: `Axis::seeds`.
+    #[serde(skip)]
+    pub seed: Option<usize>,
     /// What it is worth and costs.
     #[serde(flatten)]
     pub metrics: ModelMetrics,
@@ -92,6 +95,11 @@ impl Evaluation {
     /// The share of the right answers of one network minus another's: of counts, so that equal counts differ by nothing.
     pub fn difference(&self, row: &Row, other: &Row) -> f64 {
         (row.metrics.right(self.images) as f64 - other.metrics.right(self.images) as f64) / self.images as f64
+    }
+
+    /// The name of a class; its number in results of earlier versions, which have no names.
+    pub fn class(&self, number: usize) -> String {
+        self.classes.get(number).cloned().unwrap_or_else(|| number.to_string())
     }
 
     /// Whether its classes are uneven, so that accuracy depends on how often they occur.
@@ -150,6 +158,7 @@ pub fn evaluations(manifest: &Manifest, records: &[Option<Record>], store: &Stor
                 model: model.clone(),
                 template: stage.template.clone(),
                 axes: axes_of(manifest, stage),
+                seed: manifest.seed_of(&stage.coordinates),
                 metrics,
                 collapsed,
                 identity: key::measurement(&record.fields, &format!("models.{role}")),

@@ -188,7 +188,8 @@ fn a_table_without_reference_has_no_empty_columns() {
     assert!(!text.contains('Δ'), "{text}");
 }
 
-const SETS: &str = r#"
+/// An axis that decides which images are looked at.
+pub const SETS: &str = r#"
 [matrix]
 share = [0.1, 0.3]
 seed = [1, 2]
@@ -351,15 +352,62 @@ fn a_seed_that_changes_nothing_is_no_second_sample() {
     let report = json_of(&project, &[]);
     let (fixed, drawn) = (group(&report, "fixed"), group(&report, "drawn"));
     assert_eq!((&fixed["n"], &fixed["networks"]), (&json!(1), &json!(1)), "{fixed:#}");
-    assert_eq!(fixed["values"]["top1"].get("sd"), None);
-    for known in ["low", "high", "p"] {
-        assert_eq!(fixed["versus"]["top1"].get(known), None, "{known}");
+    assert_eq!(fixed["values"]["top1"]["sd"], Value::Null);
+    for known in ["low", "high", "p", "p-holm"] {
+        assert_eq!(fixed["versus"]["top1"][known], Value::Null, "{known}");
     }
     assert_eq!((&drawn["n"], &drawn["networks"]), (&json!(2), &json!(2)));
     assert!(drawn["versus"]["top1"]["low"].is_number());
     let text = text_of(&project);
     let line = text.lines().find(|line| line.trim_start().starts_with("fixed")).unwrap();
     assert!(!line.contains('±') && !line.contains(" to "), "{text}");
+}
+
+#[test]
+fn seeds_are_what_goes_into_seeds() {
+    // Under another name; two that come together; and one beside `seed`, each with all values of the other.
+    let renamed =
+        SHARED.replace("[matrix]\nseed = [1, 2]", "[matrix]\nrepeat = [1, 2]").replace("matrix.seed", "matrix.repeat");
+    let renamed = renamed.replace("[stages.drawn]", "[stages.drawn]\nseed = \"${matrix.repeat}\"");
+    let zipped = SHARED.replace("seed = 9", "seed = \"${matrix.parent}\"");
+    let crossed = zipped.replace("seed = [1, 2]\n", "seed = [1, 2]\nparent = [5, 6, 7]\n");
+    let zipped = zipped.replace("seed = [1, 2]\n", "seed = [1, 2]\nparent = [5, 6]\nzip = [[\"seed\", \"parent\"]]\n");
+    for (manifest, of_drawn, of_fixed) in [(renamed, 2, 1), (zipped, 2, 2), (crossed, 2, 1)] {
+        let project = Project::new(&manifest);
+        project.run(&[]).expect(0);
+        let report = json_of(&project, &[]);
+        let (fixed, drawn) = (group(&report, "fixed"), group(&report, "drawn"));
+        assert_eq!((&drawn["n"], &fixed["n"]), (&json!(of_drawn), &json!(of_fixed)), "{manifest}\n{drawn:#}");
+        assert!(drawn["versus"]["top1"]["n"] == of_drawn && drawn["axes"].get("repeat").is_none());
+    }
+}
+
+#[test]
+fn a_seed_that_is_compared_is_not_averaged_over() {
+    let project = Project::new(&format!("{SHARED}\n[report]\ncompare = \"seed\"\nagainst = \"1\"\n"));
+    project.run(&[]).expect(0);
+    let report = json_of(&project, &[]);
+    let drawn: Vec<&Value> = report["groups"].as_array().unwrap().iter().filter(|g| g["name"] == "drawn").collect();
+    assert_eq!(
+        drawn.iter().map(|group| (&group["axes"]["seed"], &group["n"])).collect::<Vec<_>>(),
+        [(&json!(1), &json!(1)), (&json!(2), &json!(1))]
+    );
+    let methods = |name: &str| {
+        report["compared"].as_array().unwrap().iter().find(|c| c["name"] == name).unwrap()["methods"].clone()
+    };
+    assert_eq!(methods("drawn").as_array().unwrap().len(), 2);
+    assert_eq!(report["axes"][0]["seed"], false);
+}
+
+#[test]
+fn an_axis_that_decides_more_than_seeds_is_no_seed() {
+    let manifest =
+        SHARED.replace("[matrix]\nseed = [1, 2]", "[matrix]\nhalf = [1, 2]").replace("matrix.seed", "matrix.half");
+    let project = Project::new(&manifest.replace("epochs = 5", "epochs = \"${matrix.half}\""));
+    project.run(&[]).expect(0);
+    let report = json_of(&project, &[]);
+    let groups = report["groups"].as_array().unwrap();
+    assert!(groups.len() == 6 && groups.iter().all(|group| group["n"] == 1 && group["axes"]["half"].is_number()));
 }
 
 /// Axes with the names of columns, two names for one value, and a value with a name.
@@ -422,7 +470,10 @@ fn no_two_columns_have_one_name_and_values_have_theirs() {
     assert_eq!(sizes, BTreeSet::from(["narrow", "slim", "wide"]));
     let part = json_of(&project, &["--only=size=narrow", "--only=model=1e-2"]);
     assert_eq!(part["groups"].as_array().unwrap().len(), 2);
-    assert!(text_of(&project).contains("narrow"));
+    let text = text_of(&project);
+    let head: Vec<&str> = text.lines().nth(1).unwrap().split_whitespace().collect();
+    assert!(head.contains(&"matrix.loss") && head.contains(&"matrix.model") && text.contains("narrow"), "{text}");
+    assert!(head.iter().collect::<BTreeSet<_>>().len() == head.len(), "{text}");
     // A value may be left out by its name or by what it is.
     for value in ["\"wide\"", "12"] {
         let manifest = manifest.replace("[matrix.size]", &format!("exclude = [{{ size = {value} }}]\n\n[matrix.size]"));
