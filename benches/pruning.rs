@@ -80,7 +80,7 @@ fn channels(whole: &Model, name: &str) {
             macs,
             parameters,
             scope,
-            round_to: 1,
+            round_to: Some(1),
             minimum: 0.0,
             ignore: Vec::new(),
             layers: BTreeMap::new(),

@@ -104,10 +104,10 @@ pub struct Run {
     /// Where to compute: cpu, cuda for every GPU, cuda:N for one, or auto for GPUs if there are any
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
-    /// Go on with what does not depend on a failed stage
+    /// Go on with what does not depend on a failed stage; a search goes on without a candidate that diverged
     #[arg(long, short)]
     pub keep_going: bool,
-    /// Run a stage again although its result is in the store
+    /// Run a stage again although its result is in the store; of an evaluation, times are measured anew
     #[arg(long, value_name = "STAGE")]
     pub refresh: Vec<String>,
     /// Print events to stdout, one JSON object a line
@@ -192,6 +192,9 @@ pub struct Report {
     /// How to write it
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub format: ReportFormat,
+    /// What a line of `--format csv` is
+    #[arg(long, value_enum, default_value_t = CsvRows::Settings)]
+    pub rows: CsvRows,
     #[command(flatten)]
     pub only: Only,
     /// Write it to a file instead of stdout
@@ -210,6 +213,17 @@ pub enum ReportFormat {
     Csv,
     /// A page to look at, in one file
     Html,
+}
+
+/// What a line of comma-separated values is.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum CsvRows {
+    /// Networks that differ only in their seed, taken together
+    Settings,
+    /// One network
+    Networks,
+    /// One epoch of a stage that trains
+    Epochs,
 }
 
 /// `pleach export`.
@@ -290,6 +304,9 @@ pub enum DataCommand {
         /// For `images` without test images of their own: the share that is held out
         #[arg(long, value_name = "SHARE", value_parser = share)]
         test: Option<f64>,
+        /// For `images`: whether they are turned by the orientation in their EXIF data
+        #[arg(long, default_value = "apply", value_parser = ["apply", "ignore"])]
+        orientation: String,
     },
     /// Download a set from its publisher, check it and unpack it
     Fetch {

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::arguments::{self, DataCommand};
 use super::{Failure, output};
-use crate::data::{self, DataSet, Decoding, Images, Origin, Progress, Server, Source};
+use crate::data::{self, DataSet, Decoding, ExifOrientation, Normalization, Origin, Progress, Server, Source};
 use crate::error::{Error, Kind, Result};
 use crate::manifest::nearest;
+use crate::manifest::printable;
 use crate::report::{bytes, count};
 
 /// How often progress is told.
@@ -20,10 +21,15 @@ pub fn data(arguments: &arguments::Data) -> Result<(), Failure> {
             list();
             Ok(())
         }
-        DataCommand::Check { name, path, size, channels, test } => {
+        DataCommand::Check { name, path, size, channels, test, orientation } => {
             let source = source(name)?;
-            let decoding =
-                size.as_ref().map(|size| Decoding { size: [size[0], size[1]], channels: *channels, test: *test });
+            let orientation = if orientation == "ignore" { ExifOrientation::Ignore } else { ExifOrientation::Apply };
+            let decoding = size.as_ref().map(|size| Decoding {
+                size: [size[0], size[1]],
+                channels: *channels,
+                test: *test,
+                orientation,
+            });
             let usage = |message: &str, hint: &str| Err(Error::new(Kind::Usage, message).hint(hint).into());
             match (source, path, &decoding) {
                 (source, None, _) if source.needs_path() => {
@@ -35,7 +41,14 @@ pub fn data(arguments: &arguments::Data) -> Result<(), Failure> {
                 (Source::Images, ..) | (_, _, None) => {}
                 _ => return usage(&format!("`{name}` is not resized"), "leave `--size` out"),
             }
-            let set = Origin { source, path: path.clone(), decoding }.load()?;
+            let origin = Origin { source, path: path.clone(), decoding };
+            let set = origin.load()?;
+            let (_, notes) = origin.outline()?;
+            let repeats = match source {
+                Source::Images => origin.digest()?.repeats,
+                _ => data::repeats::of_pixels(&set),
+            };
+            notes.iter().chain(&repeats).for_each(|warning| output::warning(warning));
             output::stdout(&describe(&set));
             Ok(())
         }
@@ -80,7 +93,7 @@ fn source(name: &str) -> Result<Source> {
 fn list() {
     let mut text = String::new();
     for source in Source::ALL {
-        let outline = source.published().map_or("your own PNG and JPEG files".to_owned(), |outline| {
+        let outline = source.published().map_or("your own image files".to_owned(), |outline| {
             let [height, width, channels] = outline.shape;
             let (train, test) = (count(outline.train as u64), count(outline.test as u64));
             format!("{height}x{width}x{channels}, {} classes, {train} + {test} images", outline.classes)
@@ -95,20 +108,29 @@ fn list() {
 
 fn describe(set: &DataSet) -> String {
     let [height, width, channels] = set.train.shape;
-    let per_class = |images: &Images| {
-        let mut counts = vec![0; set.classes()];
-        images.labels.iter().for_each(|label| counts[*label as usize] += 1);
-        counts
-    };
-    let mut text = format!(
-        "{}: {height}x{width}x{channels}, {} training and {} test images\n",
-        set.source.name(),
-        count(set.train.len() as u64),
-        count(set.test.len() as u64)
-    );
-    for ((name, train), test) in set.class_names.iter().zip(per_class(&set.train)).zip(per_class(&set.test)) {
-        text.push_str(&format!("  {name:20} {:>9} {:>9}\n", count(train), count(test)));
+    let (train, validation) = set.train.labels.split_at(set.train.len() - set.validation);
+    // Most sets have no validation images of their own.
+    let halves: Vec<(&str, &[u32])> = [("training", train), ("validation", validation), ("test", &set.test.labels)]
+        .into_iter()
+        .filter(|(half, labels)| *half != "validation" || !labels.is_empty())
+        .collect();
+    let sizes: Vec<String> =
+        halves.iter().map(|(half, labels)| format!("{} {half}", count(labels.len() as u64))).collect();
+    let (last, first) = sizes.split_last().expect("there are always two");
+    let first = first.join(", ");
+    let mut text = format!("{}: {height}x{width}x{channels}, {first} and {last} images\n", set.source.name());
+    for (class, name) in (0..).zip(&set.class_names) {
+        let name = printable(name);
+        text.push_str(&format!("  {name:20}"));
+        for (_, labels) in &halves {
+            let of_class = labels.iter().filter(|label| **label == class).count();
+            text.push_str(&format!(" {:>9}", count(of_class as u64)));
+        }
+        text.push('\n');
     }
+    let every: Vec<u32> = (0..set.train.len() as u32).collect();
+    let Normalization { mean, deviation } = Normalization::of(&set.train, &every);
+    text.push_str(&format!("mean {mean:?} and deviation {deviation:?} of the training images, by channel\n"));
     let known = match set.source.published_digest() {
         Some(digest) if digest == set.digest.to_hex().as_str() => " (as published)",
         Some(_) => " (not what was published)",

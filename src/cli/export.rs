@@ -4,15 +4,26 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
+use serde::Serialize;
+
 use super::arguments::{self, Global};
 use super::session::{Session, store};
 use super::{Failure, output};
 use crate::error::{Error, Kind, Result};
-use crate::network::Model;
+use crate::network::weights::encode_with;
+use crate::network::{Graph, Model, Role, Signature};
 use crate::plan::{data_digests, explain};
 use crate::report::bytes;
 
-/// Writes a stage's network to a file.
+/// A layer graph, and what the network was trained for.
+#[derive(Serialize)]
+struct Exported {
+    #[serde(flatten)]
+    graph: Graph,
+    signature: Option<Signature>,
+}
+
+/// Writes a stage's network to a file, with its signature.
 pub fn export(arguments: &arguments::Export, global: &Global) -> Result<(), Failure> {
     let wanted = match arguments.output.extension().and_then(|ending| ending.to_str()) {
         Some("safetensors") => "weights",
@@ -45,14 +56,45 @@ pub fn export(arguments: &arguments::Export, global: &Global) -> Result<(), Fail
         let gone = || Error::new(Kind::Input, format!("the result of `{name}` is gone from the store")).hint(&run);
         store.get(&output.digest)?.ok_or_else(gone)
     };
-    let content = match wanted {
-        // Those of a network with masks are stored in a form of our own.
-        "weights" => Model::from_parts(&content("network")?, &content("weights")?, None)?.safetensors()?,
-        _ => content(wanted)?,
+    let signature = match record.outputs.contains_key("signature") {
+        true => Some(Signature::from_json(&content("signature")?)?),
+        false => None,
+    };
+    let (content, stored_otherwise) = match wanted {
+        "weights" => {
+            let stored = content("weights")?;
+            let model = Model::from_parts(&content("network")?, &stored, None)?;
+            let written = signature.map_or_else(|| model.safetensors(), |s| encode_with(&model.tensors, &s))?;
+            (written, masked(&model, stored.len()))
+        }
+        "network" if signature.is_some() => {
+            let exported = Exported { graph: Graph::from_json(&content("network")?)?, signature };
+            let written = serde_json::to_vec_pretty(&exported)
+                .map_err(|error| Error::new(Kind::Internal, format!("a graph could not be written: {error}")))?;
+            (written, String::new())
+        }
+        _ => (content(wanted)?, String::new()),
     };
     write(&arguments.output, &content)?;
-    output::stdout(&format!("{}: {wanted} of {name}, {}\n", arguments.output.display(), bytes(content.len() as u64)));
+    let size = bytes(content.len() as u64);
+    output::stdout(&format!("{}: {wanted} of {name}, {size}{stored_otherwise}\n", arguments.output.display()));
     Ok(())
+}
+
+/// What is to be said of a network with masks, which the store keeps in a smaller form of our own.
+fn masked(model: &Model, stored: usize) -> String {
+    if model.masks.is_empty() {
+        return String::new();
+    }
+    let weights = model.graph.parameters().into_iter().filter(|spec| spec.role == Role::Weight);
+    let weights: usize = weights.map(|spec| spec.dims.iter().product::<usize>()).sum();
+    let zeros = model.masks.values().flatten().filter(|kept| !**kept).count();
+    let percent = 100.0 * zeros as f64 / weights.max(1) as f64;
+    format!(
+        "; {percent:.1} % of its weights are masked and are zeros in this file (the store has it in {}; an import with \
+         `mask = \"zeros\"` has the masks again)",
+        bytes(stored as u64)
+    )
 }
 
 /// Writes a whole file or none: beside the target first, then renamed over it.

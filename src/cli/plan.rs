@@ -16,7 +16,10 @@ pub fn plan(arguments: &arguments::Plan, global: &Global) -> Result<(), Failure>
     let refresh = arguments.refresh.iter().map(|name| session.stages(name)).collect::<Result<Vec<_>>>()?;
     let refresh: HashSet<usize> = refresh.concat().into_iter().collect();
     let store = store(global)?;
-    let digests = plan::data_digests(&session.manifest, &session.graph.needed(&targets))?;
+    let needed = session.graph.needed(&targets);
+    let digests = plan::data_digests(&session.manifest, &needed)?;
+    plan::check_imports(&session.manifest, &needed)?;
+    digests.warnings.iter().for_each(|warning| output::warning(warning));
     let plan = plan::plan(&session.manifest, &session.graph, &targets, &store, &digests, &refresh)?;
     if arguments.json {
         output::stdout(&format!("{:#}\n", report::plan::json(&plan, &session.manifest)));

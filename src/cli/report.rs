@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::arguments::{self, Global, ReportFormat};
+use super::arguments::{self, CsvRows, Global, ReportFormat};
 use super::session::{Session, store};
 use super::{Failure, export, output};
 use crate::error::{Error, Kind};
 use crate::plan::{self, State};
-use crate::report::document::{Source, document};
+use crate::report::document::{Source, document, histories};
 use crate::report::plan::diverged;
-use crate::report::{bytes, html, results, sweep, sweep_table, table};
+use crate::report::{bytes, csv, groups, html, results, table};
 use crate::stage::Parameters;
 
 /// Prints the results that are in the store, or writes them to a file.
@@ -44,10 +44,14 @@ pub fn report(arguments: &arguments::Report, global: &Global) -> Result<(), Fail
     let source = Source { manifest, path: &path, graph, plan: &plan, records: &records, store: &store };
     let text = match arguments.format {
         ReportFormat::Text => {
-            sweep_table::missing(&present).lines().for_each(output::stderr);
-            format!("{}{}", texts(&evaluations, manifest), diverged(&plan, manifest))
+            table::missing(&present).lines().for_each(output::stderr);
+            format!("{}{}", table::results(&evaluations, manifest, true), diverged(&plan, manifest))
         }
-        ReportFormat::Csv => sweep_table::csv(&sweep::groups(&evaluations, manifest)),
+        ReportFormat::Csv => match arguments.rows {
+            CsvRows::Settings => csv::settings(&groups::groups(&evaluations, manifest)),
+            CsvRows::Networks => csv::networks(&evaluations),
+            CsvRows::Epochs => csv::training(&histories(&source)?),
+        },
         ReportFormat::Json => {
             let document = document(&source, &evaluations, false)?;
             format!("{}\n", serde_json::to_string_pretty(&document).expect("results are plain data"))
@@ -65,18 +69,4 @@ pub fn report(arguments: &arguments::Report, global: &Global) -> Result<(), Fail
         None => output::stdout(&text),
     }
     Ok(())
-}
-
-/// The results as tables: of a sweep, groups over seeds; else every evaluation by itself.
-pub fn texts(evaluations: &[results::Evaluation], manifest: &crate::manifest::Manifest) -> String {
-    if sweep::is_swept(evaluations) {
-        let groups = sweep::groups(evaluations, manifest);
-        let compared = sweep::compared(evaluations, &groups, manifest);
-        return format!("{}{}", sweep_table::groups(&groups, evaluations), sweep_table::compared(&compared));
-    }
-    let one = |evaluation| {
-        let (table, classes) = (table::evaluation(evaluation), table::per_class(evaluation));
-        format!("{table}\naccuracy by class, in per cent\n{classes}\n")
-    };
-    evaluations.iter().map(one).collect()
 }

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::arguments::{self, Global};
 use super::progress::Reporter;
 use super::session::{Session, store};
-use super::{Failure, output, report, serve, signals};
+use super::{Failure, output, serve, signals};
 use crate::error::{Error, Kind, Result};
-use crate::plan::data_digests;
-use crate::report::{results, sweep, table};
+use crate::plan::{check_imports, data_digests};
+use crate::report::{results, table};
 use crate::run;
 use crate::run::status::{self, Status};
 use crate::tensor::device::Choice;
@@ -38,6 +38,8 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
         refresh.extend(stages);
     }
     let digests = data_digests(&session.manifest, &needed)?;
+    check_imports(&session.manifest, &needed)?;
+    digests.warnings.iter().for_each(|warning| output::warning(warning));
     let options = run::Options {
         jobs: arguments.jobs.map_or(devices.gpus.len().max(1), usize::from),
         threads: arguments.threads.map_or_else(cores, usize::from),
@@ -80,14 +82,8 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
         output::stdout(&crate::report::plan::search(&decision, manifest));
     }
     let shown = if arguments.json { Ok(Vec::new()) } else { results::evaluations(manifest, &summary.records, &store) };
-    match &shown {
-        Ok(evaluations) if sweep::is_swept(evaluations) => output::stdout(&report::texts(evaluations, manifest)),
-        Ok(evaluations) => {
-            for evaluation in evaluations {
-                output::stdout(&format!("{}\n", table::evaluation(evaluation)));
-            }
-        }
-        Err(_) => {}
+    if let Ok(evaluations) = &shown {
+        output::stdout(&table::results(evaluations, manifest, false));
     }
     match summary.failure.or(summary.not_finite) {
         // A stage's failure was told as an event when it happened.

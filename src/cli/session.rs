@@ -70,7 +70,7 @@ impl Session {
                 hinted(usage(format!("the manifest has no axis `{}`", axis.trim())), axis.trim(), names)
             })?;
             let labels = &axes[place].labels;
-            let value = labels.iter().position(|other| other == label.trim()).ok_or_else(|| {
+            let value = axes[place].find(label.trim()).ok_or_else(|| {
                 let error = usage(format!("`{}` is no value of the axis `{}`", label.trim(), axis.trim()));
                 hinted(error, label.trim(), labels.iter().map(String::as_str))
             })?;

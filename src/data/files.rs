@@ -62,6 +62,14 @@ pub fn hash_within(path: &Path, limit: u64) -> Result<blake3::Hash> {
     Ok(hasher.finalize())
 }
 
+/// Opens a regular file of at most `limit` bytes to read a part of it as it is; with its size in bytes.
+///
+/// # Errors
+/// As for [`read`].
+pub fn open_plain(path: &Path, limit: u64) -> Result<(File, u64)> {
+    open(path, limit).map(|(file, stamp)| (file, stamp.size))
+}
+
 /// Opens a regular file, and notes its looks before anything is read from it: a later change then always shows.
 fn open(path: &Path, limit: u64) -> Result<(File, Stamp)> {
     let cannot = |error: io::Error| Error::new(Kind::Input, format!("cannot read the file: {error}")).at(path);

@@ -41,6 +41,12 @@ impl Images {
         &self.pixels[index * size..][..size]
     }
 
+    /// The same images, each of the class that `label` makes of its own.
+    pub fn relabelled(&self, label: impl Fn(u32) -> u32) -> Images {
+        let labels = self.labels.iter().map(|own| label(*own)).collect();
+        Images { shape: self.shape, pixels: self.pixels.clone(), labels }
+    }
+
     /// The images at `indices`, in that order.
     pub(super) fn select(&self, indices: &[u32]) -> Images {
         let mut selected = Images::empty(self.shape);

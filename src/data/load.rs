@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::formats::names;
 use super::sets::{Half, Layout, digits, layout};
+use super::witness::Watched;
 use super::{Images, Source, Witness, files};
 use crate::error::{Error, Kind, Result};
 
@@ -13,14 +14,16 @@ use crate::error::{Error, Kind, Result};
 pub struct DataSet {
     /// What it was loaded as.
     pub source: Source,
-    /// The training images, before a validation split.
+    /// The training images, before a validation split is drawn; behind them those of a validation half of the set's own.
     pub train: Images,
+    /// How many images at the end of `train` are such ones.
+    pub validation: usize,
     /// The test images, for `evaluate` alone.
     pub test: Images,
     /// The name of each class.
     pub class_names: Vec<String>,
-    /// Of the set's content: for each file its role and its bytes, decompressed. Never of paths or file names, nor of
-    /// what the classes are called, which changes no result.
+    /// Of the set's content: for each file its role and its bytes, decompressed, and the class names where they are not
+    /// those that the set is published with. Never of paths or file names.
     pub digest: blake3::Hash,
     /// Tells whether the files changed since.
     pub witness: Witness,
@@ -51,7 +54,7 @@ pub fn load(source: Source, path: Option<&Path>) -> Result<DataSet> {
         digest.part(digits::ROLE, blake3::hash(&content));
         let (train, test) = digits::parse(&content)?;
         let digest = digest.finish();
-        return Ok(DataSet { source, train, test, class_names, digest, witness });
+        return Ok(DataSet { source, train, validation: 0, test, class_names, digest, witness });
     };
     let Some(outline) = source.published() else {
         return Err(Error::new(Kind::Internal, format!("`{}` has files but no published shape", source.name())));
@@ -66,9 +69,11 @@ pub fn load(source: Source, path: Option<&Path>) -> Result<DataSet> {
         part.parse(&content.bytes, outline.classes, images).map_err(|error| layout.replace_file(error.at(&path)))?;
         witness.watch(content.watched);
     }
-    let class_names = read_class_names(layout, &folder)?;
+    let (class_names, file) = read_class_names(layout, &folder)?;
+    file.into_iter().for_each(|file| witness.watch(file));
+    digest.class_names(layout, &class_names);
     let digest = digest.finish();
-    Ok(DataSet { source, train, test, class_names, digest, witness })
+    Ok(DataSet { source, train, validation: 0, test, class_names, digest, witness })
 }
 
 /// The digest that [`load`] would give, in constant memory and without looking at what the bytes mean.
@@ -85,6 +90,7 @@ pub fn digest(source: Source, path: Option<&Path>) -> Result<blake3::Hash> {
         let hash = files::hash(&layout.find(&folder, part)?).map_err(|error| layout.replace_file(error))?;
         digest.part(part.role, hash);
     }
+    digest.class_names(layout, &read_class_names(layout, &folder)?.0);
     Ok(digest.finish())
 }
 
@@ -107,15 +113,28 @@ fn locate(source: Source, path: Option<&Path>) -> Result<Option<(&'static Layout
     }
 }
 
-/// The class names from their file if there is one, else the well-known ones.
-fn read_class_names(layout: &Layout, folder: &Path) -> Result<Vec<String>> {
+/// The class names of a published set, without reading its images; `None` for a user's own images. Where `path` has no
+/// readable file of names they are the well-known ones: [`load`] says what is wrong with a file.
+pub fn class_names(source: Source, path: Option<&Path>) -> Option<Vec<String>> {
+    if source == Source::Images {
+        return None;
+    }
+    let Some(layout) = layout(source) else { return Some(owned(digits::CLASS_NAMES)) };
+    let folder = path.and_then(|path| layout.folder(path).ok());
+    let names = folder.and_then(|folder| read_class_names(layout, &folder).ok());
+    Some(names.map_or_else(|| owned(layout.class_names), |(names, _)| names))
+}
+
+/// The class names from their file if there is one, which is named too, else the well-known ones.
+fn read_class_names(layout: &Layout, folder: &Path) -> Result<(Vec<String>, Option<Watched>)> {
     let path = layout.class_names_file.map(|name| folder.join(name));
     let Some(path) = path.filter(|path| fs::symlink_metadata(path).is_ok()) else {
-        return Ok(owned(layout.class_names));
+        return Ok((owned(layout.class_names), None));
     };
     let hint = |error: Error| error.hint("remove the file to use the well-known class names");
     let content = files::read(&path).map_err(hint)?;
-    names::names(&content.bytes, layout.class_names.len()).map_err(|error| hint(error.at(&path)))
+    let names = names::names(&content.bytes, layout.class_names.len()).map_err(|error| hint(error.at(&path)))?;
+    Ok((names, Some(content.watched)))
 }
 
 fn owned(names: &[&str]) -> Vec<String> {
@@ -136,6 +155,19 @@ impl ContentDigest {
     pub fn part(&mut self, role: &str, content: blake3::Hash) {
         self.text(role);
         self.0.update(content.as_bytes());
+    }
+
+    /// Adds the version of a way in which files are read.
+    pub fn version(&mut self, name: &str, version: u64) {
+        self.text(name);
+        self.0.update(&version.to_le_bytes());
+    }
+
+    /// Adds class names that are not the well-known ones: those are implied by the set.
+    fn class_names(&mut self, layout: &Layout, names: &[String]) {
+        if names != layout.class_names {
+            names.iter().for_each(|name| self.part("class", blake3::hash(name.as_bytes())));
+        }
     }
 
     /// The digest of all parts.

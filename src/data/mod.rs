@@ -12,6 +12,7 @@
 //! | `formats/` | file formats: IDX, CIFAR records, comma-separated values, gzip |
 //! | `files.rs` | reading a regular file, once, within a size limit |
 //! | `witness.rs` | [`Witness`]: have the files changed since they were read? |
+//! | `repeats.rs` | images that are in a set more than once |
 //! | `split.rs` | [`split`]: the stratified validation split |
 //! | `normalization.rs` | [`Normalization`]: mean and deviation of each channel |
 //! | `augmentation/` | [`Augmentation`]: random changes to training images |
@@ -30,6 +31,7 @@ mod images;
 mod load;
 mod normalization;
 mod origin;
+pub mod repeats;
 mod sets;
 mod source;
 mod split;
@@ -38,10 +40,10 @@ mod witness;
 pub use augmentation::{Augmentation, Mix};
 pub use batch::{Batch, Batches, EVALUATION_BATCH, batch, epoch_order};
 pub use fetch::{Progress, Server, fetch};
-pub use folder::Decoding;
+pub use folder::{Decoding, ExifOrientation, Hashed};
 pub use images::Images;
 pub use load::{DataSet, digest, load};
-pub use normalization::{Constants, Normalization};
+pub use normalization::{Constants, Normalization, Renormalization};
 pub use origin::{Origin, Outline};
 pub use source::Source;
 pub use split::{Split, split};

@@ -64,6 +64,35 @@ impl Normalization {
     }
 }
 
+/// Brings images that were normalised for one network to the constants of another: the same picture, padding and mixed images
+/// included, as all of these are means of normalised values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Renormalization {
+    /// For each channel what a value is multiplied by, and what is then added.
+    channels: Vec<(f32, f32)>,
+}
+
+impl Renormalization {
+    /// From images normalised by `from` to images normalised by `to`; `None` where nothing changes.
+    pub fn between(from: &Normalization, to: &Normalization) -> Option<Self> {
+        if from == to {
+            return None;
+        }
+        let of = |channel: usize| {
+            let [mean, deviation] = [from.mean[channel], from.deviation[channel]].map(f64::from);
+            let [other_mean, other_deviation] = [to.mean[channel], to.deviation[channel]].map(f64::from);
+            ((deviation / other_deviation) as f32, ((mean - other_mean) / other_deviation) as f32)
+        };
+        Some(Self { channels: (0..from.mean.len()).map(of).collect() })
+    }
+
+    /// `pixels`, whose channels vary fastest, in the other constants.
+    pub fn apply(&self, pixels: &[f32]) -> Vec<f32> {
+        let all = pixels.iter().zip(self.channels.iter().cycle());
+        all.map(|(value, (factor, offset))| value * factor + offset).collect()
+    }
+}
+
 /// Over all pixels of a channel.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sums {
@@ -101,6 +130,20 @@ mod tests {
     fn nothing_to_measure_changes_nothing() {
         let images = some_images([2, 2, 3], 4);
         assert_eq!(Normalization::of(&images, &[]), Normalization { mean: vec![0.0; 3], deviation: vec![1.0; 3] });
+    }
+
+    #[test]
+    fn what_is_normalised_for_one_network_can_be_had_for_another() {
+        let [from, to] = [(0.4, 0.2), (0.5, 0.25)].map(|(mean, deviation): (f32, f32)| Normalization {
+            mean: vec![mean, 0.1],
+            deviation: vec![deviation, 1.0],
+        });
+        assert_eq!(Renormalization::between(&from, &from), None);
+        let images = some_images([3, 2, 2], 2);
+        let pixels = |normalization: &Normalization| crate::data::batch(&images, &[0, 1], normalization, None).pixels;
+        let there = Renormalization::between(&from, &to).unwrap().apply(&pixels(&from));
+        let off = there.iter().zip(pixels(&to)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(off < 1e-6, "{off}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{DataSet, Decoding, Source, folder, load};
+use super::{DataSet, Decoding, Hashed, Source, folder, load};
 use crate::error::{Error, Kind, Result};
 
 /// A data set as a manifest describes it: with the bytes of its files, this decides what it holds.
@@ -17,32 +17,36 @@ pub struct Origin {
 }
 
 /// What can be said about a data set before its images are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outline {
     /// Height, width and channels of every image.
     pub shape: [usize; 3],
     /// The number of classes; labels are 0 to one less than this.
     pub classes: usize,
+    /// The name of each class.
+    pub class_names: Vec<String>,
     /// The number of training images, before a validation split. A user's folder may hold a part of a published set,
     /// so there can be fewer or more.
     pub train: usize,
+    /// The number of validation images that the set has of its own.
+    pub validation: usize,
     /// The number of test images.
     pub test: usize,
 }
 
 impl Origin {
-    /// Shape, classes and sizes: as published, or for `images` from the names of the files.
+    /// Shape, classes and sizes: as published, or for `images` from the names of the files; and notes on what may not be
+    /// meant.
     ///
     /// # Errors
     /// Kind `Input`, for `images` only, if the folder is missing or not laid out as it must be.
-    pub fn outline(&self) -> Result<Outline> {
+    pub fn outline(&self) -> Result<(Outline, Vec<String>)> {
         match self.source.published() {
-            Some(outline) => Ok(outline),
-            None => {
-                let (path, decoding) = self.images()?;
-                let (classes, train, test) = folder::survey(path, decoding)?;
-                Ok(Outline { shape: decoding.shape(), classes: classes.len(), train, test })
+            Some(outline) => {
+                let class_names = load::class_names(self.source, self.path.as_deref()).unwrap_or_default();
+                Ok((Outline { class_names, ..outline }, Vec::new()))
             }
+            None => self.images().and_then(|(path, decoding)| folder::survey(path, decoding)),
         }
     }
 
@@ -61,10 +65,13 @@ impl Origin {
     ///
     /// # Errors
     /// As for [`load`](Self::load), except that malformed content goes unnoticed.
-    pub fn digest(&self) -> Result<blake3::Hash> {
+    pub fn digest(&self) -> Result<Hashed> {
         match self.source {
             Source::Images => self.images().and_then(|(path, decoding)| folder::digest(path, decoding)),
-            source => load::digest(source, self.path.as_deref()),
+            source => {
+                let digest = load::digest(source, self.path.as_deref())?;
+                Ok(Hashed { digest, repeats: Vec::new() })
+            }
         }
     }
 

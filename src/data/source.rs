@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Outline;
+use super::load::class_names;
 use super::sets::layout;
 
 /// Where a data set comes from, as the manifest names it (`"digits"`, `"mnist"`, `"fashion-mnist"`, `"cifar-10"`,
@@ -24,7 +25,7 @@ pub enum Source {
     Cifar100,
     /// 99,289 house numbers, cut into digits of 32x32 colour pixels (Netzer et al., 2011).
     Svhn,
-    /// A user's own images, from PNG and JPEG files.
+    /// A user's own images, from PNG, JPEG, WebP and BMP files.
     Images,
 }
 
@@ -60,7 +61,9 @@ impl Source {
 
     /// Shape, classes and sizes as published; `None` for a user's own images.
     pub fn published(self) -> Option<Outline> {
-        let outline = |shape, classes, train, test| Some(Outline { shape, classes, train, test });
+        let class_names = class_names(self, None)?;
+        let outline =
+            |shape, classes, train, test| Some(Outline { shape, classes, class_names, train, validation: 0, test });
         match self {
             Source::Digits => outline([8, 8, 1], 10, 1_350, 447),
             Source::Mnist | Source::FashionMnist => outline([28, 28, 1], 10, 60_000, 10_000),
@@ -69,6 +72,11 @@ impl Source {
             Source::Svhn => outline([32, 32, 3], 10, 73_257, 26_032),
             Source::Images => None,
         }
+    }
+
+    /// How images are resized, in words; none where they come in one size.
+    pub fn resize(self) -> Option<&'static str> {
+        (self == Source::Images).then_some("bilinear with antialiasing, aspect ratio not kept")
     }
 
     /// Where the set is published, and under which terms; `None` for a user's own images.

@@ -219,7 +219,7 @@ fn cifar_10_is_read_from_its_folder_or_the_parent() {
 }
 
 #[test]
-fn class_names_are_read_and_decide_nothing() {
+fn class_names_are_read_and_count_where_they_are_not_the_published_ones() {
     let folder = cifar_10();
     let original = load_digest(Source::Cifar10, folder.path());
     let file = folder.path().join("batches.meta.txt");
@@ -227,11 +227,12 @@ fn class_names_are_read_and_decide_nothing() {
     fs::write(&file, format!("{names}\n\n")).unwrap();
     assert_eq!(load_digest(Source::Cifar10, folder.path()), original);
     fs::write(&file, names.replace("cat", "chat")).unwrap();
-    assert_eq!(load_digest(Source::Cifar10, folder.path()), original);
+    assert_ne!(load_digest(Source::Cifar10, folder.path()), original);
     let set = load(Source::Cifar10, Some(folder.path())).unwrap();
     assert_eq!(set.class_names[3], "chat");
-    fs::write(&file, names.replace("cat", "kat")).unwrap();
     set.witness.unchanged().unwrap();
+    fs::write(&file, names.replace("cat", "kat")).unwrap();
+    set.witness.unchanged().unwrap_err();
     fs::write(&file, "cat").unwrap();
     insta::assert_snapshot!(message(&load(Source::Cifar10, Some(folder.path())).unwrap_err(), folder.path()), @r#"
     expected 10 class names, one a line, found 1: batches.meta.txt

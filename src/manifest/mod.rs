@@ -32,6 +32,8 @@ mod spans;
 mod validate;
 mod value;
 
+pub use scalar::printable;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -99,6 +101,15 @@ pub struct Axis {
     pub labels: Vec<String>,
     /// The same as numbers and words; the label of a value that is a table.
     pub values: Vec<serde_json::Value>,
+}
+
+impl Axis {
+    /// The place of the value that is called `label`, or that is the same number written in another way.
+    pub fn find(&self, label: &str) -> Option<usize> {
+        let number = label.parse::<f64>().ok();
+        let same = |value: &serde_json::Value| number.is_some() && value.as_f64() == number;
+        self.labels.iter().position(|other| other == label).or_else(|| self.values.iter().position(same))
+    }
 }
 
 /// `[report]`: how results are shown.
@@ -206,15 +217,6 @@ impl Data {
     /// What is read, from where.
     pub fn origin(&self) -> Origin {
         Origin { source: self.source, path: self.path.clone(), decoding: self.decoding }
-    }
-
-    /// Whether images are normalised alike: by the same constants, or both by the same training split.
-    pub fn normalises_like(&self, other: &Data) -> bool {
-        if self.normalization.is_some() || other.normalization.is_some() {
-            return self.normalization == other.normalization;
-        }
-        let split = |data: &Data| (data.limit, data.seed);
-        self.origin() == other.origin() && split(self) == split(other) && self.validation == other.validation
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -19,6 +20,16 @@ pub struct Graph {
     pub input: [usize; 3],
     /// The layers, each after those it reads.
     pub layers: Vec<Layer>,
+}
+
+/// A graph in a file. One that was exported may say beside it what the network was trained for, which is read elsewhere.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    input: [usize; 3],
+    layers: Vec<Layer>,
+    #[serde(default, rename = "signature")]
+    _signature: IgnoredAny,
 }
 
 /// One layer: an operation, its name, and what it reads.
@@ -211,7 +222,8 @@ impl Graph {
         let invalid = |error: &dyn std::fmt::Display| {
             Error::new(Kind::Input, format!("the description of the network is not valid: {error}"))
         };
-        let graph: Graph = serde_json::from_slice(description).map_err(|error| invalid(&error))?;
+        let File { input, layers, .. } = serde_json::from_slice(description).map_err(|error| invalid(&error))?;
+        let graph = Graph { input, layers };
         graph.shapes().map_err(|error| invalid(&error))?;
         Ok(graph)
     }

@@ -7,6 +7,7 @@
 //! - [`initialise`]: fresh weights from a seed
 //! - [`weights`]: tensors to and from safetensors; `sparse`: tensors with masks to and from fewer bytes; `masks`: masks as
 //!   bits
+//! - [`signature`]: [`Signature`], what a network was trained for
 //! - `import`: weights of a safetensors file from elsewhere
 //! - [`executor`]: [`Executor`], a model on a device: forward, gradients, running statistics
 //! - [`arch`]: builders of well-known architectures
@@ -21,6 +22,7 @@ pub mod model;
 pub mod parameters;
 pub mod pattern;
 pub mod shapes;
+pub mod signature;
 mod sparse;
 pub mod weights;
 
@@ -29,3 +31,4 @@ pub use graph::{Graph, Layer, Op};
 pub use model::{HostTensor, Model};
 pub use parameters::{ParameterSpec, Role};
 pub use shapes::Shape;
+pub use signature::{ClassOrder, Signature};

@@ -96,6 +96,16 @@ impl Graph {
         }
     }
 
+    /// The first normalization that has one position, so that over one image it sees one value a channel: that value is
+    /// its own mean, and the output is the shift whatever comes in. None in a graph that [`Graph::shapes`] refuses.
+    pub fn normalization_of_one_value(&self) -> Option<&str> {
+        let shapes = self.shapes().ok()?;
+        let one = |(layer, shape): &(&Layer, &Shape)| {
+            matches!(layer.op, Op::BatchNorm { .. }) && shape.size() == shape.channels()
+        };
+        self.layers.iter().zip(&shapes).find(one).map(|(layer, _)| layer.name.as_str())
+    }
+
     /// How many classes the network tells apart: the size of its last layer. 0 for a graph that [`Graph::shapes`] refuses.
     pub fn classes(&self) -> usize {
         self.shapes().ok().and_then(|shapes| shapes.last().map(Shape::size)).unwrap_or(0)
@@ -271,6 +281,27 @@ mod tests {
         let shapes: Vec<String> = graph.shapes().unwrap().iter().map(Shape::to_string).collect();
         assert_eq!(shapes, ["4x4x4", "a vector of 64", "a vector of 5"]);
         assert_eq!((graph.classes(), graph.macs()), (5, 4 * 4 * 4 * 27 + 64 * 5));
+    }
+
+    #[test]
+    fn a_normalization_of_one_value_has_one_position() {
+        let norm = |name: &str, input: &str, channels: usize| {
+            format!(
+                r#"{{"name":"{name}","op":"batch-norm","channels":{channels},"epsilon":0.1,"momentum":0.1,"inputs":["{input}"]}}"#
+            )
+        };
+        let flat = r#"{"name":"f","op":"flatten","inputs":["b"]}"#;
+        let linear = r#"{"name":"l","op":"linear","in-features":64,"out-features":5,"bias":true,"inputs":["f"]}"#;
+        let (convolved, normalized) = (convolution(3, 4, 3, 2, 1), norm("b", "c", 4));
+        let first = [&convolved[..], &normalized, flat, linear];
+        assert_eq!(graph(&first).normalization_of_one_value(), None, "4x4 positions");
+        let vector = &*norm("v", "l", 5);
+        let more = [first.as_slice(), &[vector]].concat();
+        assert_eq!(graph(&more).normalization_of_one_value(), Some("v"));
+        let flat = flat.replace("\"b\"", "\"n\"");
+        let (convolved, normalized) = (convolution(3, 4, 8, 1, 0), norm("n", "c", 4));
+        let map = [&convolved[..], &normalized, &flat];
+        assert_eq!(graph(&map).normalization_of_one_value(), Some("n"), "a map of 1x1");
     }
 
     #[test]

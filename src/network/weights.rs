@@ -7,6 +7,7 @@ use safetensors::tensor::{Dtype, SafeTensors, View};
 
 use super::model::HostTensor;
 use super::parameters::{ParameterSpec, Role};
+use super::signature::{self, Signature};
 use crate::error::{Error, Kind, Result};
 
 /// How many problems of a file are listed before the rest is only counted.
@@ -34,6 +35,18 @@ impl View for &HostTensor {
 pub fn encode(tensors: &BTreeMap<String, HostTensor>) -> Result<Vec<u8>> {
     safetensors::serialize(tensors, None)
         .map_err(|error| Error::new(Kind::Internal, format!("tensors could not be written: {error}")))
+}
+
+/// The tensors as safetensors, with `signature` in the file's metadata.
+///
+/// # Errors
+/// `Kind::Internal` when they cannot be written.
+pub fn encode_with(tensors: &BTreeMap<String, HostTensor>, signature: &Signature) -> Result<Vec<u8>> {
+    let internal =
+        |error: &dyn std::fmt::Display| Error::new(Kind::Internal, format!("tensors could not be written: {error}"));
+    let json = serde_json::to_string(signature).map_err(|error| internal(&error))?;
+    let metadata = [(signature::METADATA.to_owned(), json)].into();
+    safetensors::serialize(tensors, Some(metadata)).map_err(|error| internal(&error))
 }
 
 /// Exactly the tensors that `specs` ask for, or an error of `Kind::Input` that lists all that is wrong.

@@ -36,11 +36,10 @@ pub fn resolve<'a>(
     let (_, definition) = manifest.stages.get_index(stage).expect("the graph has the manifest's stages");
     let data = definition.data.as_ref().map(|name| (name, &manifest.data[name]));
     let import = definition.file.as_ref().zip(data).and_then(|(path, (_, data))| {
-        let Outline { shape, classes, .. } = data.outline?;
+        let &Outline { shape, classes, .. } = data.outline.as_ref()?;
         Some(ImportInput { path: path.clone(), shape, classes, digest: digests.files[path] })
     });
-    // An imported network is not trained here: of its data only the shape counts.
-    let data = data.filter(|_| definition.file.is_none()).map(|(name, data)| DataInput {
+    let mut data = data.map(|(name, data)| DataInput {
         source: data.source,
         path: data.path.clone(),
         decoding: data.decoding,
@@ -50,6 +49,12 @@ pub fn resolve<'a>(
         seed: data.seed,
         digest: digests.sets[name],
     });
+    // An import looks at no image but to measure mean and deviation: where these are given, the split decides nothing.
+    if let (Some(_), Some(data)) = (&import, &mut data)
+        && data.normalization.is_some()
+    {
+        (data.validation, data.limit, data.seed) = (0.0, None, 0);
+    }
     let mut inputs = BTreeMap::new();
     let mut missing = Vec::new();
     for (role, reference) in &definition.inputs {
@@ -84,28 +89,33 @@ pub fn data_digests(manifest: &Manifest, stages: &[usize]) -> Result<DataDigests
     let mut digests = DataDigests::default();
     for stage in stages {
         let (stage, definition) = manifest.stages.get_index(*stage).expect("the graph has the manifest's stages");
-        if let Some(path) = &definition.file {
-            if !digests.files.contains_key(path) {
-                let digest = import::digest(path).map_err(|error| {
-                    let stage = template_of(stage);
-                    error.hint(format!(
-                        "say where the weights are with `path` of `[stages.{stage}]`, or with `--set stages.{stage}.path=…`"
-                    ))
-                })?;
-                digests.files.insert(path.clone(), digest);
-            }
-            continue;
+        if let Some(path) = &definition.file
+            && !digests.files.contains_key(path)
+        {
+            let digest = import::digest(path).map_err(|error| {
+                let stage = template_of(stage);
+                error.hint(format!(
+                    "say where the weights are with `path` of `[stages.{stage}]`, or with `--set stages.{stage}.path=…`"
+                ))
+            })?;
+            digests.files.insert(path.clone(), digest);
         }
         let Some(name) = &definition.data else { continue };
         if !digests.sets.contains_key(name) {
             let data = &manifest.data[name];
-            let hash = data.origin().digest().map_err(|error| {
+            let hashed = data.origin().digest().map_err(|error| {
                 let name = template_of(name);
                 error.hint(format!(
                     "say where they are with `path` of `[data.{name}]`, or with `--set data.{name}.path=…`"
                 ))
             })?;
-            digests.sets.insert(name.clone(), Digest::from_bytes(*hash.as_bytes()));
+            digests.sets.insert(name.clone(), Digest::from_bytes(*hashed.digest.as_bytes()));
+            let told = hashed.repeats.into_iter().map(|repeat| format!("data set `{}`: {repeat}", template_of(name)));
+            for warning in told {
+                if !digests.warnings.contains(&warning) {
+                    digests.warnings.push(warning);
+                }
+            }
         }
     }
     Ok(digests)

@@ -2,6 +2,7 @@
 //!
 //! - `mod.rs`: the plan itself;
 //! - `describe`: a stage of the manifest and the results it takes, made into a description with its key;
+//! - `imports`: whether files with weights fit their networks;
 //! - `earlier`: results in the store that a stage can be compared with;
 //! - `reason`: old → new values, with the place of the new one;
 //! - `search`: which of a searched axis' stages are wanted;
@@ -10,6 +11,7 @@
 mod describe;
 mod earlier;
 pub mod explain;
+mod imports;
 mod reason;
 pub mod search;
 
@@ -24,6 +26,7 @@ use crate::stage::key::Fields;
 use crate::store::{Digest, Record, Store};
 pub use describe::{Resolved, data_digests, label, resolve};
 pub use earlier::Earlier;
+pub use imports::check_imports;
 pub use reason::{Change, Origin, Reason};
 use search::Outcome;
 
@@ -85,6 +88,8 @@ pub struct DataDigests {
     pub sets: BTreeMap<String, Digest>,
     /// Of files with weights, by their paths.
     pub files: BTreeMap<PathBuf, Digest>,
+    /// What was noticed in data sets: images that are there twice.
+    pub warnings: Vec<String>,
 }
 
 /// Plans `targets` and everything they need. Stages in `refresh` run whatever the store has.

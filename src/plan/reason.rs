@@ -108,7 +108,9 @@ pub fn origin(manifest: &Manifest, stage: usize, field: &str) -> Origin {
     } else if field.starts_with("data.") {
         definition.data.as_ref().and_then(|name| manifest.data[name].spans.get(field))
     } else {
-        definition.spans.get(field)
+        // What a file of layers holds stands nowhere in the manifest but as the file.
+        let file = || field.strip_prefix("network.").and_then(|_| definition.spans.get("network.file"));
+        definition.spans.get(field).or_else(file)
     };
     span.map_or(Origin::Default, |span| Origin::Written(manifest.sources.place(span)))
 }

@@ -1,6 +1,6 @@
 //! Which channels go by a criterion, in the whole network.
 
-use super::allocation::{Amount, Request, allocate};
+use super::allocation::{Amount, Request, Rounding, allocate};
 use super::cost::Measure;
 use super::coupling::Coupling;
 use super::{Choice, Criterion, Method, Surroundings, criteria};
@@ -49,7 +49,7 @@ pub(super) fn choose<B: Backend>(
     let request = Request {
         amount,
         scope: *scope,
-        round_to: *round_to as usize,
+        rounding: Rounding::of(*round_to),
         minimum: *minimum,
         ignore,
         layers,

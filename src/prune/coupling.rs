@@ -89,6 +89,11 @@ impl Coupling {
         )
     }
 
+    /// Whether `layer` makes the network's output: logits, not channels.
+    pub fn is_output(&self, graph: &Graph, layer: &str) -> bool {
+        graph.index(layer).is_some_and(|index| self.reaches_the_end(graph, index))
+    }
+
     /// Whether the output of `layer` is the network's without another layer with weights between them.
     fn reaches_the_end(&self, graph: &Graph, layer: usize) -> bool {
         let mut reached = vec![false; graph.layers.len()];

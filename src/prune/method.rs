@@ -36,6 +36,8 @@ pub enum Method {
         ignore: Vec<String>,
         /// Sparsities of their own for layers that match a pattern; the smallest of those that match.
         layers: BTreeMap<String, f64>,
+        /// At least this share of each layer's weights stays, and always one weight; 0 when absent.
+        minimum: Option<f64>,
         /// Training images that the criterion looks at; all when absent.
         images: Option<u64>,
     },
@@ -82,8 +84,9 @@ pub enum Method {
         parameters: Option<f64>,
         /// Which channels are ranked together.
         scope: ChannelScope,
-        /// The channels that stay in a layer are a multiple of this, where the layer is wide enough.
-        round_to: u64,
+        /// The channels that stay in a layer are a multiple of this, and a layer for which that cannot be stays whole. When
+        /// absent, 4 in layers of 16 or more; see [`Rounding`](super::allocation::Rounding).
+        round_to: Option<u64>,
         /// At least this share of each layer's channels stays, and always one.
         minimum: f64,
         /// Layers whose channels stay, as patterns.
@@ -157,8 +160,8 @@ pub enum WeightScope {
     Global,
     /// Each layer loses the same share.
     Uniform,
-    /// The density of a layer is in proportion to its inputs, outputs and kernel sizes added, over the same multiplied
-    /// (Erdős-Rényi-Kernel, Evci 2020).
+    /// The density of a layer is in proportion to its inputs, outputs and (of a convolution) kernel sizes added, over the
+    /// same multiplied (Erdős-Rényi-Kernel, Evci 2020).
     Erk,
     /// All layers' weights are ranked together, by their scores over what the layer would have left (LAMP, Lee 2021).
     Lamp,
@@ -188,17 +191,26 @@ impl Method {
     /// Where this method masks weights, for the methods whose sparsity is known before.
     pub fn target(&self) -> Option<Target<'_>> {
         match self {
-            Method::Weights { sparsity, scope, steps, ignore, layers, .. } => Some(Target {
+            Method::Weights { sparsity, scope, steps, ignore, layers, minimum, .. } => Some(Target {
                 sparsity: *sparsity,
                 scope: *scope,
                 ignore,
                 layers,
+                minimum: minimum.unwrap_or(0.0),
                 steps: steps.unwrap_or(1),
                 share: 1.0,
             }),
             Method::Rigl { sparsity, scope, ignore, .. } => {
                 static NONE: BTreeMap<String, f64> = BTreeMap::new();
-                Some(Target { sparsity: *sparsity, scope: *scope, ignore, layers: &NONE, steps: 1, share: 1.0 })
+                Some(Target {
+                    sparsity: *sparsity,
+                    scope: *scope,
+                    ignore,
+                    layers: &NONE,
+                    minimum: 0.0,
+                    steps: 1,
+                    share: 1.0,
+                })
             }
             _ => None,
         }

@@ -7,6 +7,8 @@
 //! - `channels`: which channels go by a criterion; `allocation`: from scores to a choice, by ratio or by `cost`;
 //! - [`shrink`]: removing units for real;
 //! - [`weights`]: masking single weights;
+//! - `ties`: the order of scores, equals shared out over layers;
+//! - `widths`: numbers of channels that programs which run networks compute slowly;
 //! - `proof`: that the smaller network computes what the masked one computes.
 
 mod activity;
@@ -23,7 +25,9 @@ mod proof;
 pub mod shrink;
 #[cfg(test)]
 mod tests;
+mod ties;
 pub mod weights;
+mod widths;
 
 pub use activity::Activity;
 pub use criterion::Criterion;
@@ -35,6 +39,7 @@ use crate::data::{Images, Normalization};
 use crate::error::{Error, Kind, Result};
 use crate::network::{Executor, Graph, HostTensor, Model};
 use crate::tensor::Backend;
+use allocation::Rounding;
 use coupling::Coupling;
 use shrink::{Keep, Selection};
 
@@ -107,15 +112,15 @@ pub fn prune<B: Backend>(
         Method::Channels { .. } => channels::choose(method, model, before, share, surroundings)?,
         Method::Weights { criterion, images, .. } => {
             let target = weights::Target { share, ..method.target().expect("it masks weights") };
-            weights::mask(model, &target, |model| weight_scores(*criterion, *images, model, surroundings))?;
-            return Ok(Removed::default());
+            let notes = weights::mask(model, &target, |model| weight_scores(*criterion, *images, model, surroundings))?;
+            return Ok(Removed { notes, ..Removed::default() });
         }
         Method::Surgery { .. } | Method::Rigl { .. } => {
             let message = "this method changes masks step by step, and cannot prune at once";
             return Err(Error::new(Kind::Internal, message));
         }
     };
-    let Some(Choice { coupling, keep, notes }) = choice else { return Ok(Removed::default()) };
+    let Some(Choice { coupling, keep, mut notes }) = choice else { return Ok(Removed::default()) };
     let selection = Selection::new(&model.graph, &coupling, &keep)?;
     let units = keep.iter().flatten().filter(|kept| !**kept).count() as u64;
     if units > 0 {
@@ -123,6 +128,10 @@ pub fn prune<B: Backend>(
         selection.shrink(model)?;
         proof::prove(&original, model, &selection, surroundings.watched.as_ref(), surroundings.device)?;
     }
+    if let Method::Channels { round_to, .. } = method {
+        notes.extend(widths::sums(&model.graph, Rounding::of(*round_to)));
+    }
+    notes.extend(widths::slow(&model.graph));
     Ok(Removed { units: Some(units), notes, selection: Some(selection) })
 }
 

@@ -6,14 +6,17 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::results::{Evaluation, Row, axes_of, rows};
-use super::sweep::{self, Compared, Group};
+use super::collapse;
+use super::compared::{Compared, compared};
+use super::groups::{Group, SHARES, groups, members};
+use super::results::{Evaluation, Row, axes_of};
 use crate::error::Result;
 use crate::graph::StageGraph;
 use crate::manifest::{Manifest, matrix};
 use crate::network::{Graph, Model, Op};
 use crate::plan::{Plan, State};
 use crate::stage::Parameters;
+use crate::stage::timing::are_alike;
 use crate::store::{Digest, Record, Store};
 use crate::train::{Entry, History};
 
@@ -42,7 +45,7 @@ pub struct Document {
     pub compared: Vec<Compared>,
     /// The epochs of the stages that train.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub training: Vec<Value>,
+    pub training: Vec<Epochs>,
     /// The stages that diverged when they ran, and so have no result.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub diverged: Vec<Value>,
@@ -51,8 +54,24 @@ pub struct Document {
     pub pruning: Vec<Value>,
     /// Sections and what they take from each other, with counts and times.
     pub graph: Value,
+    /// Whether times were measured under unlike conditions, so that they are not to be compared.
+    pub unlike_times: bool,
     /// What the store made unnecessary.
     pub saved: Value,
+}
+
+/// The epochs of one stage.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Epochs {
+    /// The stage.
+    pub stage: String,
+    /// The name of its section.
+    pub name: String,
+    /// The axes that reach it, with their values.
+    pub axes: IndexMap<String, Value>,
+    /// What every epoch came to: the fields of [`Entry`].
+    pub epochs: Vec<serde_json::Map<String, Value>>,
 }
 
 /// What a document is made from.
@@ -71,23 +90,22 @@ pub struct Source<'a> {
     pub store: &'a Store,
 }
 
-/// Puts everything together. With `details`, the epochs and the layers too, which takes reading every network.
+/// Puts everything together. With `details`, the layers too, which takes reading every network.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn document(source: &Source, evaluations: &[Evaluation], details: bool) -> Result<Document> {
     let Source { manifest, .. } = *source;
-    let groups = sweep::groups(evaluations, manifest);
-    let compared = sweep::compared(evaluations, &groups, manifest);
+    let members = members(evaluations, manifest);
+    let row = |(group, placed): (usize, &super::results::Placed)| row_of(source, placed.0, placed.1, group);
+    let placed =
+        members.iter().enumerate().flat_map(|(group, members)| members.rows.iter().map(move |row| (group, row)));
+    let rows = placed.map(row).collect();
     let axis = |axis: &crate::manifest::Axis| json!({ "name": axis.name, "values": axis.values });
     let panel = manifest.report.panel.map(|place| manifest.axes[place].name.clone());
     let is_series = |name: &String| name != matrix::SEED && Some(name) != panel.as_ref();
     let words = |axis: &&crate::manifest::Axis| axis.values.iter().any(Value::is_string) || manifest.axes.len() < 3;
-    let (mut training, mut pruning) = (Vec::new(), Vec::new());
-    if details {
-        training = histories(source)?;
-        pruning = prunings(source)?;
-    }
+    let pruning = if details { prunings(source)? } else { Vec::new() };
     Ok(Document {
         pipeline: json!({
             "name": manifest.pipeline.name,
@@ -99,21 +117,23 @@ pub fn document(source: &Source, evaluations: &[Evaluation], details: bool) -> R
         metrics: metrics(evaluations),
         series: manifest.axes.iter().filter(words).map(|axis| axis.name.clone()).filter(is_series).collect(),
         panel,
-        rows: rows(evaluations).iter().map(|(evaluation, row, _)| row_of(source, evaluation, row)).collect(),
-        groups,
-        compared,
-        training,
+        rows,
+        groups: groups(evaluations, manifest),
+        compared: compared(evaluations, manifest),
+        training: histories(source)?,
         diverged: diverged(source),
         pruning,
         graph: graph(source),
+        unlike_times: !are_alike(evaluations.iter().flat_map(|e| &e.models).map(|row| &row.timing)),
         saved: saved(source),
     })
 }
 
 fn metrics(evaluations: &[Evaluation]) -> Vec<Value> {
     let known = [
-        ("top1", "top-1", "%", true),
-        ("top5", "top-5", "%", true),
+        ("top1", "top-1", "", true),
+        ("balanced-accuracy", "balanced accuracy", "", true),
+        ("top5", "top-5", "", true),
         ("loss", "loss", "", false),
         ("parameters", "parameters", "", false),
         ("nonzeros", "non-zero parameters", "", false),
@@ -124,7 +144,11 @@ fn metrics(evaluations: &[Evaluation]) -> Vec<Value> {
         ("throughput", "throughput", "images/s", true),
         ("efficiency", "efficiency", "", true),
     ];
-    let metric = |name: &str, title: &str, unit: &str, higher: bool| json!({ "name": name, "title": title, "unit": unit, "higher-is-better": higher });
+    let metric = |name: &str, title: &str, unit: &str, higher: bool| {
+        // A share of 1, which pages show in per cent.
+        let unit = if SHARES.contains(&name) { "share" } else { unit };
+        json!({ "name": name, "title": title, "unit": unit, "higher-is-better": higher })
+    };
     let mut all: Vec<Value> =
         known.iter().map(|(name, title, unit, higher)| metric(name, title, unit, *higher)).collect();
     let mut own: Vec<&String> = evaluations.iter().flat_map(|e| &e.models).flat_map(|row| row.own.keys()).collect();
@@ -135,7 +159,7 @@ fn metrics(evaluations: &[Evaluation]) -> Vec<Value> {
     all
 }
 
-fn row_of(source: &Source, evaluation: &Evaluation, row: &Row) -> Value {
+fn row_of(source: &Source, evaluation: &Evaluation, row: &Row, group: usize) -> Value {
     let stage = source.manifest.stages.get_index_of(&row.model);
     let record = stage.and_then(|stage| source.records[stage].as_ref());
     let decides = |field: &str| {
@@ -166,10 +190,15 @@ fn row_of(source: &Source, evaluation: &Evaluation, row: &Row) -> Value {
         "images": evaluation.images,
         "axes": row.axes,
         "reference": reference.is_some_and(|reference| reference.template == row.template),
-        "collapsed": row.metrics.has_collapsed(),
+        "group": group,
+        "collapsed": row.collapsed,
+        "chance": collapse::chance(&row.metrics, &evaluation.class_images),
         "diverged": row.metrics.has_diverged(),
         "values": values,
+        "timing": row.timing,
+        "classes": evaluation.classes,
         "per-class": row.metrics.per_class,
+        "class-images": evaluation.class_images,
         "settings": settings,
         "command": format!(
             "pleach export {} {} -o {}.safetensors", quoted(source.path), quoted(&row.model), row.template
@@ -201,24 +230,22 @@ fn content(source: &Source, record: &Record, output: &str) -> Result<Option<Vec<
     }
 }
 
-fn histories(source: &Source) -> Result<Vec<Value>> {
+/// The epochs of the stages that train and have a result.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn histories(source: &Source) -> Result<Vec<Epochs>> {
     let mut all = Vec::new();
     for (name, stage, record) in stages(source) {
         let history = content(source, record, "history")?;
         let Some(history) = history.and_then(|bytes| serde_json::from_slice::<History>(&bytes).ok()) else { continue };
-        let epoch = |entry: &Entry| {
-            json!({
-                "epoch": entry.epoch,
-                "loss": entry.loss,
-                "accuracy": entry.accuracy,
-                "validation-accuracy": entry.validation_accuracy,
-                "lr": entry.lr,
-                "inactive-units": entry.inactive_units,
-            })
+        let epoch = |entry: &Entry| match serde_json::to_value(entry) {
+            Ok(Value::Object(fields)) => fields,
+            _ => unreachable!("an entry is plain data"),
         };
-        let epochs: Vec<Value> = history.epochs.iter().map(epoch).collect();
+        let epochs = history.epochs.iter().map(epoch).collect();
         let axes = axes_of(source.manifest, stage);
-        all.push(json!({ "stage": name, "name": stage.template, "axes": axes, "epochs": epochs }));
+        all.push(Epochs { stage: name.clone(), name: stage.template.clone(), axes, epochs });
     }
     Ok(all)
 }

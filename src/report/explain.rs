@@ -1,8 +1,10 @@
 //! An explanation as text.
 
 use super::plan::{line, origin, short};
+use super::times::conditions;
 use crate::plan::Origin;
 use crate::plan::explain::Explanation;
+use crate::stage::timing::Timing;
 
 /// Everything the key of `stage` is made of, and how it differs from the nearest earlier result.
 pub fn text(explanation: &Explanation, stage: &str) -> String {
@@ -26,11 +28,18 @@ pub fn text(explanation: &Explanation, stage: &str) -> String {
             out.push_str(&format!("  {name:10}  {}  {}\n", output.digest.short(), super::bytes(output.size)));
         }
         out.push_str("made by\n");
+        let timings: Vec<Timing> = serde_json::from_value(record.provenance["measured"].clone()).unwrap_or_default();
         for field in ["pleach", "platform", "device", "no-gpu", "threads", "seconds", "run"] {
-            if record.provenance[field].is_null() {
+            // Each network of an evaluation was measured when it came first, which may have been in another run.
+            let says_otherwise = field == "threads" && !timings.is_empty();
+            if record.provenance[field].is_null() || says_otherwise {
                 continue;
             }
             out.push_str(&format!("  {field:10}  {}\n", record.provenance[field].to_string().trim_matches('"')));
+        }
+        for (number, timing) in timings.iter().enumerate() {
+            let role = format!("models.{number}");
+            out.push_str(&format!("  {role:10}  {:.3} ms an image: {}\n", timing.latency_ms, conditions(timing)));
         }
     }
     if let Some((record, changes)) = &explanation.nearest {

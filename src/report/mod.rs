@@ -1,23 +1,27 @@
 //! What people read: functions of plans, results and graphs that return text. Nothing here prints.
 //!
 //! - `results`: the measurements of a pipeline, gathered from its records;
-//! - `table`: one evaluation as a table;
-//! - `sweep`: groups over seeds, and methods held against each other; `sweep_table`: them as tables; `statistics`: what few
-//!   measurements allow to be said;
+//! - `groups`: results that differ only in their seed taken together; `compared`: methods held against each other;
+//!   `statistics`: what few measurements allow to be said; `collapse`: whether a network answers without looking;
+//! - `table`: all that as text; `csv`: it for programs;
+//! - `times`: times with the conditions under which they were measured;
 //! - `document`: everything as one JSON document; `html`: a page that shows it;
 //! - `plan`, `explain`, `graph`: the answers of the commands with those names;
 //! - `number`: numbers as people write them.
 
+mod collapse;
+pub mod compared;
+pub mod csv;
 pub mod document;
 pub mod explain;
 pub mod graph;
+pub mod groups;
 pub mod html;
 mod number;
 pub mod plan;
 pub mod results;
 mod statistics;
-pub mod sweep;
-pub mod sweep_table;
 pub mod table;
+mod times;
 
 pub use number::{bytes, count, duration};

@@ -32,26 +32,34 @@ pub struct Interval {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Difference {
-    /// How many pairs.
+    /// How many independent differences: those of one seed are averaged first.
+    pub n: usize,
+    /// How many pairs of networks they were averaged from.
     pub pairs: usize,
     /// Their mean difference.
     pub difference: f64,
-    /// The 95 % interval of the mean difference; none of a single pair.
+    /// The 95 % interval of the mean difference; none of a single one.
     #[serde(flatten)]
     pub interval: Option<Interval>,
     /// The chance of a mean difference at least this far from 0 if there were none: Student's paired test, two-sided. None of
-    /// a single pair, and none where all pairs differ by the same.
+    /// a single one, and none where all differ by the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p: Option<f64>,
+    /// The same, adjusted by Holm's method for all comparisons of one table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p_holm: Option<f64>,
 }
 
 impl Summary {
     /// Of `values`; `None` when there are none.
     pub fn of(values: &[f64]) -> Option<Self> {
         let count = values.len();
-        let mean = values.iter().sum::<f64>() / count as f64;
+        let mean = mean(values);
+        // Equal values have a mean that differs from them by a rounding: that is no deviation.
+        let rounding = ROUNDING * values.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+        let deviation = |value: &f64| Some(value - mean).filter(|off| off.abs() > rounding).unwrap_or(0.0);
         let sd = (count > 1)
-            .then(|| (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1) as f64).sqrt());
+            .then(|| (values.iter().map(|value| deviation(value).powi(2)).sum::<f64>() / (count - 1) as f64).sqrt());
         let half = |sd: f64| Some(students_t(count - 1)?.inverse_cdf(0.975) * sd / (count as f64).sqrt());
         let interval = sd.and_then(half).map(|half| Interval { low: mean - half, high: mean + half });
         (count > 0).then_some(Self { count, mean, sd, interval })
@@ -59,24 +67,50 @@ impl Summary {
 }
 
 impl Difference {
-    /// Of pairs, each given as its difference; `None` when there are none.
-    pub fn of(differences: &[f64]) -> Option<Self> {
+    /// Of independent differences, averaged from `pairs` pairs of networks; `None` when there are none.
+    pub fn of(differences: &[f64], pairs: usize) -> Option<Self> {
         let Summary { count, mean, sd, interval } = Summary::of(differences)?;
         let error = sd.map(|sd| sd / (count as f64).sqrt()).filter(|error| *error > 0.0);
         let p = error.and_then(|error| Some(2.0 * students_t(count - 1)?.cdf(-(mean / error).abs())));
-        Some(Self { pairs: count, difference: mean, interval, p })
+        Some(Self { n: count, pairs, difference: mean, interval, p, p_holm: None })
     }
+}
+
+/// Adjusts the p of all comparisons of one table by Holm's method (Holm 1979, "A Simple Sequentially Rejective Multiple Test
+/// Procedure"): the smallest of m is taken m times, the next m - 1 times, and none is less than one before it.
+pub fn adjust<'a>(comparisons: impl IntoIterator<Item = &'a mut Difference>) {
+    let mut tested: Vec<(f64, &mut Difference)> =
+        comparisons.into_iter().filter_map(|comparison| Some((comparison.p?, comparison))).collect();
+    tested.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    let count = tested.len();
+    let mut before: f64 = 0.0;
+    for (place, (p, comparison)) in tested.into_iter().enumerate() {
+        before = before.max(p * (count - place) as f64).min(1.0);
+        comparison.p_holm = Some(before);
+    }
+}
+
+/// Shares of a value below which a deviation is taken for a rounding of sums.
+const ROUNDING: f64 = 1e-12;
+
+/// Means of shares of right answers that differ by less are equal: one answer of a hundred seeds with a million images
+/// each is 1e-8.
+const EQUAL: f64 = 1e-9;
+
+/// The mean; not a number when there are none.
+pub fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
 }
 
 fn students_t(freedom: usize) -> Option<StudentsT> {
     StudentsT::new(0.0, 1.0, freedom as f64).ok()
 }
 
-/// The rank of each value, the largest first; equal ones share the mean of their ranks.
+/// The rank of each mean share of right answers, the largest first; equal ones share the mean of their ranks.
 pub fn ranks(values: &[f64]) -> Vec<f64> {
     let rank = |value: &f64| {
-        let better = values.iter().filter(|other| *other > value).count();
-        let equal = values.iter().filter(|other| *other == value).count();
+        let better = values.iter().filter(|other| **other > value + EQUAL).count();
+        let equal = values.iter().filter(|other| (**other - value).abs() <= EQUAL).count();
         better as f64 + (equal as f64 + 1.0) / 2.0
     };
     values.iter().map(rank).collect()
@@ -104,20 +138,43 @@ mod tests {
     fn one_seed_has_none() {
         assert_eq!(Summary::of(&[0.5]), Some(Summary { count: 1, mean: 0.5, sd: None, interval: None }));
         assert_eq!(Summary::of(&[]), None);
-        assert_eq!(Difference::of(&[0.5]).unwrap().p, None);
+        assert_eq!(Difference::of(&[0.5], 1).unwrap().p, None);
     }
 
     #[test]
     fn differences_have_the_p_of_tables() {
         // t = 2 / (1 / sqrt 3) with 2 degrees of freedom: p = 0.0742 in tables.
-        near(Difference::of(&[1.0, 2.0, 3.0]).unwrap().p.unwrap(), 0.07418);
-        near(Difference::of(&[-1.0, -2.0, -3.0]).unwrap().p.unwrap(), 0.07418);
-        near(Difference::of(&[-1.0, 1.0]).unwrap().p.unwrap(), 1.0);
-        assert_eq!(Difference::of(&[0.25, 0.25]).unwrap().p, None);
+        near(Difference::of(&[1.0, 2.0, 3.0], 1).unwrap().p.unwrap(), 0.07418);
+        near(Difference::of(&[-1.0, -2.0, -3.0], 1).unwrap().p.unwrap(), 0.07418);
+        near(Difference::of(&[-1.0, 1.0], 1).unwrap().p.unwrap(), 1.0);
+        assert_eq!(Difference::of(&[0.25, 0.25], 1).unwrap().p, None);
+    }
+
+    #[test]
+    fn deviations_below_rounding_are_none() {
+        // The sum of three tenths is not three times a tenth.
+        let value = 61.0 / 447.0 - 58.0 / 447.0;
+        let difference = Difference::of(&[value; 3], 3).unwrap();
+        assert_eq!((difference.p, difference.interval.unwrap().low), (None, difference.difference));
+        assert_eq!(Summary::of(&[0.1; 3]).unwrap().sd, Some(0.0));
+        assert!(Summary::of(&[1e-9, 2e-9]).unwrap().sd.unwrap() > 0.0, "small is not equal");
     }
 
     #[test]
     fn ties_share_their_ranks() {
         assert_eq!(ranks(&[0.5, 0.9, 0.5, 0.1]), [2.5, 1.0, 2.5, 4.0]);
+        // 0.1 + 0.2 and 0.3 are one accuracy.
+        assert_eq!(ranks(&[0.1 + 0.2, 0.3, 0.2]), [1.5, 1.5, 3.0]);
+    }
+
+    #[test]
+    fn holm_takes_the_smallest_as_often_as_there_are_comparisons() {
+        let of = |p| Difference { p, ..Difference::of(&[0.5], 1).unwrap() };
+        let mut all = [of(Some(0.03)), of(None), of(Some(0.01)), of(Some(0.04))];
+        adjust(&mut all);
+        near(all[2].p_holm.unwrap(), 0.03);
+        near(all[0].p_holm.unwrap(), 0.06);
+        near(all[3].p_holm.unwrap(), 0.06);
+        assert_eq!(all[1].p_holm, None);
     }
 }

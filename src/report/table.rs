@@ -1,105 +1,282 @@
-//! Evaluations as tables.
+//! Results as text. There is one table for all evaluations: those without seeds are the case n = 1.
+
+use std::collections::BTreeMap;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
+use indexmap::IndexSet;
+use serde_json::Value;
 
-use super::results::{Evaluation, Row};
+use super::compared::{Compared, compared};
+use super::groups::{Group, groups, is_swept};
+use super::results::Evaluation;
+use super::statistics::Difference;
+use super::times::unlike;
 use super::{bytes, count};
+use crate::manifest::Manifest;
+use crate::manifest::matrix::number_label;
+use crate::manifest::printable;
+use crate::stage::evaluate::MEASURES;
 
-/// How wide a table may be; beyond that the column that can be missed most stays away.
+/// How wide a table may be; beyond that the columns that can be missed most stay away.
 const WIDTH: usize = 160;
 
-/// One evaluation as a table: accuracy first, then sizes and times, each as a share of the reference's. Networks with masks
-/// have two sizes, with all weights written out and as they are stored.
-pub fn evaluation(evaluation: &Evaluation) -> String {
-    let reference = evaluation.reference.and_then(|index| evaluation.models.get(index));
-    let mut body = rendered(evaluation, reference, reference.is_some());
-    if body.lines().any(|line| line.chars().count() > WIDTH) {
-        body = rendered(evaluation, reference, false);
-    }
-    let against = match reference {
-        None => String::new(),
-        Some(of) if of.metrics.has_diverged() => {
-            format!("; x is against {}, and there is no Δ, because its logits are not finite", of.model)
+/// The results as tables, one for each section that evaluates and each set of images that it looks at, and the methods that
+/// are held against each other. With `classes`, and without axes, accuracy by class too.
+pub fn results(evaluations: &[Evaluation], manifest: &Manifest, classes: bool) -> String {
+    let groups = groups(evaluations, manifest);
+    let swept = is_swept(evaluations);
+    let tables: IndexSet<(&str, &str, &str)> =
+        groups.iter().map(|group| (&*group.evaluation, &*group.data, group.split)).collect();
+    let mut out = String::new();
+    for (section, data, split) in tables {
+        let is_in = |group: &&Group| group.evaluation == section && group.data == data && group.split == split;
+        let members: Vec<&Group> = groups.iter().filter(is_in).collect();
+        let diverged = members.iter().filter(|group| group.diverged > 0 && !swept);
+        let line = |group: &&Group| format!("  {} diverged: some of its logits are not finite\n", group.name);
+        let diverged: String = diverged.map(line).collect();
+        let of_table = |evaluation: &&Evaluation| evaluation.template == section && evaluation.split == split;
+        let unlike = unlike(&evaluations.iter().filter(of_table).collect::<Vec<_>>());
+        let mark = if unlike.is_empty() { "" } else { "*" };
+        out.push_str(&format!("{}\n{}{diverged}{unlike}\n", title(&members), table(&members, swept, mark)));
+        if classes && !swept {
+            let evaluations = evaluations.iter().filter(|evaluation| evaluation.template == section);
+            let of_classes = |evaluation| format!("accuracy by class, in per cent\n{}\n", per_class(evaluation));
+            out.extend(evaluations.map(of_classes));
         }
-        Some(of) => format!("; Δ and x are against {}", of.model),
-    };
-    let title = format!(
-        "{}: {} {} images of {}{against}",
-        evaluation.stage,
-        count(evaluation.images),
-        evaluation.split,
-        evaluation.data
-    );
-    format!("{title}\n{body}{}", diverged(evaluation))
-}
-
-/// A line for each network whose logits are not finite.
-fn diverged(evaluation: &Evaluation) -> String {
-    let rows = evaluation.models.iter().filter(|row| row.metrics.has_diverged());
-    rows.map(|row| format!("  {} diverged: some of its logits are not finite\n", row.model)).collect()
-}
-
-fn rendered(evaluation: &Evaluation, reference: Option<&Row>, efficiency: bool) -> String {
-    let masked = evaluation.models.iter().any(is_masked);
-    let mut table = Table::new();
-    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    let mut headers = vec!["model", "top-1", "Δ", "top-5", "loss", "parameters", "", "non-zero", "", "MACs", ""];
-    headers.extend(efficiency.then_some("efficiency"));
-    headers.extend(if masked { &["dense", "stored"][..] } else { &["bytes"] });
-    headers.extend(["ms/image", "images/s"]);
-    table.set_header(headers);
-    for row in &evaluation.models {
-        table.add_row(cells(row, reference, efficiency, masked));
     }
-    aligned(table, 1)
+    out.push_str(&comparisons(&compared(evaluations, manifest)));
+    out
 }
 
-fn is_masked(row: &Row) -> bool {
-    row.metrics.masked.is_some_and(|masked| masked > 0)
+/// What a table is of, and what its numbers are.
+fn title(groups: &[&Group]) -> String {
+    let first = groups[0];
+    let mut title = format!("{}: {} {} images of {}", first.evaluation, count(first.images), first.split, first.data);
+    if groups.iter().any(|group| group.n > 1) {
+        title.push_str("; mean ± standard deviation over n seeds");
+    }
+    let versus: Vec<_> = groups.iter().filter_map(|group| group.versus.as_ref()).collect();
+    match groups.iter().find_map(|group| group.against.as_ref()) {
+        Some((name, _)) if !versus.is_empty() => title.push_str(&format!("; Δ and x are against {name}")),
+        Some((name, true)) => title.push_str(&format!("; x is against {name}")),
+        Some((name, false)) => {
+            title.push_str(&format!("; x is against {name}, and there is no Δ, because its logits are not finite"));
+        }
+        None => {}
+    }
+    if versus.iter().any(|versus| versus.top1.interval.is_some()) {
+        title.push_str(", Δ seed by seed with its 95 % interval");
+    }
+    title.push_str(&adjusted(versus.iter().map(|versus| &versus.top1)));
+    title
 }
 
-fn cells(row: &Row, reference: Option<&Row>, efficiency: bool, masked: bool) -> Vec<String> {
-    let m = &row.metrics;
-    let share = |value: u64, of: fn(&Row) -> u64| match reference {
-        Some(reference) if of(reference) > 0 => format!("{:.2}x", value as f64 / of(reference) as f64),
-        _ => String::new(),
+/// What is said of the p of comparisons that stand side by side.
+fn adjusted<'a>(differences: impl Iterator<Item = &'a Difference>) -> String {
+    match differences.filter(|difference| difference.p.is_some()).count() {
+        0 | 1 => String::new(),
+        count => format!("; p by Holm for {count} comparisons"),
+    }
+}
+
+/// A column: its head, its cells, and whether they are words. The wider a table, the lower the `rank` of what stays; 0 always
+/// does.
+struct Column {
+    head: String,
+    cells: Vec<String>,
+    words: bool,
+    rank: u8,
+}
+
+impl Column {
+    fn width(&self) -> usize {
+        let cells = self.cells.iter().chain([&self.head]).map(|cell| cell.chars().count());
+        cells.max().unwrap_or(0) + 2
+    }
+}
+
+/// With `mark` behind every time.
+fn table(groups: &[&Group], swept: bool, mark: &str) -> String {
+    let mut columns = columns(groups, swept, mark);
+    columns.retain(|column| column.cells.iter().any(|cell| !cell.is_empty()));
+    while columns.iter().map(Column::width).sum::<usize>() > WIDTH {
+        let Some(most) = columns.iter().map(|column| column.rank).max().filter(|rank| *rank > 0) else { break };
+        columns.retain(|column| column.rank != most);
+    }
+    let mut table = empty();
+    table.set_header(columns.iter().map(|column| &column.head));
+    for row in 0..groups.len() {
+        table.add_row(columns.iter().map(|column| &column.cells[row]));
+    }
+    aligned(table, columns.iter().filter(|column| column.words).count())
+}
+
+fn columns(groups: &[&Group], swept: bool, mark: &str) -> Vec<Column> {
+    let mut columns: Vec<Column> = Vec::new();
+    let mut add = |head: &str, rank: u8, words: bool, cell: &dyn Fn(&Group) -> String| {
+        let cells = groups.iter().map(|group| cell(group)).collect();
+        columns.push(Column { head: head.to_owned(), cells, words, rank });
     };
-    let difference = |r: &Row| format!("{:+.2}", 100.0 * (m.top1 - r.metrics.top1));
-    let mut cells = vec![
-        row.model.clone(),
-        percent(m.top1),
-        reference.filter(|r| !m.has_diverged() && !r.metrics.has_diverged()).map_or(String::new(), difference),
-        percent(m.top5),
-        m.loss.map_or("not finite".to_owned(), loss),
-        count(m.parameters),
-        share(m.parameters, |r| r.metrics.parameters),
-        count(m.nonzeros),
-        share(m.nonzeros, |r| r.metrics.nonzeros),
-        count(m.macs),
-        share(m.macs, |r| r.metrics.macs),
-    ];
-    if efficiency {
-        cells.push(row.efficiency.map_or(String::new(), |efficiency| format!("{efficiency:.3}")));
+    let mean = |group: &Group, name: &str| group.values.get(name).map(|summary| summary.mean);
+    let shown = |value: Option<f64>, how: fn(f64) -> String| value.map_or(String::new(), how);
+    let size = |name: &'static str| move |group: &Group| shown(mean(group, name), |value| count(value.round() as u64));
+    let share = |name: &'static str| {
+        move |group: &Group| shown(group.shares.get(name).copied(), |share| format!("{share:.2}x"))
+    };
+    let decimals = |value: f64| format!("{value:.3}");
+    let in_bytes = |value: f64| bytes(value.round() as u64);
+    let versus = |group: &Group| group.versus.as_ref().map(|versus| versus.top1);
+    let uneven = groups.iter().any(|group| group.uneven);
+    let masked = groups.iter().any(|group| mean(group, "masked").is_some_and(|masked| masked > 0.0));
+    let classes = groups.iter().map(|group| group.classes).max().unwrap_or(0);
+
+    add("model", 0, true, &|group| group.name.clone());
+    let axes: IndexSet<&str> = groups.iter().flat_map(|group| group.axes.keys().map(String::as_str)).collect();
+    for axis in axes {
+        add(axis, 0, true, &|group| group.axes.get(axis).map_or(String::new(), label));
+    }
+    if swept {
+        add("n", 0, false, &|group| group.n.to_string());
+    }
+    add("top-1", 0, false, &accuracy);
+    if uneven {
+        add("balanced", 0, false, &|group| shown(mean(group, "balanced-accuracy"), percent));
+    }
+    add("Δ", 0, false, &|group| versus(group).map_or(String::new(), |versus| difference(&versus)));
+    add("p", 0, false, &|group| shown(versus(group).and_then(|versus| versus.p_holm), probability));
+    add("rank", 0, false, &|group| shown(group.rank, |rank| format!("{rank:.1}")));
+    if classes > 5 {
+        add("top-5", 4, false, &|group| shown(mean(group, "top5"), percent));
+    }
+    add("loss", 3, false, &|group| loss(group));
+    add("parameters", 0, false, &size("parameters"));
+    add("", 0, false, &share("parameters"));
+    if masked || !swept {
+        let rank = if masked { 0 } else { 6 };
+        add("non-zero", rank, false, &size("nonzeros"));
+        add("", rank, false, &share("nonzeros"));
+    }
+    add("MACs", 0, false, &size("macs"));
+    add("", 0, false, &share("macs"));
+    let own: IndexSet<&str> = groups.iter().flat_map(|group| group.values.keys().map(String::as_str)).collect();
+    for name in own.into_iter().filter(|name| !MEASURES.contains(name)) {
+        add(name, u8::from(name == "efficiency"), false, &|group| shown(mean(group, name), decimals));
     }
     if masked {
-        cells.push(m.dense_bytes.map_or(String::new(), bytes));
+        add("dense", 5, false, &|group| shown(mean(group, "dense-bytes"), in_bytes));
     }
-    cells.extend([
-        bytes(m.bytes),
-        format!("{:.3}", row.timing.latency_ms),
-        count(row.timing.throughput.round() as u64),
-    ]);
-    cells
+    add(if masked { "stored" } else { "bytes" }, 2, false, &|group| shown(mean(group, "bytes"), in_bytes));
+    // What a clock says stands last.
+    let time = |text: String| if text.is_empty() { text } else { text + mark };
+    add("ms/image", 0, false, &|group| time(shown(mean(group, "latency-ms"), decimals)));
+    add("images/s", 7, false, &|group| time(size("throughput")(group)));
+    columns
+}
+
+/// `91.23 ± 0.31 %`; what answers no better than chance says so.
+fn accuracy(group: &Group) -> String {
+    let Some(summary) = group.values.get("top1") else {
+        return if group.diverged > 0 { "diverged".to_owned() } else { String::new() };
+    };
+    let spread = summary.sd.map_or(String::new(), |sd| format!(" ± {:.2}", 100.0 * sd));
+    // Those that diverged are not among the n.
+    let collapsed = match group.collapsed - group.diverged {
+        0 => String::new(),
+        all if all == group.networks - group.diverged => " collapsed".to_owned(),
+        some => format!(" {some} collapsed"),
+    };
+    let diverged = if group.diverged > 0 { format!(" {} diverged", group.diverged) } else { String::new() };
+    format!("{:.2}{spread} %{collapsed}{diverged}", 100.0 * summary.mean)
+}
+
+/// The mean loss with four digits behind the point; one that is huge by its size.
+fn loss(group: &Group) -> String {
+    match group.values.get("loss").map(|summary| summary.mean) {
+        Some(loss) if loss < 1e6 => format!("{loss:.4}"),
+        Some(loss) => format!("{loss:.1e}"),
+        None if group.diverged > 0 => "not finite".to_owned(),
+        None => String::new(),
+    }
+}
+
+fn difference(difference: &Difference) -> String {
+    let interval = difference
+        .interval
+        .map_or(String::new(), |interval| format!(" ({:+.2} to {:+.2})", points(interval.low), points(interval.high)));
+    format!("{:+.2}{interval}", points(difference.difference))
+}
+
+/// A share in points of which two digits are shown; what they round to nothing is no negative nothing.
+fn points(share: f64) -> f64 {
+    (1e4 * share).round() / 1e2 + 0.0
+}
+
+fn probability(p: f64) -> String {
+    if p < 0.001 { "<0.001".to_owned() } else { format!("{p:.3}") }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
+}
+
+/// A value of an axis as `--only` takes it.
+pub fn label(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) if number.is_f64() => number.as_f64().map_or_else(String::new, number_label),
+        other => other.to_string(),
+    }
+}
+
+/// One table for each section whose methods are held against each other.
+fn comparisons(all: &[Compared]) -> String {
+    let mut out = String::new();
+    for compared in all {
+        let title = format!("{} of {} by {}", compared.evaluation, compared.name, compared.axis);
+        if compared.methods.iter().all(|method| method.settings == 0 && method.versus.is_none()) {
+            let axis = &compared.axis;
+            out.push_str(&format!(
+                "{title}: no setting has all values of `{axis}` on the same images, so none is ranked\n"
+            ));
+            continue;
+        }
+        let mut table = empty();
+        let against = compared.against.as_ref();
+        let mut headers =
+            vec![compared.axis.clone(), "settings".to_owned(), "mean rank".to_owned(), "best in".to_owned()];
+        headers.extend(against.iter().flat_map(|against| [format!("Δ to {against}"), "n".to_owned(), "p".to_owned()]));
+        table.set_header(headers);
+        for method in &compared.methods {
+            let mut cells = vec![
+                method.label.clone(),
+                method.settings.to_string(),
+                method.rank.map_or(String::new(), |rank| format!("{rank:.2}")),
+                method.wins.to_string(),
+            ];
+            if against.is_some() {
+                let versus = method.versus.as_ref();
+                cells.push(versus.map_or(String::new(), difference));
+                cells.push(versus.map_or(String::new(), |versus| versus.n.to_string()));
+                cells.push(versus.and_then(|versus| versus.p_holm).map_or(String::new(), probability));
+            }
+            table.add_row(cells);
+        }
+        let seeds =
+            if against.is_some() { "; Δ is averaged over settings, seed by seed, and n counts seeds" } else { "" };
+        let adjusted = adjusted(compared.methods.iter().filter_map(|method| method.versus.as_ref()));
+        out.push_str(&format!("{title}: ranks by accuracy, 1 is the best{seeds}{adjusted}\n{}\n", aligned(table, 1)));
+    }
+    out
 }
 
 /// Accuracy class by class, one row a model.
-pub fn per_class(evaluation: &Evaluation) -> String {
-    let mut table = Table::new();
-    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+fn per_class(evaluation: &Evaluation) -> String {
+    let mut table = empty();
     let classes = evaluation.models.first().map_or(0, |row| row.metrics.per_class.len());
     let mut header = vec!["class".to_owned()];
-    header.extend((0..classes).map(|class| class.to_string()));
+    let name = |class: usize| evaluation.classes.get(class).map_or_else(|| class.to_string(), |name| printable(name));
+    header.extend((0..classes).map(name));
     table.set_header(header);
     for row in &evaluation.models {
         let mut cells = vec![row.model.clone()];
@@ -111,8 +288,14 @@ pub fn per_class(evaluation: &Evaluation) -> String {
     aligned(table, 1)
 }
 
+fn empty() -> Table {
+    let mut table = Table::new();
+    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table
+}
+
 /// A table as text: its first columns are words, all others numbers.
-pub(super) fn aligned(mut table: Table, words: usize) -> String {
+fn aligned(mut table: Table, words: usize) -> String {
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
         if column.index >= words {
@@ -122,11 +305,8 @@ pub(super) fn aligned(mut table: Table, words: usize) -> String {
     table.to_string().lines().map(|line| format!("  {}\n", line.trim_end())).collect()
 }
 
-/// A loss with four digits behind the point; one that is huge by its size.
-fn loss(loss: f64) -> String {
-    if loss < 1e6 { format!("{loss:.4}") } else { format!("{loss:.1e}") }
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.2} %", 100.0 * share)
+/// How many results each section has, of how many that it could have.
+pub fn missing(present: &BTreeMap<String, (usize, usize)>) -> String {
+    let told = present.iter().filter(|(_, (there, all))| there < all);
+    told.map(|(section, (there, all))| format!("{section}: {there} of {all} evaluations are in the store\n")).collect()
 }

@@ -5,6 +5,8 @@
 //!   all. Nothing becomes ready while one stage runs alone, so nothing comes too late for its part.
 //! - **Wide** stages keep all threads busy. They get all of them, and run one at a time; narrow ones may run beside one,
 //!   where they take what it leaves.
+//! - A stage that **measures times** on the processor runs with nothing beside it, and with all threads, so that times of
+//!   one run can be compared. It begins when nothing else runs: those that are ready and before it do not wait for it.
 //! - The memory of all that run together, and of the data sets, stays within a budget. One stage may always run.
 //!
 //! - A **GPU** does one stage at a time, so that a measurement of latency has it to itself. Then there are no wide stages,
@@ -44,6 +46,8 @@ pub enum Wait {
 struct Running {
     stage: usize,
     wide: bool,
+    /// With nothing beside it.
+    alone: bool,
     threads: usize,
     memory: u64,
     gpu: Option<usize>,
@@ -93,6 +97,11 @@ impl Shares {
         (0..self.limits.gpus).filter(|gpu| self.running.iter().all(|running| running.gpu != Some(*gpu)))
     }
 
+    /// Whether nothing may run beside it. A GPU is nobody else's anyway.
+    fn is_alone(&self, demand: &Demand) -> bool {
+        self.limits.gpus == 0 && demand.times
+    }
+
     fn is_wide(&self, demand: &Demand) -> bool {
         self.limits.gpus == 0 && self.limits.threads > 1 && demand.work / WORK_OF_A_THREAD >= self.limits.threads as u64
     }
@@ -105,6 +114,12 @@ impl Shares {
         let Limits { jobs, threads, memory, gpus } = self.limits;
         if self.running.is_empty() && (jobs == 1 || others == 0) {
             return Ok(threads);
+        }
+        if self.running.iter().any(|running| running.alone) {
+            return Err(Wait::Turn);
+        }
+        if self.is_alone(demand) {
+            return if self.running.is_empty() { Ok(threads) } else { Err(Wait::Turn) };
         }
         let wide = self.is_wide(demand);
         let beside_wide = self.running.iter().any(|running| running.wide);
@@ -138,7 +153,8 @@ impl Shares {
             self.data.push((name.clone(), *bytes));
         }
         let gpu = self.idle_gpus().next().filter(|_| demand.computes);
-        self.running.push(Running { stage, wide: self.is_wide(demand), threads, memory: demand.memory, gpu });
+        let (wide, alone) = (self.is_wide(demand), self.is_alone(demand));
+        self.running.push(Running { stage, wide, alone, threads, memory: demand.memory, gpu });
         gpu
     }
 
@@ -157,7 +173,7 @@ mod tests {
     }
 
     fn asking(work: u64, memory: u64) -> Demand {
-        Demand { work, memory, computes: true, data: None }
+        Demand { work, memory, computes: true, times: false, data: None }
     }
 
     const WIDE: u64 = 1 << 50;
@@ -206,6 +222,25 @@ mod tests {
             [true, true, false]
         );
         assert!(!super::tests::shares(2, 1).is_wide(&asking(WIDE, 1)));
+    }
+
+    #[test]
+    fn a_stage_that_measures_times_has_the_processor_for_itself() {
+        let mut shares = shares(4, 8);
+        let times = Demand { times: true, ..asking(1, 1) };
+        assert_eq!(shares.admit(&times, 5), Ok(8), "all threads, however many others there are");
+        shares.begin(0, &asking(1, 1), 2);
+        assert_eq!(shares.admit(&times, 5), Err(Wait::Turn));
+        assert_eq!(shares.admit(&asking(1, 1), 5), Ok(2), "the others do not wait for it");
+        shares.end(0);
+        shares.begin(1, &times, 8);
+        assert_eq!(shares.admit(&asking(1, 1), 0), Err(Wait::Turn));
+        assert_eq!(shares.admit(&times, 0), Err(Wait::Turn));
+        shares.end(1);
+        assert_eq!(shares.admit(&asking(1, 1), 0), Ok(8));
+        let mut gpus = Shares::new(Limits { jobs: 2, threads: 8, memory: 1000, gpus: 2 });
+        gpus.begin(0, &asking(1, 1), 4);
+        assert_eq!(gpus.admit(&times, 0), Ok(4), "beside what another GPU does");
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct Task {
     pub refresh: bool,
     /// Threads to do it with.
     pub threads: usize,
+    /// How many stages are at work when it begins.
+    pub beside: usize,
     /// What to compute it on.
     pub device: Device,
 }
@@ -135,6 +137,7 @@ fn work_unguarded(task: &Task, shared: &Shared, messages: &Sender<Message>) -> R
         cancelled: &shared.cancel.requested,
         resume: !task.refresh,
         device: &task.device,
+        beside: task.beside,
         progress: &progress,
     };
     let outputs = stage::carry_out(&task.description, &context)?;
@@ -244,9 +247,9 @@ mod tests {
         let (data, cancel) = (DataSets::default(), Cancel::default());
         let shared = Shared { store: &store, data: &data, cancel: &cancel, run: "run", no_gpu: Some("it is too old") };
         let gpu = Device::Cuda(Gpu { ordinal: 0, name: "Large".into(), capability: (9, 0), memory: 80 << 30 });
-        for (seed, device, stays) in [(0, Device::Cpu, "second"), (1, gpu, "first")] {
-            let parameters = Parameters::Import { network: None };
-            let description = Description { parameters, seed, data: None, import: None, inputs: BTreeMap::new() };
+        for (number, device, stays) in [(0, Device::Cpu, "second"), (1, gpu, "first")] {
+            let parameters = Parameters::Evaluate { split: stage::Split::Test, reference: Some(number) };
+            let description = Description { parameters, seed: 0, data: None, import: None, inputs: BTreeMap::new() };
             let fields = key::fields(&description);
             let (name, label, key) = ("teacher".to_owned(), "pipeline/teacher".to_owned(), key::key(&fields));
             let task = |refresh| Task {
@@ -258,6 +261,7 @@ mod tests {
                 key,
                 refresh,
                 threads: 1,
+                beside: 0,
                 device: device.clone(),
             };
             let (sender, inbox) = channel();

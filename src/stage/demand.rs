@@ -31,6 +31,8 @@ pub struct Demand {
     pub memory: u64,
     /// Whether it computes, on a GPU where there is one.
     pub computes: bool,
+    /// Whether it measures times, which nothing beside it is to change.
+    pub times: bool,
     /// Its data set, by a name of the caller's, and that set's bytes.
     pub data: Option<(String, u64)>,
 }
@@ -66,7 +68,7 @@ impl Size {
 
 /// What a stage asks for. `outline` is of the data set that it takes, and `name` its name. What cannot be known, because an
 /// input is gone from the store, counts nothing: the stage itself will find that out.
-pub fn demand(description: &Description, outline: Option<(&str, Outline)>, store: &Store) -> Demand {
+pub fn demand(description: &Description, outline: Option<(&str, &Outline)>, store: &Store) -> Demand {
     let of_input = |role: &str| {
         let bytes = store.get(&description.inputs.get(role)?.network).ok()??;
         Size::of(&Graph::from_json(&bytes).ok()?)
@@ -100,19 +102,19 @@ pub fn demand(description: &Description, outline: Option<(&str, Outline)>, store
                 (work.max(size.macs.saturating_mul(pass)), values.max(own))
             })
         }
-        Parameters::Import { network } => (0, 3 * fresh(network).parameters),
+        Parameters::Import { network, .. } => (0, 3 * fresh(network).parameters),
     };
     let data = description.data.as_ref().and(outline).map(|(name, outline)| {
         let image = outline.shape.iter().product::<usize>() as u64 + size_of::<u32>() as u64;
         (name.to_owned(), (outline.train + outline.test) as u64 * image)
     });
-    Demand { work, memory: values.saturating_mul(VALUE), computes: description.parameters.computes(), data }
+    let times = matches!(description.parameters, Parameters::Evaluate { .. });
+    Demand { work, memory: values.saturating_mul(VALUE), computes: description.parameters.computes(), times, data }
 }
 
 /// Multiply-adds and values of a stage that trains on so many images.
 fn trains(network: Size, teacher: Option<Size>, training: &Training, images: u64) -> (u64, u64) {
-    // More images than there are make no larger batch.
-    let batch = if images > 0 { training.batch.min(images) } else { training.batch };
+    let batch = if images > 0 { training.steps(images).batch } else { training.batch };
     let pass = EVALUATION_BATCH as u64;
     let slots = match training.optimizer {
         Optimizer::Sgd { .. } => 1,
@@ -135,11 +137,13 @@ mod tests {
     use crate::network::arch::Architecture;
     use crate::tensor::engine::Precision;
     use crate::train::parameters::{Schedule, Select};
+    use crate::train::steps::LastBatch;
 
     fn training(batch: u64, optimizer: Optimizer) -> Training {
         Training {
             epochs: 1,
             batch,
+            last_batch: LastBatch::Even,
             optimizer,
             schedule: Schedule::Constant { warmup: 0.0 },
             losses: Vec::new(),

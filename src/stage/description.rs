@@ -78,6 +78,8 @@ pub struct NetworkInput {
     pub weights: Option<Digest>,
     /// The masks of weight pruning.
     pub masks: Option<Digest>,
+    /// What it was trained for. Absent for a network that is only imitated, and in results of earlier versions.
+    pub signature: Option<Digest>,
 }
 
 impl NetworkInput {
@@ -89,6 +91,7 @@ impl NetworkInput {
             network: output("network")?,
             weights: output("weights").filter(|_| !graph_only),
             masks: output("masks").filter(|_| !graph_only),
+            signature: output("signature").filter(|_| !graph_only),
         })
     }
 }

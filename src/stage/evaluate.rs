@@ -1,18 +1,16 @@
 //! The work of an evaluate stage: what networks are worth, and what they cost.
 
-use std::time::Instant;
-
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::outputs::Outputs;
-use super::{Context, Description, Failure, Split, inputs, key, measurement};
+use super::timing::{Timing, time};
+use super::{Context, Description, Failure, Split, fit, inputs, key, measurement};
 use crate::data;
 use crate::error::{Error, Kind};
-use crate::network::{Executor, Mode};
-use crate::tensor::device::Device;
+use crate::network::Executor;
+use crate::tensor::Backend;
 use crate::tensor::ops::ranking::rank;
-use crate::tensor::{Backend, NoneTape};
 use crate::train::evaluation;
 
 /// The output `metrics`: one entry a model, in the order of the manifest. No names, so that renaming changes nothing.
@@ -21,6 +19,12 @@ use crate::train::evaluation;
 pub struct Metrics {
     /// How many images were looked at.
     pub images: u64,
+    /// How many of them each class has. Results of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_images: Vec<u64>,
+    /// The names of the data set's classes. Results of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
     /// One entry a model.
     pub models: Vec<ModelMetrics>,
 }
@@ -51,12 +55,16 @@ pub struct ModelMetrics {
     /// Weights that a mask holds at zero. Results of earlier versions do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub masked: Option<u64>,
+    /// How many different classes it answers with. Results of earlier versions do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<u64>,
 }
 
 /// The names of everything that is measured of a network.
-pub const MEASURES: [&str; 12] = [
+pub const MEASURES: [&str; 13] = [
     "accuracy",
     "top1",
+    "balanced-accuracy",
     "top5",
     "loss",
     "parameters",
@@ -70,13 +78,14 @@ pub const MEASURES: [&str; 12] = [
 ];
 
 /// Those of [`MEASURES`] that a network's answers decide.
-pub const ANSWERS: [&str; 4] = ["accuracy", "top1", "top5", "loss"];
+pub const ANSWERS: [&str; 5] = ["accuracy", "top1", "balanced-accuracy", "top5", "loss"];
 
 /// The values of [`MEASURES`], as far as they are known; `accuracy` is another name of `top1`.
 pub fn measures(metrics: &ModelMetrics, timing: &Timing) -> impl Iterator<Item = (&'static str, f64)> {
     let values = [
         Some(metrics.top1),
         Some(metrics.top1),
+        metrics.balanced_accuracy(),
         Some(metrics.top5),
         metrics.loss,
         Some(metrics.parameters as f64),
@@ -92,15 +101,21 @@ pub fn measures(metrics: &ModelMetrics, timing: &Timing) -> impl Iterator<Item =
 }
 
 impl ModelMetrics {
+    /// How many of `images` it answers rightly: `top1` is that count as a share.
+    pub fn right(&self, images: u64) -> u64 {
+        (self.top1 * images as f64).round() as u64
+    }
+
+    /// The mean of the classes' accuracies, each class counted once however many images it has. `None` without images.
+    pub fn balanced_accuracy(&self) -> Option<f64> {
+        let known: Vec<f64> = self.per_class.iter().copied().flatten().collect();
+        (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
+    }
+
     /// Whether some of the network's logits are infinite or not numbers. Its accuracy counts an image as wrong whose
     /// logits are, and is not to be averaged or compared with others.
     pub fn has_diverged(&self) -> bool {
         self.loss.is_none()
-    }
-
-    /// Whether the network answers no better than chance would, within half as much again. One that diverged has.
-    pub fn has_collapsed(&self) -> bool {
-        self.has_diverged() || self.top1 * self.per_class.len() as f64 <= 1.5
     }
 
     /// `(A / A_R) (1 − N / N_R)`: the share of the reference's accuracy that is kept, times the share of its parameters
@@ -123,25 +138,6 @@ impl ModelMetrics {
     }
 }
 
-/// What was measured with a clock, beside the result: it is never the same twice.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Timing {
-    /// Milliseconds for one image, the median of several.
-    pub latency_ms: f64,
-    /// Images a second in batches, the median of several.
-    pub throughput: f64,
-    /// The GPU that this was measured on; none for the processor.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub device: Option<String>,
-}
-
-/// Runs of one image, after the first few; the median is kept.
-const LATENCY_RUNS: usize = 31;
-
-/// Runs of a batch; the median is kept.
-const THROUGHPUT_RUNS: usize = 3;
-
 /// Evaluates the inputs `models.0`, `models.1`, … and hands over `metrics`.
 ///
 /// # Errors
@@ -163,14 +159,21 @@ pub fn evaluate<B: Backend>(
         return Err(error.hint(hint).into());
     }
     let labels: Vec<u32> = indices.iter().map(|i| images.labels[*i as usize]).collect();
-    let mut metrics = Metrics { images: indices.len() as u64, models: Vec::new() };
+    let mut class_images = vec![0; data.set.classes()];
+    labels.iter().for_each(|label| class_images[*label as usize] += 1);
+    let classes = data.set.class_names.clone();
+    let mut metrics = Metrics { images: indices.len() as u64, class_images, classes, models: Vec::new() };
     let mut timings = Vec::new();
     let fields = key::fields(description);
     let measure = |role: &str| -> Result<(ModelMetrics, Timing), Failure> {
         let model = inputs::network(description, role, context)?;
+        let fit = fit::fit(description, role, &data, context)?;
+        let normalization = fit.normalization();
         let network = Executor::new(&model, device)?;
         let stop = || context.check_cancelled().is_err();
-        let logits = evaluation::logits(&network, images, &indices, &data.normalization, device, &stop)?;
+        let mut logits = evaluation::logits(&network, images, &indices, normalization, device, &stop)?;
+        // So that labels and the figures of single classes are in the order of the set.
+        fit.order.reorder(&mut logits);
         context.check_cancelled()?;
         // One network with such logits takes no other's result with it.
         let is_finite = logits.iter().all(|logit| logit.is_finite());
@@ -186,10 +189,10 @@ pub fn evaluate<B: Backend>(
             bytes: inputs::stored_bytes(description, role, context)?,
             dense_bytes: Some((model.description()?.len() + model.safetensors()?.len()) as u64),
             masked: Some(model.masks.values().flatten().filter(|kept| !**kept).count() as u64),
+            answers: Some(answers(&logits, data.set.classes())),
         };
-        let one = data::batch(images, &indices[..1.min(indices.len())], &data.normalization, None);
-        let many =
-            data::batch(images, &indices[..data::EVALUATION_BATCH.min(indices.len())], &data.normalization, None);
+        let one = data::batch(images, &indices[..1.min(indices.len())], normalization, None);
+        let many = data::batch(images, &indices[..data::EVALUATION_BATCH.min(indices.len())], normalization, None);
         Ok((metrics, time(&network, &one, &many, context)?))
     };
     for role in (0..).map(|i| format!("models.{i}")).take_while(|role| description.inputs.contains_key(role)) {
@@ -213,30 +216,14 @@ fn per_class(logits: &[f32], labels: &[u32], classes: usize) -> Vec<Option<f64>>
     right.into_iter().map(|(hits, all)| (all > 0).then(|| hits as f64 / all as f64)).collect()
 }
 
-fn time<B: Backend>(
-    network: &Executor<B>,
-    one: &data::Batch,
-    many: &data::Batch,
-    context: &Context,
-) -> Result<Timing, Failure> {
-    let median = |batch: &data::Batch, runs: usize| -> Result<f64, Failure> {
-        let pixels = network.device().upload(&batch.pixels)?;
-        let run = || -> Result<f64, Failure> {
-            context.check_cancelled()?;
-            let begun = Instant::now();
-            let forward = network.forward(pixels.clone(), batch.size, Mode::Evaluate, &[], &mut NoneTape)?;
-            // A GPU is done when its answer is there.
-            B::download(&forward.logits);
-            Ok(begun.elapsed().as_secs_f64())
-        };
-        run()?;
-        let mut times = (0..runs).map(|_| run()).collect::<Result<Vec<f64>, Failure>>()?;
-        times.sort_by(f64::total_cmp);
-        Ok(times[runs / 2])
-    };
-    let throughput = many.size as f64 / median(many, THROUGHPUT_RUNS)?.max(f64::MIN_POSITIVE);
-    let device = (*context.device != Device::Cpu).then(|| context.device.to_string());
-    Ok(Timing { latency_ms: 1e3 * median(one, LATENCY_RUNS)?, throughput, device })
+/// How many classes are the answer to some image: the first of the highest logits, as in [`rank`].
+fn answers(logits: &[f32], classes: usize) -> u64 {
+    let mut given = vec![false; classes];
+    for row in logits.chunks(classes) {
+        let best = (1..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best });
+        given[best] |= row[best].is_finite();
+    }
+    given.into_iter().filter(|given| *given).count() as u64
 }
 
 #[cfg(test)]
@@ -245,7 +232,33 @@ mod tests {
 
     fn metrics(top1: f64, parameters: u64, nonzeros: u64, masked: Option<u64>) -> ModelMetrics {
         let (top5, loss, per_class, macs, bytes, dense_bytes) = (1.0, Some(0.0), Vec::new(), 1, 1, Some(1));
-        ModelMetrics { top1, top5, loss, per_class, parameters, nonzeros, macs, bytes, dense_bytes, masked }
+        ModelMetrics {
+            top1,
+            top5,
+            loss,
+            per_class,
+            parameters,
+            nonzeros,
+            macs,
+            bytes,
+            dense_bytes,
+            masked,
+            answers: None,
+        }
+    }
+
+    #[test]
+    fn answers_are_the_first_of_the_highest_logits() {
+        assert_eq!(answers(&[0.0, 0.0, 0.0, 1.0, 1.0, 0.0], 3), 1);
+        assert_eq!(answers(&[0.0, 2.0, 0.0, 1.0, 1.0, 3.0], 3), 2);
+    }
+
+    #[test]
+    fn balanced_accuracy_counts_every_class_once() {
+        let mut metrics = metrics(0.9, 1, 1, None);
+        assert_eq!(metrics.balanced_accuracy(), None);
+        metrics.per_class = vec![Some(1.0), None, Some(0.0)];
+        assert_eq!(metrics.balanced_accuracy(), Some(0.5));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use super::{Context, DataInput, Description, Failure, NetworkInput};
 use crate::data::{self, DataSet, Images, Normalization, Origin};
 use crate::error::{Error, Kind, Result};
-use crate::network::Model;
+use crate::network::{Model, Signature};
 use crate::store::Digest;
 
 /// Data sets in memory, each read once a run and shared by the stages that use it.
@@ -54,6 +54,8 @@ pub struct Prepared {
     pub validation: Vec<u32>,
     /// From the training split, or as the manifest gives it.
     pub normalization: Normalization,
+    /// Whether the manifest gives it.
+    pub has_own_constants: bool,
 }
 
 impl Prepared {
@@ -82,21 +84,25 @@ pub fn data(input: &DataInput, context: &Context) -> Result<Prepared> {
             None => error,
         });
     }
-    let mut available: Vec<u32> = (0..set.train.len() as u32).collect();
+    let trained = (set.train.len() - set.validation) as u32;
+    let mut available: Vec<u32> = (0..trained).collect();
     if let Some(limit) = input.limit {
         // A stratified choice, so that a small limit still has every class.
         let share = 1.0 - (limit as f64 / available.len() as f64).min(1.0);
-        available = data::split(&set.train.labels, set.classes(), share, input.seed).train;
+        available = data::split(&set.train.labels[..trained as usize], set.classes(), share, input.seed).train;
     }
     let labels: Vec<u32> = available.iter().map(|i| set.train.labels[*i as usize]).collect();
     let split = data::split(&labels, set.classes(), input.validation, input.seed);
     let pick = |indices: &[u32]| indices.iter().map(|i| available[*i as usize]).collect::<Vec<u32>>();
-    let (train, validation) = (pick(&split.train), pick(&split.validation));
+    let (train, mut validation) = (pick(&split.train), pick(&split.validation));
+    // Of the set's own; a share is refused then.
+    validation.extend(trained..set.train.len() as u32);
     let normalization = match &input.normalization {
         Some(constants) => constants.into(),
         None => Normalization::of(&set.train, &train),
     };
-    Ok(Prepared { set, train, validation, normalization })
+    let has_own_constants = input.normalization.is_some();
+    Ok(Prepared { set, train, validation, normalization, has_own_constants })
 }
 
 /// The data input of a stage that needs one.
@@ -116,6 +122,15 @@ pub fn network(description: &Description, role: &str, context: &Context) -> Resu
     let weights = object(&weights, role, context)?;
     let masks = input.masks.map(|masks| object(&masks, role, context)).transpose()?;
     Ok(Model::from_parts(&graph, &weights, masks.as_deref())?)
+}
+
+/// Reads what a network was trained for; `None` when its result does not say.
+///
+/// # Errors
+/// [`Failure::InputLost`] when the object is gone or was corrupt, and when its task is not known.
+pub fn signature(description: &Description, role: &str, context: &Context) -> Result<Option<Signature>, Failure> {
+    let Some(digest) = input(description, role)?.signature else { return Ok(None) };
+    Ok(Some(Signature::from_json(&object(&digest, role, context)?)?))
 }
 
 /// Reads only a network's layer graph.

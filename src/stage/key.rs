@@ -8,7 +8,7 @@
 //! | `seed` | weights, order, augmentation; of stages that draw nothing ([`Parameters::draws`](super::Parameters::draws)) it is left out |
 //! | `data.source`, `.validation`, `.limit`, `.seed`, `.digest` | the images as they were read, and their split |
 //! | `import.digest`, `.shape`, `.classes` | the file with weights, and what images its network takes |
-//! | `inputs.ROLE.network`, `.weights`, `.masks` | content, not names: an input that came out the same changes nothing |
+//! | `inputs.ROLE.network`, `.weights`, `.masks`, `.signature` | content, not names: an input that came out the same changes nothing |
 //!
 //! Not in it: names of stages, networks and data sets, paths, times, hosts, thread counts, devices.
 //!

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::evaluate::{ModelMetrics, Timing};
+use super::evaluate::ModelMetrics;
+use super::timing::Timing;
 use super::{Context, Failure};
 use crate::store::{Digest, Record};
 

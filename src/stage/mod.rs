@@ -5,15 +5,18 @@
 //! - `demand`: what a stage asks of the machine: work and memory;
 //! - `key`: how a description becomes the key of a cached result, and what an epoch's key is made of;
 //! - `inputs`: networks and data, read and verified;
+//! - `fit`: how a network and a data set meet: classes by name, images in the network's own constants;
 //! - `outputs`: what a stage hands over to be committed;
 //! - `divergence`: that a stage diverged, for plans, searches and reports;
 //! - `training`: the work of the four kinds that train;
-//! - `import`, `prune`, `evaluate`: the work of the others; `measurement` keeps what one network of an evaluation is worth.
+//! - `import`, `prune`, `evaluate`: the work of the others; `measurement` keeps what one network of an evaluation is worth,
+//!   and `timing` is what the clock says of it.
 
 pub mod demand;
 pub mod description;
 pub mod divergence;
 pub mod evaluate;
+mod fit;
 pub mod import;
 pub mod inputs;
 pub mod key;
@@ -21,6 +24,7 @@ mod measurement;
 pub mod outputs;
 mod parameters;
 mod prune;
+pub mod timing;
 mod training;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,6 +53,8 @@ pub struct Context<'a> {
     pub cancelled: &'a AtomicBool,
     /// What to compute on.
     pub device: &'a Device,
+    /// How many stages of this run are at work beside it.
+    pub beside: usize,
     /// Told what happens.
     pub progress: &'a (dyn Fn(Progress) + Sync),
 }
@@ -104,8 +110,8 @@ impl Context<'_> {
 /// # Errors
 /// See [`Failure`]. Nothing is published in that case.
 pub fn carry_out(description: &Description, context: &Context) -> Result<Outputs, Failure> {
-    if let Parameters::Import { network } = &description.parameters {
-        return import::import(description, network.as_ref(), context);
+    if let Parameters::Import { network, rules } = &description.parameters {
+        return import::import(description, network.as_ref(), rules, context);
     }
     match context.device {
         Device::Cpu => compute(description, context, &Cpu::default()),

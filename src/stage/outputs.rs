@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::error::Result;
-use crate::network::Model;
+use crate::network::{Model, Signature};
 
 /// Named bytes, the same for the same key on the CPU, and measurements, which are not.
 #[derive(Debug, Default)]
 pub struct Outputs {
-    /// What is stored by content: `network`, `weights`, `history`, `report`, `metrics`.
+    /// What is stored by content: `network`, `weights`, `signature`, `history`, `report`, `metrics`.
     pub files: BTreeMap<String, Vec<u8>>,
     /// What was measured rather than computed (latency): kept beside the result as provenance.
     pub measured: serde_json::Value,
@@ -22,6 +22,14 @@ impl Outputs {
         files.insert("network".to_owned(), model.description()?);
         files.insert("weights".to_owned(), model.weights()?);
         Ok(Self { files, measured: serde_json::Value::Null })
+    }
+
+    /// Adds what the network was trained for, if that is known.
+    pub fn signature(self, signature: Option<&Signature>) -> Self {
+        match signature {
+            Some(signature) => self.json("signature", signature),
+            None => self,
+        }
     }
 
     /// Adds a JSON document.

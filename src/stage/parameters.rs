@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::network::arch::Architecture;
+use crate::network::import::rules::Rules;
 use crate::prune::Method;
 use crate::train::parameters::Training;
 
@@ -48,6 +49,9 @@ pub enum Parameters {
     Import {
         /// `None`: the layer graph of the input `like`.
         network: Option<Architecture>,
+        /// How the file's tensors become the network's.
+        #[serde(flatten)]
+        rules: Rules,
     },
     /// Measures networks.
     Evaluate {
@@ -83,7 +87,7 @@ impl Split {
 
 /// The version of the code that works out a network's logits on images: of evaluate stages, and of teachers' logits that
 /// the store keeps.
-pub const INFERENCE: u32 = 3;
+pub const INFERENCE: u32 = 4;
 
 impl Parameters {
     /// The kind as the manifest writes it.
@@ -103,12 +107,12 @@ impl Parameters {
     /// results of the old code are not taken for the new.
     pub fn implementation(&self) -> u32 {
         match self {
-            Parameters::Train { .. } => 2,
-            Parameters::Distill { .. } => 2,
-            Parameters::Regularize { .. } => 2,
-            Parameters::Prune { .. } => 3,
-            Parameters::FineTune { .. } => 2,
-            Parameters::Import { .. } => 1,
+            Parameters::Train { .. } => 3,
+            Parameters::Distill { .. } => 3,
+            Parameters::Regularize { .. } => 3,
+            Parameters::Prune { .. } => 4,
+            Parameters::FineTune { .. } => 3,
+            Parameters::Import { .. } => 2,
             Parameters::Evaluate { .. } => INFERENCE,
         }
     }
@@ -133,7 +137,8 @@ impl Parameters {
             | Parameters::Regularize { .. }
             | Parameters::FineTune { .. } => true,
             Parameters::Prune { method } => method.draws(),
-            Parameters::Import { .. } | Parameters::Evaluate { .. } => false,
+            Parameters::Import { rules, .. } => rules.draws(),
+            Parameters::Evaluate { .. } => false,
         }
     }
 

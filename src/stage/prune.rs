@@ -4,8 +4,9 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::outputs::Outputs;
-use super::{Context, Description, Failure, inputs};
+use super::{Context, Description, Failure, fit, inputs};
 use crate::network::{Graph, Model, Op};
+use crate::prune::coupling::Coupling;
 use crate::prune::{self, Method, Surroundings, Watched};
 use crate::tensor::Backend;
 use crate::train::Progress;
@@ -52,10 +53,14 @@ pub fn prune<B: Backend>(
 ) -> Result<Outputs, Failure> {
     let original = inputs::network(description, "from", context)?;
     let data = description.data.as_ref().map(|data| inputs::data(data, context)).transpose()?;
-    let watched = data.as_ref().map(|data| Watched {
-        images: &data.set.train,
+    let signature = inputs::signature(description, "from", context)?;
+    let met = data.as_ref().map(|data| Ok((data, fit::fit(description, "from", data, context)?))).transpose();
+    let met: Option<(&inputs::Prepared, fit::Fit)> = met.map_err(|failure: Failure| failure)?;
+    let images = met.as_ref().map(|(data, fit)| fit.relabelled(&data.set.train));
+    let watched = met.as_ref().zip(images.as_deref()).map(|((data, fit), images)| Watched {
+        images,
         indices: &data.train,
-        normalization: &data.normalization,
+        normalization: fit.normalization(),
     });
     let stop = || context.check_cancelled().is_err();
     let surroundings = Surroundings { watched, seed: description.seed, device, stop: &stop };
@@ -82,7 +87,11 @@ pub fn prune<B: Backend>(
             (context.progress)(Progress::Note(message));
         }
         Method::Channels { .. } => {
-            let [before, kept] = channels.values().fold([0, 0], |[a, b], [before, kept]| [a + before, b + kept]);
+            // The network's output is made of classes, not of channels.
+            let coupling = Coupling::of(&original.graph)?;
+            let is_channel = |layer: &&String| !coupling.is_output(&original.graph, layer);
+            let counted = channels.keys().filter(is_channel).map(|layer| channels[layer]);
+            let [before, kept] = counted.fold([0, 0], |[a, b], [before, kept]| [a + before, b + kept]);
             let share = |kept: u64, before: u64| 100.0 * kept as f64 / before.max(1) as f64;
             let message = format!(
                 "{before} → {kept} channels; {:.1} % of the parameters and {:.1} % of the MACs stay",
@@ -95,7 +104,7 @@ pub fn prune<B: Backend>(
         Method::Weights { .. } | Method::Surgery { .. } | Method::Rigl { .. } => {}
     }
     report.notes.iter().for_each(|note| (context.progress)(Progress::Note(note.clone())));
-    Ok(Outputs::network(&model)?.json("report", &report))
+    Ok(Outputs::network(&model)?.signature(signature.as_ref()).json("report", &report))
 }
 
 /// What every convolution and linear layer makes before and after.

@@ -1,12 +1,13 @@
 //! The work of the stages that train: train, distill, regularize, fine-tune. They differ in where the network comes
 //! from; whether there is a teacher and what the loss is, their parameters say.
 
+use super::fit::Fit;
 use super::outputs::Outputs;
-use super::{Context, Description, Failure, Parameters, inputs, key};
-use crate::network::Model;
+use super::{Context, Description, Failure, Parameters, fit, inputs, key};
+use crate::network::{ClassOrder, Model};
 use crate::tensor::Backend;
 use crate::train::parameters::Training;
-use crate::train::{self, Task};
+use crate::train::{self, Task, Tutor};
 
 /// Trains, and hands over `network`, `weights`, `masks` and `history`.
 ///
@@ -19,8 +20,20 @@ pub fn train<B: Backend>(
     device: &B,
 ) -> Result<Outputs, Failure> {
     let data = inputs::needed_data(description, context)?;
-    let has_teacher = description.inputs.contains_key("teacher");
-    let teacher = has_teacher.then(|| inputs::network(description, "teacher", context)).transpose()?;
+    let has = |role: &str| description.inputs.contains_key(role);
+    let goes_on = has("from").then(|| fit::fit(description, "from", &data, context)).transpose()?;
+    // A network that goes on keeps its classes, in their order, and its constants.
+    let fit = goes_on.unwrap_or_else(|| Fit { signature: fit::signature_of(&data), order: ClassOrder::SAME });
+    let images = fit.relabelled(&data.set.train);
+    let read = |role: &str| -> Result<(Model, Fit), Failure> {
+        Ok((inputs::network(description, role, context)?, fit::fit(description, role, &data, context)?))
+    };
+    let taught = has("teacher").then(|| read("teacher")).transpose()?;
+    let teacher = taught.as_ref().map(|(model, taught)| {
+        // Both have the classes of the data.
+        let order = ClassOrder::between(&taught.signature.classes, &fit.signature.classes);
+        Tutor { model, normalization: taught.normalization(), order: order.unwrap_or(ClassOrder::SAME) }
+    });
     context.check_cancelled()?;
     // Inputs are read before training, so that one that is lost is found before an epoch is spent.
     let start = start(description, &data, context)?;
@@ -28,10 +41,10 @@ pub fn train<B: Backend>(
     let task = Task {
         training,
         seed: description.seed,
-        images: &data.set.train,
+        images: &images,
         train: &data.train,
         validation: &data.validation,
-        normalization: &data.normalization,
+        normalization: fit.normalization(),
         store: context.store,
         chain: key::chain(&fields),
         stage: key::key(&fields),
@@ -41,7 +54,7 @@ pub fn train<B: Backend>(
         progress: context.progress,
     };
     let trained = train::train(&task, start, teacher.as_ref(), device)?;
-    Ok(Outputs::network(&trained.model)?.json("history", &trained.history))
+    Ok(Outputs::network(&trained.model)?.signature(Some(&fit.signature)).json("history", &trained.history))
 }
 
 /// The network as it is before the first epoch.

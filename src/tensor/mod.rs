@@ -8,7 +8,7 @@
 //! - [`backend`]: the trait [`Backend`], one method an operation
 //! - `cpu`: [`Backend`] for the processor, which calls the kernels under `ops`
 //! - `cuda`: the same for NVIDIA GPUs, with the feature `cuda`
-//! - [`device`]: which devices there are; [`memory`]: how much memory
+//! - [`device`]: which devices there are; [`memory`]: how much memory; `processor`: what the processor is called
 //! - [`engine`]: a whole network as one operation
 //! - [`geometry`]: windows that slide over images, and the sizes that operations are told
 //! - [`ops`]: one folder an operation, each with its mathematics, its kernel and its gradient test
@@ -33,11 +33,13 @@ pub(crate) mod matrix;
 pub mod memory;
 pub mod ops;
 pub(crate) mod partition;
+mod processor;
 mod recording;
 pub(crate) mod simd;
 
 pub use backend::{Backend, backward, numbers, refill, tape, value};
 pub use dfdx::tensor::{Cpu, Gradients, NoneTape, OwnedTape, Tape};
+pub use processor::processor;
 pub use simd::{lanes, limit_vectors};
 
 /// A run of `f32` on device `B`, without a tape. Its logical dimensions are kept beside it.

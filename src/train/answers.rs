@@ -8,9 +8,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use super::{Stop, Task, evaluation};
+use super::{Stop, Task, Tutor, evaluation};
 use crate::error::{Error, Kind, Result};
-use crate::network::{Executor, HostTensor, Model, ParameterSpec, Role, weights};
+use crate::network::{Executor, HostTensor, ParameterSpec, Role, weights};
 use crate::store::{Digest, Record, Store};
 use crate::tensor::Backend;
 
@@ -20,14 +20,15 @@ pub const KIND: &str = "answer";
 /// The name of the output, and of the tensor in it.
 const LOGITS: &str = "logits";
 
-/// The logits of `teacher` on the training images of `task`, row by row: (images, classes). From the store, or worked out
+/// The logits of `teacher` on the training images of `task`, row by row: (images, classes), in the order of its own classes.
+/// From the store, or worked out
 /// and kept there under the lock of their key, so that of several students at once one works and the others wait.
 ///
 /// # Errors
 /// When the store or the device fails, or the run is to stop.
-pub fn known<B: Backend>(task: &Task, teacher: &Model, device: &B) -> Result<Vec<f32>, Stop> {
+pub fn known<B: Backend>(task: &Task, teacher: &Tutor, device: &B) -> Result<Vec<f32>, Stop> {
     let (store, key) = (task.store, &task.teacher_logits);
-    let dims = vec![task.train.len(), teacher.graph.classes()];
+    let dims = vec![task.train.len(), teacher.model.graph.classes()];
     let mut wait = |_| if task.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
     let Some(_lock) = store.lock(key, &mut wait)? else { return Err(Stop::Cancelled) };
     if task.resume
@@ -35,9 +36,9 @@ pub fn known<B: Backend>(task: &Task, teacher: &Model, device: &B) -> Result<Vec
     {
         return Ok(logits);
     }
-    let teacher = Executor::new(teacher, device)?;
+    let network = Executor::new(teacher.model, device)?;
     let stop = || task.is_cancelled();
-    let logits = evaluation::logits(&teacher, task.images, task.train, task.normalization, device, &stop)?;
+    let logits = evaluation::logits(&network, task.images, task.train, teacher.normalization, device, &stop)?;
     // Then they may not be all.
     if task.is_cancelled() {
         return Err(Stop::Cancelled);

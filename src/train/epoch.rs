@@ -6,13 +6,13 @@ use super::losses::{Answer, Connectors, Given, Targets};
 use super::objective::Objective;
 use super::optimizer::State;
 use super::peer::Peer;
-use super::session::Task;
+use super::session::{Task, Tutor};
 use super::sparsity::Sparsity;
 use super::watch::Watch;
 use super::{Progress, Stop};
-use crate::data;
+use crate::data::{self, Normalization, Renormalization};
 use crate::error::Result;
-use crate::network::{Draws, Executor, Forward, Mode, add_leaves, zero_leaves};
+use crate::network::{ClassOrder, Draws, Executor, Forward, Mode, add_leaves, zero_leaves};
 use crate::tensor::{self, Backend, Flat, Gradients, NoneTape};
 
 /// How often the gradient's norm is looked at when nothing clips it. The loss is looked at as [`Watch`] says.
@@ -40,7 +40,48 @@ pub enum Teacher<B: Backend> {
     /// Its logits on the images that are trained on, because these are always the same and no loss asks for more.
     Logits(KnownLogits),
     /// It looks at every batch itself, because images are augmented or losses ask for its features.
-    Network(Executor<B>),
+    Network(Looking<B>),
+}
+
+/// A teacher that looks at every batch.
+pub struct Looking<B: Backend> {
+    network: Executor<B>,
+    /// From the constants of the network that is trained to its own, where these differ.
+    images: Option<Renormalization>,
+    order: ClassOrder,
+}
+
+impl<B: Backend> Looking<B> {
+    /// `tutor`, which will look at images that are normalised by `normalization`.
+    ///
+    /// # Errors
+    /// When the device has no room.
+    pub fn new(tutor: &Tutor, normalization: &Normalization, device: &B) -> Result<Self> {
+        let images = Renormalization::between(normalization, tutor.normalization);
+        Ok(Self { network: Executor::new(tutor.model, device)?, images, order: tutor.order.clone() })
+    }
+
+    /// Its answer to `batch`, whose `pixels` are on the device, in the order of the student's classes.
+    fn answer(&self, pixels: &Flat<B>, batch: &data::Batch, layers: &[usize]) -> Result<Answer<B>> {
+        let device = self.network.device();
+        let pixels = match &self.images {
+            Some(images) => device.upload(&images.apply(&batch.pixels))?,
+            None => pixels.clone(),
+        };
+        let forward = self.network.forward(pixels, batch.size, Mode::Evaluate, layers, &mut NoneTape)?;
+        let last = self.network.graph().layers.len() - 1;
+        let ordered = |logits: Flat<B>| -> Result<Flat<B>> {
+            if self.order.is_same() {
+                return Ok(logits);
+            }
+            let mut rows = B::download(&logits);
+            self.order.reorder(&mut rows);
+            device.upload(&rows)
+        };
+        let in_order = |(layer, value)| Ok((layer, if layer == last { ordered(value)? } else { value }));
+        let kept = forward.kept.into_iter().map(in_order).collect::<Result<_>>()?;
+        Ok(Answer { logits: ordered(forward.logits)?, kept })
+    }
 }
 
 /// A teacher's logits on some images of a set.
@@ -98,6 +139,8 @@ pub fn pass<B: Backend>(
     let device = &network.device().clone();
     let order = data::epoch_order(task.train, task.seed, epoch);
     let training = task.training;
+    let steps = training.steps(order.len() as u64);
+    let order = &order[..steps.images() as usize];
     let classes = network.graph().classes();
     let (keep, penalised) = (objective.keep(), objective.penalised());
     objective.penalties.begin_epoch(network);
@@ -111,7 +154,7 @@ pub fn pass<B: Backend>(
     let mut told = begun;
     let augment = (!training.augment.is_empty()).then_some((&training.augment[..], task.seed, epoch));
     let batches = data::Batches::new(task.images, task.normalization, augment);
-    batches.ahead(&order, training.batch as usize, |step, indices, batch| {
+    batches.ahead(order, steps.batch as usize, |step, indices, batch| {
         if task.is_cancelled() {
             return Err(Stop::Cancelled);
         }
@@ -120,11 +163,7 @@ pub fn pass<B: Backend>(
         let answer = match teacher {
             Teacher::None => None,
             Teacher::Logits(known) => Some(Answer { logits: device.upload(&known.of(indices))?, kept: Vec::new() }),
-            Teacher::Network(teacher) => {
-                let (size, mode) = (batch.size, Mode::Evaluate);
-                let forward = teacher.forward(pixels.clone(), size, mode, &teacher_layers, &mut NoneTape)?;
-                Some(Answer { logits: forward.logits, kept: forward.kept })
-            }
+            Teacher::Network(teacher) => Some(teacher.answer(&pixels, batch, &teacher_layers)?),
         };
         let others = peer.as_ref().map(|peer| peer.forward(pixels.clone(), epoch, indices)).transpose()?;
         let draws = Draws { seed: task.seed, epoch, samples: indices };

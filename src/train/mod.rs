@@ -2,6 +2,7 @@
 //!
 //! - `parameters`: what a manifest says about it;
 //! - `session`: a network being trained, from its first epoch or from a checkpoint to its last;
+//! - `steps`: how an epoch's images are divided into steps;
 //! - `epoch`: one pass over the training split;
 //! - `watch`: what its steps came to, looked at now and then;
 //! - `objective`: losses and penalties, summed to the number that is made small;
@@ -29,12 +30,13 @@ mod penalties;
 mod schedule;
 mod session;
 mod sparsity;
+pub mod steps;
 #[cfg(test)]
 mod tests;
 mod watch;
 
 pub use history::{Entry, History};
-pub use session::{Task, Trained, train};
+pub use session::{Task, Trained, Tutor, train};
 
 use crate::error::Error;
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::Augmentation;
 use crate::prune::Method;
 use crate::tensor::engine::Precision;
+use crate::train::steps::{LastBatch, Steps};
 
 /// Everything that decides a training run besides its network, its data and its inputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,6 +16,8 @@ pub struct Training {
     pub epochs: u64,
     /// Images in a step.
     pub batch: u64,
+    /// What becomes of the images that are no whole batch.
+    pub last_batch: LastBatch,
     /// How gradients change weights.
     pub optimizer: Optimizer,
     /// How the learning rate changes over the run.
@@ -36,6 +39,13 @@ pub struct Training {
     /// How a GPU multiplies matrices; part of the key only when it is not `f32`.
     #[serde(default, skip_serializing_if = "Precision::is_f32")]
     pub precision: Precision,
+}
+
+impl Training {
+    /// The steps of an epoch over so many images.
+    pub fn steps(&self, images: u64) -> Steps {
+        Steps::of(images, self.batch, self.last_batch)
+    }
 }
 
 /// An optimizer; the semantics are PyTorch's.
@@ -290,6 +300,15 @@ impl Loss {
             | Loss::Dkd { .. }
             | Loss::Dist { .. }
             | Loss::Mutual { .. } => &[],
+        }
+    }
+
+    /// Whether the term compares the images of a step with each other, so that it says nothing about one alone.
+    pub fn compares_images(&self) -> bool {
+        match self {
+            Loss::Sp { .. } | Loss::Rkd { .. } => true,
+            Loss::Dist { gamma, .. } => *gamma > 0.0,
+            _ => false,
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::answers;
 use super::checkpoint::{self, Checkpoint};
-use super::epoch::{KnownLogits, Teacher, Trainee, pass};
+use super::epoch::{KnownLogits, Looking, Teacher, Trainee, pass};
 use super::evaluation;
 use super::losses::{Connectors, Losses};
 use super::objective::Objective;
@@ -15,7 +15,7 @@ use super::sparsity::{Sparsity, masked_share};
 use super::{Entry, History, Progress, Stop, schedule};
 use crate::data::{Images, Normalization};
 use crate::error::{Error, Kind, Result};
-use crate::network::{Executor, Graph, Model, ParameterSpec};
+use crate::network::{ClassOrder, Executor, Graph, Model, ParameterSpec};
 use crate::prune;
 use crate::store::{Digest, Store};
 use crate::tensor::Backend;
@@ -57,6 +57,16 @@ impl Task<'_> {
     }
 }
 
+/// The teacher of a training run.
+pub struct Tutor<'a> {
+    /// The network.
+    pub model: &'a Model,
+    /// What its images are normalised by.
+    pub normalization: &'a Normalization,
+    /// Where the classes of the network that is trained are in the teacher's logits.
+    pub order: ClassOrder,
+}
+
 /// A trained network.
 pub struct Trained {
     /// The weights that were selected.
@@ -69,9 +79,9 @@ pub struct Trained {
 ///
 /// # Errors
 /// See [`Stop`].
-pub fn train<B: Backend>(task: &Task, start: Model, teacher: Option<&Model>, device: &B) -> Result<Trained, Stop> {
+pub fn train<B: Backend>(task: &Task, start: Model, teacher: Option<&Tutor>, device: &B) -> Result<Trained, Stop> {
     let training = task.training;
-    let steps = task.train.len().div_ceil(training.batch as usize) as u64;
+    let steps = training.steps(task.train.len() as u64).count;
     if steps == 0 {
         let message = "there are no training images left after the validation split";
         return Err(Error::new(Kind::Input, message).hint("lower `validation`, or raise `limit`").into());
@@ -83,7 +93,7 @@ pub fn train<B: Backend>(task: &Task, start: Model, teacher: Option<&Model>, dev
     let rates =
         |epoch| schedule::rates(&training.schedule, training.optimizer.lr(), training.epochs, steps, epoch as u64);
     let keys = keys(task, &rates)?;
-    let taught_by = teacher.map(|teacher| teacher.graph.clone());
+    let taught_by = teacher.map(|teacher| teacher.model.graph.clone());
     let connectors = Losses::new(&training.losses, &start.graph, taught_by.as_ref())?.connectors();
     let found = if task.resume { longest(task, &keys, &connectors)? } else { None };
     let mut session = match found {
@@ -165,6 +175,8 @@ struct Session<B: Backend> {
     best: Option<Model>,
     /// The network after the last epoch, which was finite.
     finite: Option<Model>,
+    /// What was told of the last pruning.
+    told: Vec<String>,
 }
 
 impl<B: Backend> Session<B> {
@@ -197,6 +209,7 @@ impl<B: Backend> Session<B> {
             history,
             best: None,
             finite: None,
+            told: Vec::new(),
         })
     }
 
@@ -233,6 +246,7 @@ impl<B: Backend> Session<B> {
             history: checkpoint.history,
             best: checkpoint.best,
             finite: Some(checkpoint.model),
+            told: Vec::new(),
         })
     }
 
@@ -251,12 +265,13 @@ impl<B: Backend> Session<B> {
     }
 
     /// Without augmentation the teacher's answers never change, so they are kept; features would be too large to keep.
-    fn teacher(&self, task: &Task, teacher: Option<&Model>, device: &B) -> Result<Teacher<B>, Stop> {
-        let Some(model) = teacher else { return Ok(Teacher::None) };
+    fn teacher(&self, task: &Task, teacher: Option<&Tutor>, device: &B) -> Result<Teacher<B>, Stop> {
+        let Some(tutor) = teacher else { return Ok(Teacher::None) };
         if !task.training.augment.is_empty() || !self.objective.losses.teacher_layers().is_empty() {
-            return Ok(Teacher::Network(Executor::new(model, device)?));
+            return Ok(Teacher::Network(Looking::new(tutor, task.normalization, device)?));
         }
-        let logits = answers::known(task, model, device)?;
+        let mut logits = answers::known(task, tutor, device)?;
+        tutor.order.reorder(&mut logits);
         Ok(Teacher::Logits(KnownLogits::new(logits, task.train, task.images.len())))
     }
 
@@ -326,7 +341,11 @@ impl<B: Backend> Session<B> {
         if task.is_cancelled() {
             return Err(Stop::Cancelled);
         }
-        removed.notes.iter().for_each(|note| (task.progress)(Progress::Note(note.clone())));
+        // Only what holds at the end is worth telling, and once.
+        if share >= 1.0 && removed.notes != self.told {
+            removed.notes.iter().for_each(|note| (task.progress)(Progress::Note(note.clone())));
+            self.told.clone_from(&removed.notes);
+        }
         let mut state = self.optimizer.save(&task.training.optimizer, self.network.parameters());
         removed.remove_from_state(&mut state)?;
         self.network = Executor::new(&model, device)?.with_precision(task.training.precision);

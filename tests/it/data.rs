@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use image::codecs::{jpeg::JpegEncoder, png::PngEncoder};
+use image::codecs::{bmp::BmpEncoder, png::PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
 use crate::server::{Reply, Server};
-use crate::support::{Project, Ran, Running};
+use crate::support::{Project, Ran, Running, repository};
 
 /// Runs `pleach data` with these arguments. Proxies of the machine are left aside.
 fn data(project: &Project, arguments: &[&str]) -> Ran {
@@ -135,7 +135,7 @@ fn elsewhere_is_asked_through_the_proxy() {
     assert!(!lines.is_empty() && lines.iter().all(|line| line == "CONNECT mirror.invalid:80"), "{lines:?}");
 }
 
-/// A PNG, or for odd numbers a JPEG, of 12 x 10 pixels: class 0 is red, class 1 green, class 2 blue.
+/// A PNG, or for odd numbers a BMP, of 12 x 10 pixels: class 0 is red, class 1 green, class 2 blue.
 fn write_image(folder: &Path, class: usize, number: usize) -> String {
     let noise = |place: usize| ((place * 31 + number * 17) * 2_654_435_761 % 60) as u8;
     let pixel = |place: usize| if place % 3 == class { 180 + noise(place) } else { noise(place) };
@@ -145,9 +145,8 @@ fn write_image(folder: &Path, class: usize, number: usize) -> String {
         PngEncoder::new(&mut bytes).write_image(&pixels, 12, 10, ExtendedColorType::Rgb8).unwrap();
         "png"
     } else {
-        let encoder = JpegEncoder::new_with_quality(&mut bytes, 95);
-        encoder.write_image(&pixels, 12, 10, ExtendedColorType::Rgb8).unwrap();
-        "jpg"
+        BmpEncoder::new(&mut bytes).write_image(&pixels, 12, 10, ExtendedColorType::Rgb8).unwrap();
+        "bmp"
     };
     fs::create_dir_all(folder).unwrap();
     let name = format!("{number:02}.{ending}");
@@ -210,11 +209,13 @@ fn a_folder_of_images_is_trained_on_and_its_files_count() {
     let top_1: f64 = row.split_whitespace().next().expect("a column").parse().unwrap();
     assert!(top_1 > 90.0, "{report}");
     assert_eq!(project.run(&[]).expect(0).stages("stage-finished"), [""; 0]);
-    // Other names in the same order are the same set; another image is not.
+    // The same classes elsewhere are the same set; another name of a class, or another image, is not.
     fs::rename(project.path().join("animals"), project.path().join("beasts")).unwrap();
-    fs::rename(project.path().join("beasts/ant"), project.path().join("beasts/ape")).unwrap();
     let elsewhere = project.run(&["--set", "data.animals.path=beasts"]).expect(0);
     assert_eq!(elsewhere.stages("stage-finished"), [""; 0]);
+    fs::rename(project.path().join("beasts/ant"), project.path().join("beasts/ape")).unwrap();
+    let renamed = project.run(&["--set", "data.animals.path=beasts"]).expect(0);
+    assert_eq!(renamed.stages("stage-finished"), ["teacher", "score"]);
     write_image(&project.path().join("beasts/cat"), 2, 16);
     let more = project.run(&["--set", "data.animals.path=beasts"]).expect(0);
     assert_eq!(more.stages("stage-finished"), ["teacher", "score"]);
@@ -260,8 +261,55 @@ fn images_that_are_wrong_are_told_before_or_when_they_are_read() {
     tell("another file", 10, &|folder| fs::write(folder.join("cat/labels.txt"), "").unwrap());
     tell("broken files", 11, &|folder| {
         fs::write(folder.join("cat/00.png"), "no image").unwrap();
-        let whole = fs::read(folder.join("ant/01.jpg")).unwrap();
-        fs::write(folder.join("ant/01.jpg"), &whole[..whole.len() / 3]).unwrap();
+        let whole = fs::read(repository("src/data/folder/fixtures/444-baseline-16x16.jpg")).unwrap();
+        fs::remove_file(folder.join("ant/01.bmp")).unwrap();
+        fs::write(folder.join("ant/01.jpg"), &whole[..whole.len() - 20]).unwrap();
     });
     insta::assert_snapshot!(all);
+}
+
+#[test]
+fn test_images_that_were_trained_on_are_told_by_check_plan_and_run() {
+    let project = animals();
+    let folder = project.path().join("animals");
+    // Of two copies in a class of 18, at least one is told, whichever half it is in.
+    for copy in ["90.png", "91.png"] {
+        fs::copy(folder.join("cat/00.png"), folder.join("cat").join(copy)).unwrap();
+    }
+    fs::copy(folder.join("cat/02.png"), folder.join("bee/92.png")).unwrap();
+    let check = ["check", "images", "--path", "animals", "--size", "8", "8", "--test", "0.25"];
+    let told = [
+        data(&project, &check).expect(0).stderr,
+        project.succeed(&["plan", "pleach.toml"]).stderr,
+        project.run(&["--set", "stages.teacher.epochs=1"]).expect(0).stderr,
+    ];
+    for told in told {
+        assert!(told.contains("1 image has more than one class: "), "{told}");
+        assert!(told.contains("cat/90.png") && told.contains("cat/00.png"), "{told}");
+    }
+}
+
+#[test]
+fn validation_images_of_its_own_are_chosen_on_and_a_share_is_refused() {
+    let manifest = IMAGES.replace("test = 0.25\n", "").replace("epochs = 20", "epochs = 2\nselect = \"best\"");
+    let project = Project::new(&manifest);
+    for (half, count) in [("train", 8), ("valid", 4), ("test", 4)] {
+        for (class, name) in CLASSES.iter().enumerate() {
+            for number in 0..count {
+                write_image(&project.path().join("animals").join(half).join(name), class, number);
+            }
+        }
+    }
+    let check = ["check", "images", "--path", "animals", "--size", "8", "8"];
+    let checked = data(&project, &check).expect(0);
+    assert!(
+        checked.stdout.starts_with("images: 8x8x3, 24 training, 12 validation and 12 test images\n"),
+        "{}",
+        checked.stdout
+    );
+    assert!(checked.stderr.contains("12 of 12 validation images are training images too: "), "{}", checked.stderr);
+    let ran = project.run(&[]).expect(0);
+    assert_eq!(ran.stages("stage-finished"), ["teacher", "score"]);
+    let refused = project.pleach(&["check", "pleach.toml", "--set", "data.animals.validation=0.5"]).expect(10);
+    assert!(refused.stderr.contains("the set has validation images of its own"), "{}", refused.stderr);
 }

@@ -119,7 +119,8 @@ fn weights(scale: f32) -> Vec<u8> {
     ];
     let bytes = tensors.map(|(name, (dims, value))| {
         // Signs differ, so that infinities meet.
-        let values = (0..dims.iter().product()).map(|index: usize| if index % 3 == 0 { -value } else { value });
+        let values =
+            (0..dims.iter().product()).map(|index: usize| if index.is_multiple_of(3) { -value } else { value });
         (name, dims, values.flat_map(f32::to_le_bytes).collect::<Vec<u8>>())
     });
     let views = bytes.iter().map(|(name, dims, bytes)| {
@@ -164,7 +165,7 @@ lost = "reference.accuracy - accuracy"
 fn without_times(text: &str) -> String {
     let line = |line: &str| match line.find("KiB") {
         Some(end) => line[..end + 3].to_owned(),
-        None => line.to_owned(),
+        None => line.split("  ms/image").next().unwrap_or(line).to_owned(),
     };
     text.lines().take_while(|line| !line.starts_with("accuracy by class")).map(line).collect::<Vec<_>>().join("\n")
 }
@@ -310,11 +311,13 @@ fn a_search_of_which_all_candidates_diverge_says_so() {
 }
 
 /// A full device decides nothing about a candidate.
+#[cfg(feature = "fault-injection")]
 #[test]
 fn a_failure_of_another_kind_ends_a_search() {
     let project = Project::new(&SEARCH.replace("1e30]", "0.2]"));
     let mut command = project.command(&["run", "pleach.toml", "--json", "--keep-going"]);
-    command.env("PLEACH_FAULT", "fail-from:500:ENOMEM:allocate");
+    // From the first tensor on: how many a candidate asks for depends on the machine's cores and vectors.
+    command.env("PLEACH_FAULT", "fail-from:1:ENOMEM:allocate");
     let ran = crate::support::Running::start(command).wait().expect(22);
     assert!(!ran.stdout.contains("score["), "{}", ran.stdout);
     let plan = project.succeed(&["plan", "pleach.toml"]).stdout;

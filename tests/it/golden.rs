@@ -49,6 +49,18 @@ fn the_first_format_is_still_read() {
     assert_eq!(ran.event("stage-resumed")["epoch"], 1);
 }
 
+/// Its networks carry no signature, and the implementation versions have risen since.
+#[test]
+fn a_store_from_before_signatures_is_missed_and_not_misread() {
+    let project = Project::new(MANIFEST);
+    copy(&repository("tests/it/golden/before-signatures"), &project.cache().join("v1"));
+    let ran = project.run(&[]).expect(0);
+    assert_eq!(ran.stages("stage-finished"), ["net", "pruned", "score"], "{}{}", ran.stdout, ran.stderr);
+    assert!(!ran.stdout.contains("\"warning\""), "{}", ran.stdout);
+    project.succeed(&["report", "pleach.toml"]);
+    project.succeed(&["cache", "verify"]);
+}
+
 /// Makes the store anew: `cargo test --test it make_the_golden_store -- --ignored`. Only before a release.
 #[test]
 #[ignore = "writes into the repository"]

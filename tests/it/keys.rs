@@ -39,6 +39,7 @@ data = "digits"
 network = "small"
 epochs = 2
 batch = 32
+last-batch = "drop"
 augment = ["crop", "flip"]
 clip-norm = 5.0
 precision = "tf32"
@@ -171,6 +172,7 @@ scope = "erk"
 steps = 2
 ignore = ["conv1"]
 layers = { "fc" = 0.7 }
+minimum = 0.05
 images = 40
 
 [stages.surgical]
@@ -266,6 +268,7 @@ const EDITS: &[(&str, &str, &str, [&str; 3], &str)] = &[
     ("stages.teacher", "network = \"small\"", "network = \"deep\"", ["network.arch", "\"lenet\"", "\"resnet\""], ""),
     ("stages.teacher", "epochs = 2", "epochs = 3", ["epochs", "2", "3"], ""),
     ("stages.teacher", "batch = 32", "batch = 33", ["batch", "32", "33"], ""),
+    ("stages.teacher", "last-batch = \"drop\"", "last-batch = \"even\"", ["last-batch", "\"drop\"", "\"even\""], ""),
     ("stages.teacher", "augment = [\"crop\", \"flip\"]", "augment = [\"crop\"]", ["augment", "[\"crop\",\"flip\"]", "[\"crop\"]"], ""),
     ("stages.teacher", "clip-norm = 5.0", "clip-norm = 4", ["clip-norm", "5.0", "4.0"], ""),
     ("stages.teacher", "precision = \"tf32\"", "precision = \"bf16\"", ["precision", "\"tf32\"", "\"bf16\""], ""),
@@ -323,6 +326,7 @@ const EDITS: &[(&str, &str, &str, [&str; 3], &str)] = &[
     ("stages.gradual", "steps = 2", "steps = 3", ["prune.method.steps", "2", "3"], ""),
     ("stages.gradual", "ignore = [\"conv1\"]", "ignore = []", ["prune.method.ignore", "[\"conv1\"]", "nothing"], ""),
     ("stages.gradual", "layers = { \"fc\" = 0.7 }", "layers = { \"fc\" = 0.8 }", ["prune.method.layers.fc", "0.7", "0.8"], ""),
+    ("stages.gradual", "minimum = 0.05", "minimum = 0.1", ["prune.method.minimum", "0.05", "0.1"], ""),
     ("stages.gradual", "images = 40", "images = 41", ["prune.method.images", "40", "41"], ""),
     ("stages.surgical", "c = 0.5", "c = 0.75", ["prune.method.c", "0.5", "0.75"], ""),
     ("stages.surgical", "gamma = 0.1", "gamma = 0.2", ["prune.method.gamma", "0.1", "0.2"], ""),
@@ -374,6 +378,7 @@ path = "own"
 size = [4, 6]
 channels = 3
 test = 0.25
+orientation = "apply"
 normalization = { mean = [0.4, 0.5, 0.6], deviation = [0.2, 0.3, 0.4] }
 [stages.teacher]
 kind = "train"
@@ -401,6 +406,7 @@ augment = ["flip", { kind = "cutout", size = 2 }, { kind = "mixup", alpha = 0.3 
         ("size = [4, 6]", "size = [6, 4]", "data.size"),
         ("channels = 3", "channels = 1", "data.channels"),
         ("test = 0.25", "test = 0.5", "data.test"),
+        ("orientation = \"apply\"", "orientation = \"ignore\"", "data.orientation"),
         ("mean = [0.4, 0.5", "mean = [0.4, 0.4", "data.normalization.mean"),
         ("deviation = [0.2, 0.3", "deviation = [0.2, 0.2", "data.normalization.deviation"),
         ("\"cutout\", size = 2", "\"cutout\", size = 3", "augment"),

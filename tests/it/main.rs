@@ -12,6 +12,7 @@
 //! - `pruning`: channels and weights that go, and the networks that are left
 //! - `python`: exported networks, in PyTorch
 //! - `report_page`: the HTML report, in a browser
+//! - `reports`: what is counted, named and measured in reports of every format
 //! - `resume`: what a longer, changed or repeated run takes over from earlier epochs
 //! - `kill`: a run that is killed at any moment goes on
 //! - `concurrent`: several runs on one store, and a collection beside them
@@ -25,6 +26,7 @@
 //! - `environment`: odd paths, folders and masks
 //! - `exit_codes`: the table of exit codes
 //! - `golden`: a store that an earlier version made
+//! - `times`: times under unlike conditions, and seeds that decide nothing
 //! - `cache_commands`: the commands that look after the store and take results out of it
 
 #![allow(missing_docs)]
@@ -54,9 +56,12 @@ mod pruning;
 mod python;
 mod repeat;
 mod report_page;
+mod reports;
 mod resume;
 mod schema;
 mod server;
 mod signals;
+mod signature;
 mod streams;
 mod support;
+mod times;

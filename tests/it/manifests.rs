@@ -11,6 +11,7 @@
 //! - `bytes`: what is not text, not TOML, or not a file
 //! - `size`: nesting, long chains and cycles, limits
 //! - `sets`: `--set`
+//! - `steps`: steps of one image
 
 mod architectures;
 mod bytes;
@@ -22,6 +23,7 @@ mod penalties;
 mod pruning;
 mod sets;
 mod size;
+mod steps;
 
 use std::path::Path;
 

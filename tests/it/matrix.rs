@@ -127,7 +127,8 @@ fn a_sweep_is_planned_run_and_reported() {
     }
     let csv = project.succeed(&["report", "pleach.toml", "--format=csv"]).stdout;
     assert_eq!(csv.lines().count(), 1 + 1 + 2 + 4, "{csv}");
-    assert!(csv.starts_with("evaluation,model,net,criterion,n,collapsed,diverged,accuracy,"), "{csv}");
+    let head = "evaluation,model,data,split,images,n,networks,collapsed,diverged,net,criterion,top1,top1-sd,";
+    assert!(csv.starts_with(head), "{csv}");
     project.succeed(&["report", "pleach.toml", "--format=html", "-o", "page.html"]);
     let page = std::fs::read_to_string(project.path().join("page.html")).unwrap();
     assert!(page.contains("tuned[net=small,criterion=random,seed=2]"), "{}", page.len());

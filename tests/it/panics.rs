@@ -15,13 +15,15 @@ use crate::support::SMALL;
 const SIBLING: &str =
     "[stages.sibling]\nkind = \"train\"\ndata = \"digits\"\nnetwork = { arch = \"mlp\", hidden = [9] }\nepochs = 1\n";
 
-/// Runs a manifest whose teacher has a batch of no images, which no manifest passes its checks with: dividing by it
-/// panics.
+/// Makes the teacher of [`SMALL`] prune as it trains.
+const PRUNED: &str = "epochs = 3\nprune = { method = { kind = \"weights\", criterion = \"magnitude\", sparsity = 0.5 }, schedule = { kind = \"agp\", end = 3 } }";
+
+/// Runs a manifest whose teacher prunes every 0 epochs, which no manifest passes its checks with: dividing by it panics.
 fn run_with_a_panic(keep_going: bool, jobs: usize) -> (Vec<Event>, Summary) {
-    let text = format!("{SMALL}\n{SIBLING}");
+    let text = format!("{}\n{SIBLING}", SMALL.replacen("epochs = 3", PRUNED, 1));
     let mut manifest = manifest::parse(Path::new("p.toml"), text.as_bytes(), &[]).unwrap();
     match &mut manifest.stages["teacher"].parameters {
-        Parameters::Train { training, .. } => training.batch = 0,
+        Parameters::Train { training, .. } => training.prune.as_mut().expect("it prunes").every = 0,
         other => panic!("{other:?}"),
     }
     let graph = StageGraph::new(&manifest);

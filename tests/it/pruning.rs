@@ -264,3 +264,85 @@ fn another_criterion_is_a_reason_to_prune_again() {
     let ran = project.run(&[]).expect(0);
     assert_eq!((ran.stages("stage-cached"), ran.stages("stage-finished").len()), (vec!["whole".to_owned()], 2));
 }
+
+/// The notes of a prune stage, and the channels of every layer before and after.
+fn report(project: &Project, stage: &str) -> (Vec<String>, Vec<(String, u64, u64)>) {
+    let report: Value = serde_json::from_slice(&output(project, stage, "report")).unwrap();
+    let notes = report["notes"]
+        .as_array()
+        .map_or(Vec::new(), |notes| notes.iter().map(|note| note.as_str().unwrap().to_owned()).collect());
+    let width = |[before, after]: [&Value; 2]| (before.as_u64().unwrap(), after.as_u64().unwrap());
+    let channels = report["channels"].as_object().unwrap().iter().map(|(name, widths)| {
+        let (before, after) = width([&widths[0], &widths[1]]);
+        (name.clone(), before, after)
+    });
+    (notes, channels.collect())
+}
+
+/// What grows by 12 can be no multiple of 16: it stays whole and is named, and so are the sums.
+#[test]
+fn widths_are_multiples_or_stay_and_are_named() {
+    let prune = |name: &str, method: &str| {
+        format!("[stages.{name}]\nkind = \"prune\"\nfrom = \"whole\"\nmethod = {{ kind = \"channels\", {method} }}\n")
+    };
+    let manifest = [
+        START.replace(
+            "{ arch = \"resnet\", depth = 8, width = 4, shortcut = \"pad\" }",
+            "{ arch = \"densenet\", depth = 10, growth = 12 }",
+        ),
+        prune("aligned", "scope = \"uniform\", ratio = 0.4, round-to = 16"),
+        prune("fast", "scope = \"uniform\", ratio = 0.4"),
+        prune("free", "scope = \"uniform\", ratio = 0.4, round-to = 1"),
+        prune("none", "ratio = 0.4, round-to = 512"),
+    ]
+    .join("\n");
+    let project = Project::new(&manifest);
+    let ran = project.run(&[]).expect(0);
+    let (notes, channels) = report(&project, "aligned");
+    for (name, before, after) in &channels {
+        assert!(after == before || after.is_multiple_of(16), "{name}: {before} → {after}");
+        assert!(*before >= 16 || after == before, "{name}: {before} → {after}");
+    }
+    assert!(channels.iter().any(|(_, before, after)| after < before), "{channels:?}");
+    let has = |notes: &[String], part: &str| notes.iter().any(|note| note.contains(part));
+    let narrow = channels.iter().filter(|(name, before, _)| *before < 16 && name != "classifier");
+    for (name, ..) in narrow {
+        assert!(has(&notes, name), "{name}: {notes:?}");
+    }
+    assert!(has(&notes, "narrower than `round-to = 16`") && has(&notes, "no multiple of 16"), "{notes:?}");
+    // Where nothing is said, what is wide is a multiple of four, and the rest is cut as by one.
+    let ((_, fast), (notes, free)) = (report(&project, "fast"), report(&project, "free"));
+    for ((name, before, fast), (_, _, free)) in fast.iter().zip(&free) {
+        assert!(if *before < 16 { fast == free } else { fast.is_multiple_of(4) || fast == before }, "{name}: {fast}");
+    }
+    assert!(has(&notes, "convolutions read or make 16 channels or more that are no multiple of 4"), "{notes:?}");
+    let (_, none) = report(&project, "none");
+    assert!(none.iter().all(|(_, before, after)| before == after), "{none:?}");
+    // Logits are no channels.
+    let made: u64 = none.iter().filter(|(name, ..)| name != "classifier").map(|(_, before, _)| before).sum();
+    assert!(none.iter().any(|(name, ..)| name == "classifier"), "{none:?}");
+    let told = ran.events();
+    let whole = format!("{made} → {made} channels;");
+    assert!(told.iter().any(|event| event["message"].as_str().is_some_and(|m| m.starts_with(&whole))), "{told:?}");
+}
+
+/// A layer that is left with next to nothing is named, and a share of it can be kept.
+#[test]
+fn starved_layers_are_named() {
+    let prune = |name: &str, more: &str| {
+        format!(
+            "[stages.{name}]\nkind = \"prune\"\nfrom = \"whole\"\nmethod = {{ kind = \"weights\", sparsity = 0.99, \
+             scope = \"global\"{more} }}\n"
+        )
+    };
+    let manifest = [START.to_owned(), prune("starved", ""), prune("fed", ", minimum = 0.01")].join("\n");
+    let project = Project::new(&manifest);
+    let ran = project.run(&[]).expect(0);
+    let report: Value = serde_json::from_slice(&output(&project, "starved", "report")).unwrap();
+    assert!(report["notes"].to_string().contains("starved of weights"), "{report}");
+    assert!(ran.events().iter().any(|e| e["message"].as_str().is_some_and(|m| m.contains("starved of weights"))));
+    for (name, mask) in stored(&project, "fed").masks {
+        let kept = mask.iter().filter(|kept| **kept).count();
+        assert!(kept as f64 >= 0.01 * mask.len() as f64, "{name}: {kept} of {}", mask.len());
+    }
+}

@@ -8,7 +8,7 @@ fn training(keys: &str) -> String {
     format!(
         "[pipeline]\nname = \"p\"\nseed = 5\n[data.digits]\nsource = \"digits\"\nvalidation = 0.2\nlimit = 200\n\
          [stages.net]\nkind = \"train\"\ndata = \"digits\"\nnetwork = {{ arch = \"mlp\", hidden = [12] }}\n\
-         batch = 32\n{keys}\n"
+         batch = 30\n{keys}\n"
     )
 }
 
@@ -40,6 +40,11 @@ fn goes_on_after(epoch: Option<u64>, first: &str, then: &str) {
 #[test]
 fn more_epochs_go_on_from_the_last() {
     goes_on_after(Some(3), "epochs = 3", "epochs = 5");
+    // 160 images are 5 batches of 30 and 10 more, or 6 of 26 and 4 more.
+    for last in ["even", "smaller", "drop"] {
+        let keys = |epochs: u32| format!("epochs = {epochs}\nlast-batch = \"{last}\"");
+        goes_on_after(Some(1), &keys(1), &keys(2));
+    }
     let adam = "optimizer = { kind = \"adam\", lr = 0.01 }\naugment = [\"crop\", \"flip\"]\nschedule = { kind = \"constant\", warmup = 2 }";
     goes_on_after(Some(3), &format!("epochs = 3\n{adam}"), &format!("epochs = 5\n{adam}"));
 }
@@ -67,6 +72,9 @@ fn a_longer_cosine_begins_anew() {
 fn what_decides_every_epoch_begins_anew() {
     goes_on_after(None, "epochs = 2\naugment = [\"crop\"]", "epochs = 2\naugment = [\"flip\"]");
     goes_on_after(None, "epochs = 2\nseed = 1", "epochs = 2\nseed = 2");
+    let last = |word: &str| format!("epochs = 2\nlast-batch = \"{word}\"");
+    goes_on_after(None, &last("even"), &last("smaller"));
+    goes_on_after(None, &last("drop"), &last("even"));
 }
 
 #[test]

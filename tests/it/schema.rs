@@ -132,7 +132,8 @@ clothes = { source = "fashion-mnist", path = "p", limit = 1000, seed = 2 }
 photos = { source = "cifar-10", path = "p", validation = 0.1 }
 more = { source = "cifar-100", path = "p", normalization = { mean = [0.5, 0.5, 0.5], deviation = [0.2, 0.2, 0.2] } }
 houses = { source = "svhn", path = "p" }
-own = { source = "images", path = "p", size = [32, 48], channels = 1, test = 0.2 }
+own = { source = "images", path = "p", size = [32, 48], channels = 1, test = 0.2, orientation = "ignore" }
+turned = { source = "images", path = "p", size = [16, 16], orientation = "apply" }
 
 [networks]
 mlp = { arch = "mlp", hidden = [32] }
@@ -179,6 +180,7 @@ data = "photos"
 network = "resnet"
 epochs = 9
 batch = 32
+last-batch = "even"
 optimizer = { kind = "adamw", lr = 1e-3, betas = [0.9, 0.99], epsilon = 1e-8, weight-decay = 0.1, decay-all = true }
 schedule = { kind = "cosine", warmup = 1, final-share = 0.1 }
 losses = [{ kind = "cross-entropy", smoothing = 0.1, weight = 1 }, { kind = "mutual" }]
@@ -196,6 +198,7 @@ data = "photos"
 teacher = "teacher"
 network = { arch = "mlp", hidden = [32, 16] }
 epochs = 3
+last-batch = "smaller"
 optimizer = { kind = "sgd", lr = 0.1, momentum = 0.9, nesterov = true }
 schedule = { kind = "step", milestones = [1, 2], gamma = 0.2 }
 losses = [LOSSES
@@ -212,6 +215,7 @@ kind = "regularize"
 data = "photos"
 from = "teacher"
 epochs = 3
+last-batch = "drop"
 optimizer = { kind = "adam" }
 schedule = { kind = "constant" }
 penalties = [
@@ -238,6 +242,17 @@ kind = "import"
 data = "photos"
 path = "resnet18.safetensors"
 network = "resnet18"
+seed = 3
+prefix = "module."
+head = "fresh"
+fresh = ["conv1"]
+ignore-extra = ["*total_ops"]
+mask = "zeros"
+[stages.read]
+kind = "import"
+data = "photos"
+path = "net.safetensors"
+network = { file = "net.json" }
 
 [stages.silent]
 kind = "prune"
@@ -265,7 +280,7 @@ method = { kind = "channels", parameters = 0.5, scope = "uniform" }
 [stages.sparse]
 kind = "prune"
 from = "student"
-method = { kind = "weights", sparsity = 0.5, scope = "global", layers = { hidden1 = 0.2 } }
+method = { kind = "weights", sparsity = 0.5, scope = "global", minimum = 0.1, layers = { hidden1 = 0.2 } }
 
 [stages.score]
 kind = "evaluate"
@@ -365,6 +380,8 @@ fn mistakes_in_any_kind_do_not_fit() {
         ("ignore = [\"hidden2\"]", "ignore = \"hidden2\""),
         ("kind = \"agp\", initial", "kind = \"linear\", initial"),
         ("path = \"resnet18.safetensors\"\n", ""),
+        ("head = \"fresh\"", "head = \"new\""),
+        ("file = \"net.json\"", "file = \"net.json\", arch = \"lenet\""),
         ("kind = \"weights\", criterion = \"snip\"", "kind = \"weights\", criterion = \"fpgm\""),
         ("parameters = 0.5, scope", "scope"),
         ("criterion = \"hrank\"", "criterion = \"rank\""),

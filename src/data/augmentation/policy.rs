@@ -186,8 +186,8 @@ mod tests {
     fn a_translation_moves_as_many_pixels_as_torchvision_s() {
         let moved =
             |largest: f32| (0..=STRONGEST).map(|strength| value_of(largest, strength) as i64).collect::<Vec<_>>();
-        // `torch.linspace(0, 32, 31)[15]` is 15.999999.
-        assert_eq!(moved(32.0), [(0..=15).collect::<Vec<_>>(), (17..=32).collect()].concat());
+        // `torch.linspace(0, 32, 31)[15]` is 15.999999, and the last but one 30.93.
+        assert_eq!(moved(32.0), [(0..=15).collect::<Vec<_>>(), (17..=30).collect(), vec![32]].concat());
         // A step of one pixel, and steps of `150 / 331 * 662` in 30, are exact.
         assert_eq!(moved(30.0), (0..=30).collect::<Vec<_>>());
         assert_eq!(moved((NARROW.translate)(662) as f32), (0..=30).map(|strength| 10 * strength).collect::<Vec<_>>());

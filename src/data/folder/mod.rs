@@ -1,15 +1,20 @@
-//! `images`: a data set of a user's own, from PNG and JPEG files.
+//! `images`: a data set of a user's own, from PNG, JPEG, WebP and BMP files.
 //!
 //! | file | what it holds |
 //! |---|---|
 //! | `mod.rs` | from the files to a [`DataSet`], and to its digest alone |
 //! | `listing.rs` | [`Listing`]: which files there are, and of which class |
 //! | `decode.rs` | one file's bytes to pixels of the wanted shape |
+//! | `jpeg.rs` | JPEG files: whole or refused, and the same pixels on every processor |
+//! | `fixtures/` | small images, and what Pillow reads from them |
 //!
-//! The digest covers, image by image in order, its half, its class by number and the hash of its file. Order is that of
-//! class and file names (or of the rows of a table): names themselves count only as far as they decide it.
+//! The digest covers the [`VERSIONS`] of what is done with a file, and image by image in order its half, its class by name
+//! and the hash of its file. Order is that of class and file names by their bytes (or of the rows of a table): names of
+//! files count only as far as they decide it. The order of classes is a function of their names ([`Listing`]), so the digest
+//! covers that too.
 
 mod decode;
+mod jpeg;
 mod listing;
 
 use std::path::Path;
@@ -18,7 +23,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::load::ContentDigest;
-use super::{DataSet, Images, Source, Witness, files};
+use super::repeats::{self, Seen};
+use super::{DataSet, Images, Outline, Source, Witness, files};
 use crate::error::{Error, Kind, Result};
 use listing::{Entry, Listing};
 
@@ -31,6 +37,10 @@ const SHOWN: usize = 20;
 /// Images read and decoded between two steps of progress through a set: bounds what undecoded files take.
 const AT_ONCE: usize = 1024;
 
+/// How files are made into pixels, in numbers: part of the digest. Raise one with every change that moves a byte of what
+/// it names, an update of a dependency among them (tests pin what decoders and grey give).
+const VERSIONS: [(&str, u64); 4] = [("decoder", 1), ("orientation", 1), ("grey", 1), ("resizer", 1)];
+
 /// What files are made into.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -41,6 +51,23 @@ pub struct Decoding {
     pub channels: u64,
     /// The share of images of each class that is held out for tests, where the files are not in two halves.
     pub test: Option<f64>,
+    /// What is done with the orientation in a file's EXIF data.
+    pub orientation: ExifOrientation,
+}
+
+/// What is done with the orientation that cameras note in EXIF data, when they store an image as the sensor had it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExifOrientation {
+    /// Images are turned as viewers show them.
+    Apply,
+    /// Images are taken as they are stored.
+    Ignore,
+}
+
+impl ExifOrientation {
+    /// With the names that manifests and commands have for them.
+    pub const CHOICES: [(&str, Self); 2] = [("apply", Self::Apply), ("ignore", Self::Ignore)];
 }
 
 impl Decoding {
@@ -50,36 +77,45 @@ impl Decoding {
     }
 }
 
-/// The class names, and how many training and test images there are, without reading one.
+/// What is known of the set without reading an image, and what may not be meant.
 ///
 /// # Errors
 /// Kind `Input` if the folder or a table in it is missing or not laid out as [`load`] says.
-pub fn survey(folder: &Path, decoding: &Decoding) -> Result<(Vec<String>, usize, usize)> {
+pub fn survey(folder: &Path, decoding: &Decoding) -> Result<(Outline, Vec<String>)> {
     let listing = Listing::of(folder, decoding.test)?;
     check_memory(&listing, decoding)?;
-    Ok((listing.class_names, listing.train.len(), listing.test.len()))
+    let outline = Outline {
+        shape: decoding.shape(),
+        classes: listing.class_names.len(),
+        class_names: listing.class_names,
+        train: listing.train.len(),
+        validation: listing.validation.len(),
+        test: listing.test.len(),
+    };
+    Ok((outline, listing.notes))
 }
 
 /// Reads the images of `folder`: `train/CLASS/` and `test/CLASS/` with files in them, or `train.csv` and `test.csv` with
-/// columns `path` and `label`; or only `CLASS/` or `train.csv`, of which the share [`Decoding::test`] is held out. Classes
-/// are in the order of their names; labels of tables that are all whole numbers are in numerical order.
+/// columns `path` and `label`; or only `CLASS/` or `train.csv`, of which the share [`Decoding::test`] is held out.
+/// `val`, `valid` or `validation` beside `train` has validation images. Classes are in the order of their names: by number
+/// where all are whole numbers, else by their bytes. Names are compared in Unicode's composed form.
 ///
 /// # Errors
 /// Kind `Input`, naming every file that cannot be read or decoded (the first 20).
 pub fn load(folder: &Path, decoding: &Decoding) -> Result<DataSet> {
     let listing = Listing::of(folder, decoding.test)?;
     check_memory(&listing, decoding)?;
-    let mut digest = ContentDigest::default();
+    let mut digest = new_digest();
     let mut witness = Witness::default();
     let mut problems = Vec::new();
-    let mut halves = [("train", &listing.train), ("test", &listing.test)].map(|(half, entries)| {
+    let [train, validation, test] = listing.halves().map(|(half, entries)| {
         let mut images = Images::empty(decoding.shape());
         for entries in entries.chunks(AT_ONCE) {
             let read: Vec<_> = entries.par_iter().map(|entry| read(entry, decoding)).collect();
             for (entry, read) in entries.iter().zip(read) {
                 match read {
                     Ok((watched, pixels)) => {
-                        digest.part(&format!("{half} {}", entry.class), watched.hash);
+                        digest.part(&format!("{half} {}", listing.class_names[entry.class as usize]), watched.hash);
                         witness.watch(watched);
                         images.pixels.extend(pixels);
                         images.labels.push(entry.class);
@@ -91,7 +127,7 @@ pub fn load(folder: &Path, decoding: &Decoding) -> Result<DataSet> {
         images
     });
     if !problems.is_empty() {
-        let all = listing.train.len() + listing.test.len();
+        let all = listing.count();
         let message = format!("{} of {all} images cannot be read", problems.len());
         let mut error = Error::new(Kind::Input, message).at(folder);
         for (path, problem) in problems.iter().take(SHOWN) {
@@ -106,25 +142,56 @@ pub fn load(folder: &Path, decoding: &Decoding) -> Result<DataSet> {
     for table in listing.tables {
         witness.watch(table);
     }
-    let [train, test] = std::mem::replace(&mut halves, [Images::empty([0; 3]), Images::empty([0; 3])]);
-    let digest = digest.finish();
-    Ok(DataSet { source: Source::Images, train, test, class_names: listing.class_names, digest, witness })
+    let mut set = DataSet {
+        source: Source::Images,
+        train,
+        validation: validation.len(),
+        test,
+        class_names: listing.class_names,
+        digest: digest.finish(),
+        witness,
+    };
+    set.train.pixels.extend(validation.pixels);
+    set.train.labels.extend(validation.labels);
+    Ok(set)
+}
+
+/// A set's digest, and what its files say besides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hashed {
+    /// The digest that loading gives.
+    pub digest: blake3::Hash,
+    /// A warning for each kind of repetition among the files of a user's own images.
+    pub repeats: Vec<String>,
 }
 
 /// The digest that [`load`] would give, without decoding.
 ///
 /// # Errors
 /// As for [`load`], except that files which cannot be decoded go unnoticed.
-pub fn digest(folder: &Path, decoding: &Decoding) -> Result<blake3::Hash> {
+pub fn digest(folder: &Path, decoding: &Decoding) -> Result<Hashed> {
     let listing = Listing::of(folder, decoding.test)?;
-    let mut digest = ContentDigest::default();
-    for (half, entries) in [("train", &listing.train), ("test", &listing.test)] {
+    let mut digest = new_digest();
+    let mut seen = Vec::new();
+    for (half, entries) in listing.halves() {
         let hashes: Vec<Result<blake3::Hash>> = entries.par_iter().map(|entry| files::hash(&entry.path)).collect();
         for (entry, hash) in entries.iter().zip(hashes) {
-            digest.part(&format!("{half} {}", entry.class), hash?);
+            let hash = hash?;
+            digest.part(&format!("{half} {}", listing.class_names[entry.class as usize]), hash);
+            let name = entry.path.strip_prefix(folder).unwrap_or(&entry.path).display().to_string();
+            let half = if half == "train" { "training" } else { half };
+            seen.push(Seen { half, class: entry.class, hash, name });
         }
     }
-    Ok(digest.finish())
+    Ok(Hashed { digest: digest.finish(), repeats: repeats::warnings(&seen, &listing.class_names) })
+}
+
+fn new_digest() -> ContentDigest {
+    let mut digest = ContentDigest::default();
+    for (name, version) in VERSIONS {
+        digest.version(name, version);
+    }
+    digest
 }
 
 fn read(entry: &Entry, decoding: &Decoding) -> Result<(super::witness::Watched, Vec<u8>)> {
@@ -134,7 +201,7 @@ fn read(entry: &Entry, decoding: &Decoding) -> Result<(super::witness::Watched, 
 }
 
 fn check_memory(listing: &Listing, decoding: &Decoding) -> Result<()> {
-    let count = (listing.train.len() + listing.test.len()) as u64;
+    let count = listing.count() as u64;
     let [height, width, channels] = decoding.shape();
     let bytes = (height * width * channels) as u64 * count;
     if bytes <= MEMORY_LIMIT {

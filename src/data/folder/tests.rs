@@ -1,14 +1,14 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder, codecs::png::PngEncoder};
+use image::{ExtendedColorType, ImageEncoder, codecs::bmp::BmpEncoder, codecs::png::PngEncoder};
 use tempfile::{TempDir, tempdir};
 
 use super::*;
 use crate::data::Origin;
 use crate::data::tests::message;
 
-const SMALL: Decoding = Decoding { size: [2, 2], channels: 3, test: None };
+const SMALL: Decoding = Decoding { size: [2, 2], channels: 3, test: None, orientation: ExifOrientation::Apply };
 
 /// A PNG of one colour.
 fn png(color: [u8; 3], width: u32, height: u32) -> Vec<u8> {
@@ -35,14 +35,14 @@ fn write(folder: &Path, files: &[(&str, Vec<u8>)]) {
 
 fn halves() -> TempDir {
     let folder = tempdir().unwrap();
-    let mut jpeg = Vec::new();
-    JpegEncoder::new_with_quality(&mut jpeg, 100).encode(&[90; 4 * 4 * 3], 4, 4, ExtendedColorType::Rgb8).unwrap();
+    let mut bmp = Vec::new();
+    BmpEncoder::new(&mut bmp).encode(&[90; 4 * 4 * 3], 4, 4, ExtendedColorType::Rgb8).unwrap();
     write(
         folder.path(),
         &[
             ("train/cat/b.png", png([10, 20, 30], 2, 2)),
             ("train/cat/a.PNG", png([40, 50, 60], 5, 3)),
-            ("train/ant/x.jpeg", jpeg),
+            ("train/ant/x.bmp", bmp),
             ("train/cat/.hidden", vec![1]),
             ("train/LICENSE", vec![1]),
             ("test/cat/1.png", png([70, 80, 90], 2, 2)),
@@ -53,7 +53,7 @@ fn halves() -> TempDir {
 
 fn both(folder: &Path, decoding: Decoding) -> DataSet {
     let set = load(folder, &decoding).unwrap();
-    assert_eq!(digest(folder, &decoding).unwrap(), set.digest);
+    assert_eq!(digest(folder, &decoding).unwrap().digest, set.digest);
     set
 }
 
@@ -81,14 +81,16 @@ fn the_digest_is_of_content_in_order() {
     let original = both(folder.path(), SMALL).digest;
     let rename = |from: &str, to: &str| fs::rename(folder.path().join(from), folder.path().join(to)).unwrap();
     rename("train/cat/b.png", "train/cat/c.png");
+    assert_eq!(both(folder.path(), SMALL).digest, original, "names of files that keep the order do not count");
     rename("train/ant", "train/bee");
-    assert_eq!(both(folder.path(), SMALL).digest, original, "names that keep the order do not count");
+    assert_ne!(both(folder.path(), SMALL).digest, original, "the names of classes do");
+    rename("train/bee", "train/ant");
     rename("train/cat/c.png", "train/cat/0.png");
     assert_ne!(both(folder.path(), SMALL).digest, original, "the order of images does");
     rename("train/cat/0.png", "train/cat/c.png");
-    rename("train/cat/a.PNG", "train/bee/a.png");
+    rename("train/cat/a.PNG", "train/ant/a.png");
     assert_ne!(both(folder.path(), SMALL).digest, original, "and so does the class");
-    rename("train/bee/a.png", "train/cat/a.PNG");
+    rename("train/ant/a.png", "train/cat/a.PNG");
     assert_eq!(both(folder.path(), SMALL).digest, original);
     rename("test/cat/1.png", "train/cat/z.png");
     assert_ne!(both(folder.path(), SMALL).digest, original, "and the half");
@@ -107,7 +109,7 @@ fn a_share_is_held_out_of_each_class_and_always_the_same() {
     assert_eq!((set.train.len(), &set.test.labels), (16, &vec![0, 0, 1, 1]));
     assert_eq!(both(folder.path(), decoding).test, set.test);
     let outline = Origin { source: Source::Images, path: Some(folder.path().into()), decoding: Some(decoding) };
-    let outline = outline.outline().unwrap();
+    let outline = outline.outline().unwrap().0;
     assert_eq!((outline.shape, outline.classes, outline.train, outline.test), ([2, 2, 3], 2, 16, 4));
 }
 
@@ -120,7 +122,7 @@ fn tables_name_files_and_labels() {
         &[
             (
                 "train.csv",
-                table("label,path,note\n10,train/cat/b.png,x\n2,\"train/cat/a.PNG\",\n10,train/ant/x.jpeg,\n"),
+                table("label,path,note\n10,train/cat/b.png,x\n2,\"train/cat/a.PNG\",\n10,train/ant/x.bmp,\n"),
             ),
             ("test.csv", table("path,label\ntest/cat/1.png,2\n")),
         ],
@@ -131,6 +133,30 @@ fn tables_name_files_and_labels() {
     assert_eq!(set.train.image(0)[..3], [10, 20, 30]);
     fs::write(folder.path().join("train.csv"), "path,label\n").unwrap();
     set.witness.unchanged().unwrap_err();
+}
+
+/// torchvision issue 714: folders called 1 to 100 were numbered 1, 10, 100, 11, ….
+#[test]
+fn folders_and_tables_order_classes_alike() {
+    for (names, expected) in [
+        (&["0", "90", "180", "270"][..], &["0", "90", "180", "270"][..]),
+        (&["10", "9", "1", "01", "-1"], &["-1", "01", "1", "9", "10"]),
+        (&["10", "9", "nine"], &["10", "9", "nine"]),
+        (&["b", "B", "ä", "a"], &["B", "a", "b", "ä"]),
+    ] {
+        let folder = tempdir().unwrap();
+        let mut rows = "path,label\n".to_owned();
+        for (index, name) in names.iter().enumerate() {
+            for half in ["train", "test"] {
+                write(folder.path(), &[(&format!("{half}/{name}/1.png"), png([index as u8, 0, 0], 2, 2))]);
+            }
+            rows += &format!("train/{name}/1.png,{name}\n");
+        }
+        let from_folders = both(folder.path(), SMALL);
+        assert_eq!(from_folders.class_names, expected);
+        write(folder.path(), &[("train.csv", rows.clone().into_bytes()), ("test.csv", rows.into_bytes())]);
+        assert_eq!(both(folder.path(), SMALL).class_names, expected);
+    }
 }
 
 #[test]
@@ -168,7 +194,11 @@ fn what_is_wrong_is_explained() {
     let text = |text: &str| text.as_bytes().to_vec();
     tell("share of its own", &[], Decoding { test: Some(0.2), ..SMALL });
     tell("no training image", &[("test/dog/1.png", png([0; 3], 2, 2))], SMALL);
-    tell("another file", &[("train/cat/notes.txt", text("x"))], SMALL);
+    tell("other files", &[("train/cat/notes.txt", text("x")), ("test/cat/labels.json", text("x"))], SMALL);
+    tell("too deep", &[("train/cat/red/1.png", text("x"))], SMALL);
+    tell("two halves", &[("val/cat/1.png", text("x")), ("valid/cat/1.png", text("x"))], SMALL);
+    tell("an empty half", &[("val/cat/.keep", text("x"))], SMALL);
+    tell("two forms", &[("train/caf\u{e9}/1.png", text("x")), ("train/cafe\u{301}/1.png", text("x"))], SMALL);
     tell("a class without images", &[("train/cat/x.png", png([0; 3], 2, 2)), ("train/dog/.keep", text(""))], SMALL);
     tell(
         "a half without images",
@@ -181,6 +211,8 @@ fn what_is_wrong_is_explained() {
     );
     tell("too many bytes", &[], Decoding { size: [40_000, 40_000], ..SMALL });
     tell("no column", &[("train.csv", text("file,label\na.png,1\n"))], SMALL);
+    tell("semicolons", &[("train.csv", text("path;label\na.png;1\n"))], SMALL);
+    tell("a blank before quotes", &[("train.csv", text("path,label\na.png, \"1\"\n"))], SMALL);
     tell("ragged", &[("train.csv", text("path,label\na.png\n"))], SMALL);
     tell("no label", &[("train.csv", text("path,label\na.png,\n"))], SMALL);
     tell("no test table", &[("train.csv", text("path,label\ntrain/cat/b.png,1\ntrain/cat/b.png,2\n"))], SMALL);
@@ -206,16 +238,34 @@ fn what_is_wrong_is_explained() {
       hint: leave `test` out
     no training image: class `dog` has no training image: FOLDER
       hint: add some, or remove the class
-    another file: expected only images whose names end in .png, .jpg or .jpeg: train/cat/notes.txt
-      hint: move the file elsewhere
+    other files: 2 files are among the images, and no image by name: FOLDER
+      hint: train/cat/notes.txt
+      hint: test/cat/labels.json
+      hint: names of images end in .png, .jpg, .jpeg, .webp or .bmp; move other files elsewhere
+    too deep: expected images in the class's folder, found the folder `red`: train/cat
+      hint: a class has no folders of its own: move its images up, or the folder elsewhere
+      hint: expected a folder a class: `train/cat/1.png` and `test/cat/2.png`, or `cat/1.png` with `test = 0.2`
+      hint: or `train.csv` and `test.csv` with the columns `path` and `label`
+    two halves: `val` and `valid` are both validation images: FOLDER
+      hint: keep one of them
+    an empty half: the set's half for validation has no image: FOLDER
+      hint: add some, or remove it
+    two forms: two folders are class `café`: only how their characters are written differs: train
+      hint: the characters outside ASCII are U+0301 in one and U+00E9 in the other
+      hint: move the images of one into the other
     a class without images: class `dog` has no training image: FOLDER
       hint: add some, or remove the class
     a half without images: the set has no test image: FOLDER
       hint: add some, or remove the empty half and hold out a share with `test = 0.2`
     too many bytes: 4 images of 40000x40000x3 take 19200000000 bytes, more than 4 GiB
       hint: a whole set is kept in memory; choose a smaller `size`
-    no column: the table has no column `path`: train.csv
+    no column: the table has no column `path`, but `file`, `label`: train.csv
       hint: expected a first line `path,label`, then a line an image
+    semicolons: the columns of the table are separated by semicolons, not by commas: train.csv
+      hint: expected a first line `path,label`, then a line an image
+    a blank before quotes: line 2 has a quotation mark that does not stand for one: train.csv
+      hint: expected a first line `path,label`, then a line an image
+      hint: quote with `"` alone, directly behind the comma
     ragged: malformed table: CSV error: record 1 (line: 2, byte: 11): found record with 1 fields, but the previous record has 2 fields: train.csv
       hint: expected a first line `path,label`, then a line an image
     no label: line 2 has no path or no label: train.csv
@@ -226,30 +276,30 @@ fn what_is_wrong_is_explained() {
       hint: expected a folder a class: `train/cat/1.png` and `test/cat/2.png`, or `cat/1.png` with `test = 0.2`
       hint: or `train.csv` and `test.csv` with the columns `path` and `label`
     broken files: 26 of 30 images cannot be read: FOLDER
-      hint: train/ant/cut.png: expected a PNG or JPEG: unexpected end of file
-      hint: train/cat/x00.png: expected a PNG or JPEG: The image format could not be determined
-      hint: train/cat/x01.png: expected a PNG or JPEG: The image format could not be determined
-      hint: train/cat/x02.png: expected a PNG or JPEG: The image format could not be determined
-      hint: train/cat/x03.png: expected a PNG or JPEG: The image format could not be determined
-      hint: train/cat/x04.png: expected a PNG or JPEG: The image format could not be determined
-      hint: train/cat/x05.png: expected a PNG or JPEG: The image format could not be determined
-      hint: train/cat/x06.png: expected a PNG or JPEG: The image format could not be determined
-      hint: train/cat/x07.png: expected a PNG or JPEG: The image format could not be determined
-      hint: train/cat/x08.png: expected a PNG or JPEG: The image format could not be determined
-      hint: train/cat/x09.png: expected a PNG or JPEG: The image format could not be determined
-      hint: train/cat/x10.png: expected a PNG or JPEG: The image format could not be determined
-      hint: train/cat/x11.png: expected a PNG or JPEG: The image format could not be determined
-      hint: train/cat/x12.png: expected a PNG or JPEG: The image format could not be determined
-      hint: train/cat/x13.png: expected a PNG or JPEG: The image format could not be determined
-      hint: train/cat/x14.png: expected a PNG or JPEG: The image format could not be determined
-      hint: train/cat/x15.png: expected a PNG or JPEG: The image format could not be determined
-      hint: train/cat/x16.png: expected a PNG or JPEG: The image format could not be determined
-      hint: train/cat/x17.png: expected a PNG or JPEG: The image format could not be determined
-      hint: train/cat/x18.png: expected a PNG or JPEG: The image format could not be determined
+      hint: train/ant/cut.png: expected a PNG, JPEG, WebP or BMP image: unexpected end of file
+      hint: train/cat/x00.png: expected a PNG, JPEG, WebP or BMP image: The image format could not be determined
+      hint: train/cat/x01.png: expected a PNG, JPEG, WebP or BMP image: The image format could not be determined
+      hint: train/cat/x02.png: expected a PNG, JPEG, WebP or BMP image: The image format could not be determined
+      hint: train/cat/x03.png: expected a PNG, JPEG, WebP or BMP image: The image format could not be determined
+      hint: train/cat/x04.png: expected a PNG, JPEG, WebP or BMP image: The image format could not be determined
+      hint: train/cat/x05.png: expected a PNG, JPEG, WebP or BMP image: The image format could not be determined
+      hint: train/cat/x06.png: expected a PNG, JPEG, WebP or BMP image: The image format could not be determined
+      hint: train/cat/x07.png: expected a PNG, JPEG, WebP or BMP image: The image format could not be determined
+      hint: train/cat/x08.png: expected a PNG, JPEG, WebP or BMP image: The image format could not be determined
+      hint: train/cat/x09.png: expected a PNG, JPEG, WebP or BMP image: The image format could not be determined
+      hint: train/cat/x10.png: expected a PNG, JPEG, WebP or BMP image: The image format could not be determined
+      hint: train/cat/x11.png: expected a PNG, JPEG, WebP or BMP image: The image format could not be determined
+      hint: train/cat/x12.png: expected a PNG, JPEG, WebP or BMP image: The image format could not be determined
+      hint: train/cat/x13.png: expected a PNG, JPEG, WebP or BMP image: The image format could not be determined
+      hint: train/cat/x14.png: expected a PNG, JPEG, WebP or BMP image: The image format could not be determined
+      hint: train/cat/x15.png: expected a PNG, JPEG, WebP or BMP image: The image format could not be determined
+      hint: train/cat/x16.png: expected a PNG, JPEG, WebP or BMP image: The image format could not be determined
+      hint: train/cat/x17.png: expected a PNG, JPEG, WebP or BMP image: The image format could not be determined
+      hint: train/cat/x18.png: expected a PNG, JPEG, WebP or BMP image: The image format could not be determined
       hint: and 6 more
       hint: replace or remove these files
     many pixels: 1 of 5 images cannot be read: FOLDER
-      hint: train/ant/huge.png: expected a PNG or JPEG: Image size exceeds limit
+      hint: train/ant/huge.png: expected a PNG, JPEG, WebP or BMP image: Image size exceeds limit
       hint: replace or remove these files
     a broken link: cannot read the class's folder: No such file or directory (os error 2): train/dog
       hint: repair or remove it
@@ -257,4 +307,72 @@ fn what_is_wrong_is_explained() {
       hint: expected a folder a class: `train/cat/1.png` and `test/cat/2.png`, or `cat/1.png` with `test = 0.2`
       hint: or `train.csv` and `test.csv` with the columns `path` and `label`
     "#);
+}
+
+#[test]
+fn validation_images_of_its_own_are_behind_the_training_images() {
+    for name in ["val", "valid", "validation"] {
+        let folder = halves();
+        let without = both(folder.path(), SMALL);
+        assert_eq!(without.validation, 0);
+        write(folder.path(), &[(&format!("{name}/cat/1.png"), png([1, 2, 3], 2, 2))]);
+        let set = both(folder.path(), SMALL);
+        assert_eq!((set.train.len(), set.validation, set.test.len()), (4, 1, 1));
+        assert_eq!((set.train.image(3), set.train.labels[3]), (&[1, 2, 3].repeat(4)[..], 1));
+        assert_ne!(set.digest, without.digest);
+        let (outline, _) = survey(folder.path(), &SMALL).unwrap();
+        assert_eq!((outline.train, outline.validation, outline.test), (3, 1, 1));
+    }
+    let folder = halves();
+    let table = |rows: &str| rows.as_bytes().to_vec();
+    write(
+        folder.path(),
+        &[
+            ("train.csv", table("\u{feff}path,label\ntrain/cat/b.png,a\n train/cat/a.PNG , b \n\n")),
+            ("val.csv", table("path,label\ntrain/ant/x.bmp,b\n")),
+            ("test.csv", table("path,label\ntest/cat/1.png,a\n")),
+        ],
+    );
+    let set = both(folder.path(), SMALL);
+    assert_eq!((&set.train.labels, set.validation), (&vec![0, 1, 1], 1));
+}
+
+#[test]
+fn names_of_classes_are_compared_in_one_form_and_leftovers_are_no_images() {
+    let folder = halves();
+    write(
+        folder.path(),
+        &[
+            ("train/caf\u{e9}/1.png", png([1; 3], 2, 2)),
+            ("test/cafe\u{301}/1.png", png([2; 3], 2, 2)),
+            ("train/Cat/1.png", png([3; 3], 2, 2)),
+            ("train/cat/Thumbs.db", vec![1]),
+            ("test/cat/desktop.ini", vec![1]),
+            ("train/__MACOSX/x", vec![1]),
+        ],
+    );
+    let set = both(folder.path(), SMALL);
+    assert!(set.class_names.contains(&"caf\u{e9}".to_owned()) && set.class_names.len() == 4, "{:?}", set.class_names);
+    let (_, notes) = survey(folder.path(), &SMALL).unwrap();
+    assert_eq!(notes, ["the classes `Cat` and `cat` differ only in case or blanks"]);
+}
+
+#[test]
+fn files_that_are_there_twice_are_told() {
+    let folder = halves();
+    assert_eq!(digest(folder.path(), &SMALL).unwrap().repeats, [""; 0]);
+    write(
+        folder.path(),
+        &[
+            ("test/cat/leak.png", png([10, 20, 30], 2, 2)),
+            ("train/ant/other.png", png([40, 50, 60], 5, 3)),
+            ("train/cat/c.png", png([10, 20, 30], 2, 2)),
+        ],
+    );
+    let repeats = digest(folder.path(), &SMALL).unwrap().repeats;
+    insta::assert_snapshot!(repeats.join("\n"), @r"
+    1 of 2 test images is a training image too: test/cat/leak.png (= train/cat/b.png)
+    1 image has more than one class: train/ant/other.png (= train/cat/a.PNG) is of `ant` and of `cat`
+    1 training image repeats another: train/cat/c.png (= train/cat/b.png)
+    ");
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::path::path;
-use crate::data::{Constants, Decoding, Origin, Outline, Source};
+use crate::data::{Constants, Decoding, ExifOrientation, Origin, Outline, Source};
 use crate::manifest::Data;
 use crate::manifest::Seed;
 use crate::manifest::describe::{Described, describe};
@@ -15,6 +15,9 @@ use crate::manifest::value::{Content, Value};
 
 /// The most pixels of a side that images are resized to.
 const LARGEST_SIDE: u64 = 4096;
+
+/// The keys that only a user's own images have.
+const OF_IMAGES: [&str; 4] = ["size", "channels", "test", "orientation"];
 
 /// Reads one data set. A relative `path` in the file is relative to `folder`, where the manifest is; one given by
 /// `--set` is relative to where the command runs.
@@ -37,7 +40,7 @@ pub fn data(
 fn read(reader: &mut Reader, folder: &Path, seed: Seed) -> Data {
     let choices: Vec<(&'static str, Source)> = Source::ALL.iter().map(|source| (source.name(), *source)).collect();
     let source = reader.kind("source", &choices);
-    let path = path(reader, folder, "the folder with the files of the set");
+    let path = path(reader, "path", folder, "the folder with the files of the set");
     if reader.understood() && source.needs_path() && !reader.has("path") {
         reader.missing("path", &format!("\"../data/{}\"", source.name()));
     }
@@ -51,14 +54,20 @@ fn read(reader: &mut Reader, folder: &Path, seed: Seed) -> Data {
     let decoding = decoding(reader, source);
     let origin = Origin { source, path: path.clone(), decoding };
     let outline = outline(reader, &origin);
-    let normalization = normalization(reader, outline);
+    let normalization = normalization(reader, outline.as_ref());
+    let validation = reader.number("validation", Limits::BELOW_ONE, Some(0.0));
+    if validation > 0.0 && outline.as_ref().is_some_and(|outline| outline.validation > 0) {
+        let span = reader.place("validation");
+        let message = "the set has validation images of its own, and `validation` is given";
+        reader.diagnostics.error(span, message).hint("leave `validation` out");
+    }
     Data {
         source,
         path,
         decoding,
         outline,
         normalization,
-        validation: reader.number("validation", Limits::BELOW_ONE, Some(0.0)),
+        validation,
         limit: reader.optional_integer("limit", 1..=i64::MAX as u64),
         seed: reader.seed(seed),
         name_span: Span::default(),
@@ -69,13 +78,13 @@ fn read(reader: &mut Reader, folder: &Path, seed: Seed) -> Data {
 /// The keys of a user's own images, which other sets do not take.
 fn decoding(reader: &mut Reader, source: Source) -> Option<Decoding> {
     if !reader.understood() {
-        for key in ["size", "channels", "test"] {
+        for key in OF_IMAGES {
             reader.value(key);
         }
         return None;
     }
     if let Some(outline) = source.published() {
-        for key in ["size", "channels", "test"].into_iter().filter(|key| reader.has(key)).collect::<Vec<_>>() {
+        for key in OF_IMAGES.into_iter().filter(|key| reader.has(key)).collect::<Vec<_>>() {
             reader.value(key);
             let [height, width, channels] = outline.shape;
             let span = reader.place(key);
@@ -113,19 +122,30 @@ fn decoding(reader: &mut Reader, source: Source) -> Option<Decoding> {
         channels => channels,
     };
     let test = reader.optional_number("test", Limits::BELOW_ONE);
-    Some(Decoding { size: size?, channels, test })
+    let orientation = reader.choice("orientation", &ExifOrientation::CHOICES, Some(ExifOrientation::Apply));
+    Some(Decoding { size: size?, channels, test, orientation })
 }
 
 /// Shape, classes and sizes. For a user's own images the names of the files say them, so these must be there.
 fn outline(reader: &mut Reader, origin: &Origin) -> Option<Outline> {
-    if !reader.understood() || !["source", "path", "size", "channels", "test"].iter().all(|key| reader.sound(key)) {
+    if !reader.understood() || !["source", "path"].iter().chain(&OF_IMAGES).all(|key| reader.sound(key)) {
         return None;
     }
     if origin.source == Source::Images && (origin.path.is_none() || origin.decoding.is_none()) {
         return None;
     }
     match origin.outline() {
-        Ok(outline) => Some(outline),
+        Ok((outline, notes)) => {
+            let span = reader.place("path");
+            for note in notes {
+                reader
+                    .diagnostics
+                    .warning(span, note)
+                    .hints
+                    .push("rename one, if they are meant to be the same".into());
+            }
+            Some(outline)
+        }
         Err(error) => {
             let span = reader.place("path");
             let message = error.to_string();
@@ -136,7 +156,7 @@ fn outline(reader: &mut Reader, origin: &Origin) -> Option<Outline> {
 }
 
 /// Nothing for `"measured"`, which is the default.
-fn normalization(reader: &mut Reader, outline: Option<Outline>) -> Option<Constants> {
+fn normalization(reader: &mut Reader, outline: Option<&Outline>) -> Option<Constants> {
     const EXAMPLE: &str = "{ mean = [0.5, 0.5, 0.5], deviation = [0.25, 0.25, 0.25] }";
     let shape = Shape { what: "`normalization`", example: EXAMPLE };
     let value = reader.value("normalization")?;

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use indexmap::IndexMap;
 
+use super::import;
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::matrix::combinations::{AxisSet, projection};
 use crate::manifest::matrix::{Coordinate, axes::Matrix, instance_name, variables};
@@ -156,9 +157,14 @@ pub fn of_stages(
 
 /// Whether a stage of this kind draws random numbers, and the manifest gives it no seed.
 fn draws_by_default(matrix: &Matrix, stage: &Value, combination: &[usize]) -> bool {
+    let has = |key: &str| matches!(&stage.content, Content::Table(stage) if stage.contains_key(key));
     let kind = text(matrix, stage, "kind", combination);
-    let draws = kind.is_some_and(|kind| !matches!(kind.as_str(), "evaluate" | "import"));
-    draws && !matches!(&stage.content, Content::Table(stage) if stage.contains_key("seed"))
+    let draws = kind.is_some_and(|kind| match kind.as_str() {
+        "evaluate" => false,
+        "import" => import::DRAWN.iter().any(|key| has(key)),
+        _ => true,
+    });
+    draws && !has("seed")
 }
 
 fn seed_of(value: &Value) -> Seed {

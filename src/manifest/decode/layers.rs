@@ -88,7 +88,7 @@ const KINDS: [(&str, Kind); 19] = [
     ("pad-shortcut", Kind::PadShortcut),
 ];
 
-/// The operation; sizes that follow from the input are 0 until the graph is built.
+/// The operation; sizes that follow from the input are 0 where they are not written.
 fn op(reader: &mut Reader, kind: Kind) -> Op {
     match kind {
         Kind::Convolution => {
@@ -97,7 +97,7 @@ fn op(reader: &mut Reader, kind: Kind) -> Op {
             // Keeps the size at stride 1 when the kernel is odd.
             let same = [0, 1].map(|axis| dilation[axis] * (kernel[axis] - 1) / 2);
             Op::Convolution {
-                in_channels: 0,
+                in_channels: read(reader, "in-channels"),
                 out_channels: count(reader, "out-channels", None),
                 kernel,
                 stride: pair(reader, "stride", 1, Some([1, 1])),
@@ -108,7 +108,7 @@ fn op(reader: &mut Reader, kind: Kind) -> Op {
             }
         }
         Kind::BatchNorm => Op::BatchNorm {
-            channels: 0,
+            channels: read(reader, "channels"),
             epsilon: reader.number("epsilon", Limits::POSITIVE, Some(1e-5)) as f32,
             momentum: reader.number("momentum", Limits::SHARE, Some(0.1)) as f32,
         },
@@ -135,17 +135,22 @@ fn op(reader: &mut Reader, kind: Kind) -> Op {
         Kind::AdaptiveAveragePool => Op::AdaptiveAveragePool { output: pair(reader, "output", 1, None) },
         Kind::Flatten => Op::Flatten,
         Kind::Linear => Op::Linear {
-            in_features: 0,
+            in_features: read(reader, "in-features"),
             out_features: count(reader, "out-features", None),
             bias: reader.boolean("bias", true),
         },
         Kind::PadShortcut => Op::PadShortcut {
             stride: count(reader, "stride", Some(1)),
-            in_channels: 0,
+            in_channels: read(reader, "in-channels"),
             out_channels: count(reader, "out-channels", None),
             before: reader.optional_integer("before", 0..=MAXIMUM).map(|before| before as usize),
         },
     }
+}
+
+/// A size that follows from the input, and may be written all the same.
+fn read(reader: &mut Reader, key: &'static str) -> usize {
+    reader.optional_integer(key, 1..=MAXIMUM).map_or(0, |size| size as usize)
 }
 
 fn count(reader: &mut Reader, key: &'static str, default: Option<u64>) -> usize {

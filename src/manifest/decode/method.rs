@@ -35,6 +35,7 @@ pub fn needed(reader: &mut Reader, trains: bool) -> Method {
         steps: None,
         ignore: Vec::new(),
         layers: Default::default(),
+        minimum: None,
         images: None,
     };
     let read = |reader: &mut Reader| {
@@ -118,7 +119,7 @@ fn channels(reader: &mut Reader) -> Method {
         macs,
         parameters,
         scope: reader.choice("scope", &scopes, Some(ChannelScope::Global)),
-        round_to: reader.integer("round-to", 1..=1024, Some(1)),
+        round_to: reader.optional_integer("round-to", 1..=1024),
         minimum: reader.number("minimum", Limits::SHARE, Some(0.0)),
         ignore: reader.strings("ignore", "a pattern"),
         layers,
@@ -144,6 +145,8 @@ fn weights(reader: &mut Reader) -> Method {
         steps: (steps > 1).then_some(steps),
         ignore: reader.strings("ignore", "a pattern"),
         layers: reader.numbers("layers", "{ \"conv1\" = 0.5 }", Limits::BELOW_ONE),
+        // None is the same whether it is said or not, and so is its key.
+        minimum: Some(reader.number("minimum", Limits::SHARE, Some(0.0))).filter(|minimum| *minimum > 0.0),
         images: reader.optional_integer("images", 1..=1 << 32).or_else(|| criterion.default_images()),
     }
 }

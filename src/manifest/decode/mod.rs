@@ -3,6 +3,8 @@
 
 mod augment;
 mod data;
+mod graph_file;
+mod import;
 mod instances;
 mod layers;
 mod losses;
@@ -62,8 +64,13 @@ pub fn manifest(root: Value, path: &Path, diagnostics: &mut Diagnostics) -> (Man
         reader.diagnostics,
         |name, span, value, diagnostics| data::data(name, span, value, folder, seed, diagnostics),
     );
-    let networks =
-        instances::of_sections(network_tables, &matrix, &mut unreadable.networks, reader.diagnostics, network::named);
+    let networks = instances::of_sections(
+        network_tables,
+        &matrix,
+        &mut unreadable.networks,
+        reader.diagnostics,
+        |name, span, value, diagnostics| network::named(name, span, value, folder, diagnostics),
+    );
     let names: Vec<&str> = network_tables.keys().map(String::as_str).collect();
     let stages = instances::of_stages(
         stage_tables,
@@ -119,7 +126,7 @@ pub struct Sections {
     pub pipeline: Vec<Described>,
     /// `[data.NAME]`.
     pub data: Vec<Described>,
-    /// `[networks.NAME]` that is no `like`.
+    /// `[networks.NAME]` that is no `like` and no `file`.
     pub networks: Vec<Described>,
     /// `[stages.NAME]`.
     pub stages: Vec<Described>,
@@ -134,7 +141,7 @@ pub fn described() -> Sections {
     Sections {
         pipeline: describe(|reader| pipeline(reader, "")),
         data: data::described(),
-        networks: describe(network::network),
+        networks: describe(|reader| network::network(reader, Path::new(""))),
         stages: stage::described(),
         search: describe(|reader| search::search(reader, &Matrix::unknown())),
         report: describe(|reader| report::report(reader, &Matrix::unknown())),

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
+use std::path::Path;
 
 use indexmap::IndexMap;
 
+use super::graph_file::graph_file;
 use super::layers;
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::reader::{Reader, Shape, table};
@@ -36,17 +38,27 @@ pub struct Known<'a> {
 }
 
 /// Reads one named network.
-pub fn named(name: &str, name_span: Span, value: &Value, diagnostics: &mut Diagnostics) -> Option<NamedNetwork> {
+pub fn named(
+    name: &str,
+    name_span: Span,
+    value: &Value,
+    folder: &Path,
+    diagnostics: &mut Diagnostics,
+) -> Option<NamedNetwork> {
     let what = format!("`[networks.{}]`", printable(name));
     let shape = Shape { what: &what, example: "{ arch = \"mlp\", hidden = [256] }" };
-    let (network, spans) = table(diagnostics, "network", shape, value, network)?;
+    let (network, spans) = table(diagnostics, "network", shape, value, |reader| network(reader, folder))?;
     Some(NamedNetwork { network: network?, name_span, spans })
 }
 
-/// Reads a network: an architecture with its parameters, or `like = "STAGE"`.
-pub fn network(reader: &mut Reader) -> Option<NetworkSource> {
+/// Reads a network: an architecture with its parameters, `like = "STAGE"`, or `file = "PATH"`, which is relative to
+/// `folder`.
+pub fn network(reader: &mut Reader, folder: &Path) -> Option<NetworkSource> {
     if reader.has("like") {
         return reader.reference("like").map(NetworkSource::Like);
+    }
+    if reader.has("file") {
+        return graph_file(reader, folder).map(NetworkSource::Architecture);
     }
     let names = [
         ("mlp", Name::Mlp),
@@ -106,7 +118,7 @@ pub fn network(reader: &mut Reader) -> Option<NetworkSource> {
                 stem: stem(reader),
             }
         }
-        Name::Graph => Architecture::Graph { layers: layers::layers(reader) },
+        Name::Graph => Architecture::Graph { layers: layers::layers(reader), input: None },
     };
     Some(NetworkSource::Architecture(architecture))
 }

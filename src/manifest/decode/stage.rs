@@ -4,6 +4,7 @@ use std::path::Path;
 
 use indexmap::{IndexMap, IndexSet};
 
+use super::import;
 use super::method;
 use super::network::{Known, network};
 use super::path::path;
@@ -76,21 +77,20 @@ pub fn stage(
 /// Reads a stage of a known kind.
 fn read(reader: &mut Reader, kind: Kind, name_span: Span, folder: &Path, seed: Seed, networks: &Known) -> Stage {
     reader.value("kind");
-    // Nothing is drawn when weights come from a file.
-    let seed = if matches!(kind, Kind::Import) { 0 } else { reader.seed(seed) };
+    let seed = if matches!(kind, Kind::Import) { import::seed(reader, seed) } else { reader.seed(seed) };
     let data = reader.optional_string("data").map(|(name, _)| name);
     let mut inputs = IndexMap::new();
     let mut network_name = None;
     let mut file = None;
     let parameters = match kind {
         Kind::Train => {
-            let network = fresh_network(reader, networks, &mut inputs);
+            let network = fresh_network(reader, networks, folder, &mut inputs);
             network_name = network.name;
             Parameters::Train { network: network.architecture, training: training(reader, false) }
         }
         Kind::Distill => {
             input(reader, "teacher", true, &mut inputs);
-            let network = fresh_network(reader, networks, &mut inputs);
+            let network = fresh_network(reader, networks, folder, &mut inputs);
             network_name = network.name;
             Parameters::Distill { network: network.architecture, training: training(reader, true) }
         }
@@ -117,10 +117,10 @@ fn read(reader: &mut Reader, kind: Kind, name_span: Span, folder: &Path, seed: S
             if !reader.has("path") {
                 reader.missing("path", "\"resnet18.safetensors\"");
             }
-            file = path(reader, folder, "the safetensors file with the weights");
-            let network = fresh_network(reader, networks, &mut inputs);
+            file = path(reader, "path", folder, "the safetensors file with the weights");
+            let network = fresh_network(reader, networks, folder, &mut inputs);
             network_name = network.name;
-            Parameters::Import { network: network.architecture }
+            Parameters::Import { network: network.architecture, rules: import::rules(reader) }
         }
         Kind::Evaluate => evaluate(reader, &mut inputs),
     };
@@ -189,7 +189,12 @@ struct Fresh {
 }
 
 /// Reads `network`: an inline table, or the name of a `[networks.NAME]`.
-fn fresh_network(reader: &mut Reader, networks: &Known, inputs: &mut IndexMap<String, Reference>) -> Fresh {
+fn fresh_network(
+    reader: &mut Reader,
+    networks: &Known,
+    folder: &Path,
+    inputs: &mut IndexMap<String, Reference>,
+) -> Fresh {
     if !reader.has("network") {
         reader.missing("network", "{ arch = \"mlp\", hidden = [256] }");
     }
@@ -217,7 +222,7 @@ fn fresh_network(reader: &mut Reader, networks: &Known, inputs: &mut IndexMap<St
             wrong(reader.diagnostics, "`network`", value, &wanted);
             return Fresh::default();
         }
-        (reader.table("network", shape, network).flatten(), None)
+        (reader.table("network", shape, |reader| network(reader, folder)).flatten(), None)
     };
     match source {
         Some(NetworkSource::Architecture(architecture)) => Fresh { architecture: Some(architecture), name },

@@ -5,11 +5,13 @@ use crate::manifest::reader::{Reader, Shape};
 use crate::manifest::scalar::{Limits, integer, number};
 use crate::tensor::engine::Precision;
 use crate::train::parameters::{EarlyStop, Optimizer, PeriodicPruning, Schedule, Select, SparsitySchedule, Training};
+use crate::train::steps::LastBatch;
 
 /// Reads them. With a teacher the default loss is distillation, without one cross entropy.
 pub fn training(reader: &mut Reader, teacher: bool) -> Training {
     let epochs = reader.integer("epochs", 1..=100_000, None);
     let batch = reader.integer("batch", 1..=1 << 20, Some(64));
+    let last_batch = reader.choice("last-batch", &LastBatch::WORDS, Some(LastBatch::Even));
     let optimizer = reader.table("optimizer", OPTIMIZER, optimizer);
     let schedule = reader.table("schedule", SCHEDULE, schedule);
     let named = reader.tables("losses", losses::LOSS, losses::loss);
@@ -20,6 +22,7 @@ pub fn training(reader: &mut Reader, teacher: bool) -> Training {
     Training {
         epochs,
         batch,
+        last_batch,
         optimizer: optimizer.unwrap_or(Optimizer::Adam {
             lr: 1e-3,
             betas: [0.9, 0.999],

@@ -158,7 +158,7 @@ fn is_label(label: &str) -> bool {
 }
 
 /// A single value as text; nothing for a table or an array.
-fn label(value: &Value) -> Option<String> {
+pub fn label(value: &Value) -> Option<String> {
     match &value.content {
         Content::String(text) => Some(text.clone()),
         Content::Integer(Some(number)) => Some(number.to_string()),
@@ -259,7 +259,9 @@ fn coordinates(axes: &mut [Axis], entry: &Table, key: &str, diagnostics: &mut Di
             sound = false;
             continue;
         };
-        match find(axes, axis, &label) {
+        // By its name, or by a value that has another name.
+        let same = |other: &AxisValue| self::label(&other.value).as_ref() == Some(&label);
+        match find(axes, axis, &label).or_else(|| axes[axis].values.iter().position(same)) {
             Some(found) => coordinates.push((axis, found)),
             None if key == INCLUDE && !variables::are_in(value) => {
                 if name == SEED && !matches!(value.content, Content::Integer(Some(n)) if n >= 0) {

@@ -73,7 +73,9 @@ pub(super) fn instance_name(template: &str, axes: &[Axis], coordinates: &[Coordi
 
 impl From<&Axis> for super::Axis {
     fn from(axis: &Axis) -> Self {
+        // What has a name of its own is shown by it.
         let plain = |value: &AxisValue| match &value.value.content {
+            _ if axes::label(&value.value).as_ref() != Some(&value.label) => value.label.clone().into(),
             Content::Integer(Some(number)) => (*number).into(),
             Content::Float(number) => (*number).into(),
             Content::Boolean(value) => (*value).into(),

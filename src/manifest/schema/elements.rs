@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 /// Keys whose default depends on another key; `words` says how, and no `default` is given.
-pub const DEPENDENT: [&str; 13] = [
+pub const DEPENDENT: [&str; 14] = [
     "data.seed",
     "stage.seed",
+    "stage/import.seed",
     "network/resnet.width",
     "network/preact-resnet.width",
     "network.shortcut",

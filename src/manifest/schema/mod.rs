@@ -147,15 +147,17 @@ impl Definitions {
         if *known == table { reference(key) } else { table }
     }
 
-    /// A network: an architecture, or that of another stage's result.
+    /// A network: an architecture, that of another stage's result, or that of a file.
     fn network(&mut self, architectures: &[Described]) -> Value {
         let mut each: Vec<Value> = architectures.iter().map(|described| self.kind("network", described)).collect();
-        each.push(json!({
-            "type": "object",
-            "description": words::of("network/like"),
-            "properties": { "like": { "description": words::of("network.like"), "type": "string" } },
-            "required": ["like"],
-            "additionalProperties": false,
+        each.extend(["like", "file"].map(|key| {
+            json!({
+                "type": "object",
+                "description": words::of(&format!("network/{key}")),
+                "properties": { key: { "description": words::of(&format!("network.{key}")), "type": "string" } },
+                "required": [key],
+                "additionalProperties": false,
+            })
         }));
         json!({ "type": "object", "oneOf": each })
     }

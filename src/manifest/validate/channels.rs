@@ -4,6 +4,7 @@ use crate::manifest::Stage;
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::scalar::printable;
 use crate::network::{Graph, Op, pattern};
+use crate::prune::allocation::Rounding;
 use crate::prune::coupling::Coupling;
 use crate::prune::groups::Group;
 use crate::prune::{Criterion, Method};
@@ -17,7 +18,9 @@ pub fn check(
     coupling: &Coupling,
     diagnostics: &mut Diagnostics,
 ) {
-    let Method::Channels { criterion, ratio, macs, parameters, minimum, ignore, layers, .. } = method else { return };
+    let Method::Channels { criterion, ratio, macs, parameters, round_to, minimum, ignore, layers, .. } = method else {
+        return;
+    };
     if !stage.spans.sound(&format!("{prefix}.kind")) {
         return;
     }
@@ -25,7 +28,7 @@ pub fn check(
     if sound("minimum") {
         let own = layers.iter().map(|(wanted, ratio)| (*ratio, format!("layers.{wanted}")));
         let common = ratio.iter().map(|ratio| (*ratio, "ratio".to_owned()));
-        reachable(stage, prefix, *minimum, common.chain(own).filter(|(_, path)| sound(path)), diagnostics);
+        reachable(stage, prefix, "ratio", *minimum, common.chain(own).filter(|(_, path)| sound(path)), diagnostics);
     }
     let mut all_match = ["ratio", "ignore", "layers"].into_iter().all(sound);
     let listed = ignore.iter().enumerate().map(|(index, wanted)| (wanted, format!("{prefix}.ignore.{index}")));
@@ -67,11 +70,11 @@ pub fn check(
     if candidates.is_empty() {
         let path = if ignore.is_empty() { prefix.to_owned() } else { format!("{prefix}.ignore") };
         let message = if coupling.groups.is_empty() {
-            "no channel of this network can be removed"
+            format!("no channel of {} can be removed", network_name(stage))
         } else if !common && layers.is_empty() {
-            "nothing says how much goes"
+            "nothing says how much goes".to_owned()
         } else {
-            "every layer whose channels could be removed is ignored"
+            format!("every layer of {} whose channels could be removed is ignored", network_name(stage))
         };
         diagnostics.error(stage.span(&path), message).hint(if coupling.groups.is_empty() {
             "channels that are tied to the image or the output have to stay; choose `kind = \"weights\"`"
@@ -88,12 +91,45 @@ pub fn check(
     } else if *criterion == Criterion::Apoz && sound("criterion") {
         zeros(stage, prefix, graph, &candidates, diagnostics);
     }
+    if sound("round-to") {
+        too_narrow(stage, prefix, Rounding::of(*round_to), graph, &candidates, diagnostics);
+    }
 }
 
-/// A ratio cannot take more than `minimum` lets go.
-fn reachable(
+/// The network of a stage, in words.
+fn network_name(stage: &Stage) -> String {
+    match (&stage.network, stage.inputs.get("from").or_else(|| stage.inputs.get("like"))) {
+        (Some(network), _) => format!("the network `{}`", printable(network)),
+        (None, Some(input)) => format!("the network of `{}`", printable(&input.stage)),
+        (None, None) => format!("the network of `{}`", printable(&stage.template)),
+    }
+}
+
+/// Layers that are narrower than what widths are to be multiples of stay whole; that may be all of them.
+fn too_narrow(
     stage: &Stage,
     prefix: &str,
+    rounding: Rounding,
+    graph: &Graph,
+    candidates: &[&Group],
+    diagnostics: &mut Diagnostics,
+) {
+    let Ok(shapes) = graph.shapes() else { return };
+    let stays = |group: &&Group| group.makers(graph).any(|m| rounding.keeps_whole(shapes[m.layer].channels()));
+    if !candidates.is_empty() && candidates.iter().all(stays) {
+        let multiple = rounding.multiple;
+        diagnostics
+            .warning(stage.span(&format!("{prefix}.round-to")), format!("nothing goes with `round-to = {multiple}`"))
+            .label(format!("every layer of {} whose channels could be removed is narrower", network_name(stage)))
+            .hint("lower it; layers of which no multiple is left stay whole");
+    }
+}
+
+/// A ratio, or a sparsity, cannot take more than `minimum` lets go.
+pub(super) fn reachable(
+    stage: &Stage,
+    prefix: &str,
+    what: &str,
     minimum: f64,
     ratios: impl Iterator<Item = (f64, String)>,
     diagnostics: &mut Diagnostics,
@@ -102,9 +138,9 @@ fn reachable(
         // 0.7 and 0.3 are more than 1 in floating point.
         if ratio + minimum > 1.0 + 1e-9 {
             diagnostics
-                .error(stage.span(&format!("{prefix}.{path}")), format!("a ratio of {ratio} cannot be reached"))
+                .error(stage.span(&format!("{prefix}.{path}")), format!("a {what} of {ratio} cannot be reached"))
                 .label(format!("`minimum = {minimum}` keeps more than that leaves"))
-                .hint("lower the ratio, or `minimum`; together they can be at most 1");
+                .hint(format!("lower the {what}, or `minimum`; together they can be at most 1"));
         }
     }
 }

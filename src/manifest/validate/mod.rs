@@ -2,15 +2,19 @@
 //!
 //! - `losses`: layers that losses name, in student and teacher;
 //! - `names`: names that must exist, cycles, sections that nothing uses;
+//! - `imports`: layers that imports name;
 //! - `networks`: networks that must build, layers that must match, teachers and students that must fit;
 //! - `channels`: what the keys of channel pruning mean to the network;
+//! - `steps`: steps with too few images for what is computed over the images of a step;
 //! - `training`: what the keys of a training stage mean to each other and to the data;
 //! - `weights`: what the keys of weight pruning mean to the network and to the epochs.
 
 mod channels;
+mod imports;
 mod losses;
 mod names;
 mod networks;
+mod steps;
 mod training;
 mod weights;
 
@@ -43,7 +47,7 @@ pub fn validate(manifest: &Manifest, unreadable: &Unreadable, diagnostics: &mut 
         if *split == Split::Validation {
             training::needs_validation(stage, "split", "`split = \"validation\"`", data, diagnostics);
         }
-        if *split == Split::Test && data.outline.is_some_and(|outline| outline.test == 0) {
+        if *split == Split::Test && data.outline.as_ref().is_some_and(|outline| outline.test == 0) {
             let name = stage.data.as_deref().unwrap_or_default();
             diagnostics
                 .error(stage.span("data"), format!("`{}` has no test images", scalar::printable(template_of(name))))

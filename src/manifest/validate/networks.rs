@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::{channels, data_of, losses, weights};
+use super::{channels, data_of, imports, losses, steps, weights};
 use crate::data::Outline;
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::matrix::template_of;
@@ -12,7 +12,8 @@ use crate::manifest::scalar::printable;
 use crate::manifest::source::Span;
 use crate::manifest::{Data, Manifest, NetworkSource, Stage};
 use crate::network::arch::{Architecture, Unbuildable};
-use crate::network::{Graph, pattern};
+use crate::network::signature::difference;
+use crate::network::{ClassOrder, Graph, pattern};
 use crate::prune::coupling::Coupling;
 use crate::prune::{Measure, Method};
 use crate::stage::Parameters;
@@ -44,7 +45,7 @@ impl Known {
     }
 }
 
-/// An architecture (as JSON) for images of one shape in so many classes, with what came of building it. Many stages share
+/// An architecture (as text) for images of one shape in so many classes, with what came of building it. Many stages share
 /// one.
 type Built = HashMap<(String, [usize; 3], usize), Option<Rc<Known>>>;
 
@@ -52,7 +53,7 @@ type Built = HashMap<(String, [usize; 3], usize), Option<Rc<Known>>>;
 pub fn check(manifest: &Manifest, order: &[&str], diagnostics: &mut Diagnostics) {
     let mut built = Built::new();
     let mut networks: HashMap<&str, Rc<Known>> = HashMap::new();
-    // The data that each network was trained on first, which decides how its images are normalised.
+    // The data that each network was trained on first, which decides what its classes are.
     let mut trained_on: HashMap<&str, &Data> = HashMap::new();
     for name in order {
         let stage = &manifest.stages[*name];
@@ -61,6 +62,10 @@ pub fn check(manifest: &Manifest, order: &[&str], diagnostics: &mut Diagnostics)
             continue;
         };
         layers(stage, &network, diagnostics);
+        if let Some(training) = stage.parameters.training() {
+            steps::check(stage, training, data_of(manifest, stage), &network.graph, diagnostics);
+        }
+        imports::check(stage, &network.graph, diagnostics);
         let teacher = stage.inputs.get("teacher").and_then(|teacher| networks.get(teacher.stage.as_str()));
         if let (Some(training), Some(teacher)) = (stage.parameters.training(), teacher) {
             losses::check(manifest, stage, training, &network.graph, &teacher.graph, diagnostics);
@@ -85,15 +90,18 @@ fn network_of(
 ) -> Option<Rc<Known>> {
     let like = |role: &str| networks.get(stage.inputs.get(role)?.stage.as_str()).cloned();
     match &stage.parameters {
-        Parameters::Train { network, .. } | Parameters::Distill { network, .. } | Parameters::Import { network } => {
+        Parameters::Train { network, .. }
+        | Parameters::Distill { network, .. }
+        | Parameters::Import { network, .. } => {
             match network {
                 _ if !stage.spans.sound("network") => None,
                 None => like("like"),
                 Some(architecture) => {
-                    let Outline { shape, classes, .. } = data_of(manifest, stage)?.outline?;
+                    let &Outline { shape, classes, .. } = data_of(manifest, stage)?.outline.as_ref()?;
                     let build = || build(architecture, shape, classes, manifest, stage, diagnostics).map(Rc::new);
-                    let json = serde_json::to_string(architecture).expect("an architecture is plain data");
-                    built.entry((json, shape, classes)).or_insert_with(build).clone()
+                    // With what is not part of its serialized form, as sizes that are written and must be right.
+                    let written = format!("{architecture:?}");
+                    built.entry((written, shape, classes)).or_insert_with(build).clone()
                 }
             }
         }
@@ -105,6 +113,9 @@ fn network_of(
 /// Where the network of a stage is described: the written layer concerned, else the network's own section if it has one.
 fn place(manifest: &Manifest, stage: &Stage, layer: Option<usize>) -> Span {
     if let Some(span) = layer.and_then(|layer| stage.spans.get(&format!("network.layers.{layer}"))) {
+        return span;
+    }
+    if let Some(span) = stage.spans.get("network.file") {
         return span;
     }
     let named = stage.network.as_ref().and_then(|name| manifest.networks.get(name));
@@ -250,26 +261,27 @@ fn fits(
     diagnostics: &mut Diagnostics,
 ) -> bool {
     let Some(data) = data_of(manifest, stage) else { return true };
-    let Some(Outline { shape, classes, .. }) = data.outline else { return true };
+    let Some(Outline { shape, classes, class_names, .. }) = &data.outline else { return true };
+    let (shape, classes) = (*shape, *classes);
     let words = |[h, w, c]: [usize; 3], k: usize| format!("{h}x{w}x{c} images of {k} classes");
     let mut all_fit = true;
     for (role, reference) in &stage.inputs {
         let Some(network) = networks.get(reference.stage.as_str()) else { continue };
         if network.graph.input == shape && network.classes == classes {
-            let other = trained_on.get(reference.stage.as_str()).filter(|other| !data.normalises_like(other));
-            if let Some(other) = other.filter(|_| role != "like") {
+            let other = trained_on.get(reference.stage.as_str()).filter(|_| role != "like");
+            let learnt = other.and_then(|other| Some((other, &other.outline.as_ref()?.class_names)));
+            if let Some((other, learnt)) = learnt.filter(|(_, names)| ClassOrder::between(names, class_names).is_none())
+            {
                 all_fit = false;
                 let name = |data: &Data| {
                     let named = manifest.data.iter().find(|(_, d)| std::ptr::eq(*d, data));
                     named.map_or("", |(name, _)| template_of(name)).to_owned()
                 };
                 diagnostics
-                    .error(reference.span, format!("`{}` was trained on other images", template_of(&reference.stage)))
-                    .label(format!("on `{}`, and this stage reads `{}`", name(other), name(data)))
-                    .hint(
-                        "images are normalised by the training split, so what meets in a stage must have the same \
-                         `source`, `path`, `validation`, `limit` and `seed`, or the same `normalization`",
-                    );
+                    .error(reference.span, format!("`{}` learnt other classes", template_of(&reference.stage)))
+                    .label(format!("those of `{}`, and this stage reads `{}`", name(other), name(data)))
+                    .hints
+                    .extend(difference(learnt, class_names));
             }
             continue;
         }

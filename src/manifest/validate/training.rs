@@ -27,7 +27,7 @@ pub fn check(name: &str, stage: &Stage, training: &Training, data: Option<&Data>
     if training.early_stop.is_some() {
         needs_validation(stage, "early-stop", "`early-stop`", data, diagnostics);
     }
-    if let Some((trained, _)) = sizes(data)
+    if let Some((trained, _)) = images(data)
         && stage.spans.sound("batch")
         && training.batch > trained
         && trained > 0
@@ -44,7 +44,7 @@ pub fn check(name: &str, stage: &Stage, training: &Training, data: Option<&Data>
 
 /// A split must leave something to train on.
 pub fn data(name: &str, data: &Data, diagnostics: &mut Diagnostics) {
-    if let Some((0, _)) = sizes(data) {
+    if let Some((0, _)) = images(data) {
         let span = data.spans.get("data.validation").unwrap_or(data.name_span);
         diagnostics
             .error(span, format!("no training image of `{name}` is left"))
@@ -54,7 +54,7 @@ pub fn data(name: &str, data: &Data, diagnostics: &mut Diagnostics) {
 
 /// A choice on the validation split needs one.
 pub fn needs_validation(stage: &Stage, key: &str, what: &str, data: &Data, diagnostics: &mut Diagnostics) {
-    if let Some((_, 0)) = sizes(data) {
+    if let Some((_, 0)) = images(data) {
         let hint = format!("add `validation = 0.1` to `[data.{}]`", stage.data.as_deref().unwrap_or_default());
         diagnostics.error(stage.span(key), format!("{what} needs a validation split, and it is empty")).hint(hint);
     }
@@ -62,11 +62,15 @@ pub fn needs_validation(stage: &Stage, key: &str, what: &str, data: &Data, diagn
 
 /// How many images are trained on, and how many validate: the rule of the split itself. Nothing when a value it depends on
 /// was wrong.
-fn sizes(data: &Data) -> Option<(u64, u64)> {
+pub fn images(data: &Data) -> Option<(u64, u64)> {
     if !["data.source", "data.validation", "data.limit"].iter().all(|path| data.spans.sound(path)) {
         return None;
     }
-    let available = data.limit.unwrap_or(u64::MAX).min(data.outline?.train as u64);
+    let outline = data.outline.as_ref()?;
+    let available = data.limit.unwrap_or(u64::MAX).min(outline.train as u64);
+    if outline.validation > 0 {
+        return Some((available, outline.validation as u64));
+    }
     let validation = (available as f64 * data.validation).round() as u64;
     Some((available - validation, validation))
 }

@@ -1,5 +1,6 @@
 //! What the keys of weight pruning mean to the network, and to the epochs of a stage that prunes while it trains.
 
+use super::channels;
 use crate::manifest::Stage;
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::scalar::printable;
@@ -40,6 +41,15 @@ pub fn check(stage: &Stage, method: &Method, prefix: &str, graph: &Graph, diagno
             .error(stage.span(&format!("{prefix}.ignore")), "every layer of the network is ignored")
             .hint("ignore fewer");
         return;
+    }
+    if let Method::Weights { sparsity, minimum: Some(minimum), .. } = method
+        && stage.spans.sound(&format!("{prefix}.minimum"))
+    {
+        let sound = |path: &String| stage.spans.sound(&format!("{prefix}.{path}"));
+        let own = layers.iter().map(|(wanted, own)| (*own, format!("layers.{wanted}")));
+        let common = std::iter::once((*sparsity, "sparsity".to_owned()));
+        let sparsities = common.chain(own).filter(|(_, path)| sound(path));
+        channels::reachable(stage, prefix, "sparsity", *minimum, sparsities, diagnostics);
     }
     if let Some(target) = method.target()
         && stage.spans.sound(&format!("{prefix}.sparsity"))

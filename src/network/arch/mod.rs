@@ -134,6 +134,10 @@ pub enum Architecture {
     Graph {
         /// In topological order; the last gives the logits.
         layers: Vec<WrittenLayer>,
+        /// Height, width and channels of the images that they are for, if they come from a file that says so. Decides
+        /// nothing: other images are refused.
+        #[serde(skip)]
+        input: Option<[usize; 3]>,
     },
 }
 
@@ -165,6 +169,27 @@ impl From<Error> for Unbuildable {
 }
 
 impl Architecture {
+    /// The architecture with the other [`Stem`], as it is written and as it is, if it has a choice.
+    pub fn with_other_stem(&self) -> Option<(&'static str, Architecture)> {
+        let mut other = self.clone();
+        let stem = match &mut other {
+            Architecture::Resnet { stem, .. }
+            | Architecture::PreactResnet { stem, .. }
+            | Architecture::Densenet { stem, .. } => stem.as_mut()?,
+            Architecture::MobilenetV2 { stem, .. } | Architecture::Efficientnet { stem, .. } => stem,
+            Architecture::Mlp { .. }
+            | Architecture::Lenet { .. }
+            | Architecture::Vgg { .. }
+            | Architecture::Graph { .. } => return None,
+        };
+        let words;
+        (*stem, words) = match stem {
+            Stem::Cifar => (Stem::Imagenet, "stem = \"imagenet\""),
+            Stem::Imagenet => (Stem::Cifar, "stem = \"cifar\""),
+        };
+        Some((words, other))
+    }
+
     /// The graph for images of (height, width, channels) and so many classes. Fails with `Kind::Manifest` if a setting
     /// is out of range or the images are too small.
     pub fn build(&self, input: [usize; 3], classes: usize) -> Result<Graph> {
@@ -202,7 +227,7 @@ impl Architecture {
             Architecture::Efficientnet { width, depth, dropout, stochastic_depth, stem } => {
                 efficientnet::Plan::new(*width, *depth, *dropout, *stochastic_depth, *stem)?.build(to, classes);
             }
-            Architecture::Graph { layers } => return written::build(layers, input, classes),
+            Architecture::Graph { layers, input: own } => return written::build(layers, *own, input, classes),
         }
         let graph = builder.finish();
         graph.shapes()?;

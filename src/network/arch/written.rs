@@ -12,48 +12,47 @@ use crate::network::graph::{Graph, INPUT, Layer, Op};
 use crate::network::shapes::{Shape, layer_shape};
 
 /// A layer as it is written. Its serialized form is a layer's, without the channels or features that it reads.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "Map<String, Value>", into = "Map<String, Value>")]
-pub struct WrittenLayer(Layer);
+pub struct WrittenLayer {
+    layer: Layer,
+    /// The channels or features that it reads, where they are written all the same: they must be right, and decide nothing.
+    reads: Option<usize>,
+}
+
+impl PartialEq for WrittenLayer {
+    fn eq(&self, other: &Self) -> bool {
+        self.layer == other.layer
+    }
+}
 
 impl WrittenLayer {
-    /// The layer, whatever sizes of its input `op` has.
+    /// The layer. A size of its input that `op` has is checked when the graph is built; 0 says nothing.
     pub fn new(name: String, mut op: Op, inputs: Vec<String>) -> Self {
-        set_input_size(&mut op, 0);
-        Self(Layer { name, op, inputs })
+        let reads = input_size(&mut op).map(|(_, size)| std::mem::take(size)).filter(|size| *size > 0);
+        Self { layer: Layer { name, op, inputs }, reads }
     }
 
     /// Its name.
     pub fn name(&self) -> &str {
-        &self.0.name
+        &self.layer.name
     }
 }
 
-/// Sets the size that follows from the input, of an operation that has one.
-fn set_input_size(op: &mut Op, size: usize) {
+/// The size that follows from the input, of an operation that has one, with its key.
+fn input_size(op: &mut Op) -> Option<(&'static str, &mut usize)> {
     match op {
-        Op::Convolution { in_channels: read, .. }
-        | Op::PadShortcut { in_channels: read, .. }
-        | Op::BatchNorm { channels: read, .. }
-        | Op::Linear { in_features: read, .. } => *read = size,
-        _ => {}
-    }
-}
-
-/// The key that is not written.
-fn input_size_key(op: &Op) -> Option<&'static str> {
-    match op {
-        Op::Convolution { .. } | Op::PadShortcut { .. } => Some("in-channels"),
-        Op::BatchNorm { .. } => Some("channels"),
-        Op::Linear { .. } => Some("in-features"),
+        Op::Convolution { in_channels, .. } | Op::PadShortcut { in_channels, .. } => Some(("in-channels", in_channels)),
+        Op::BatchNorm { channels, .. } => Some(("channels", channels)),
+        Op::Linear { in_features, .. } => Some(("in-features", in_features)),
         _ => None,
     }
 }
 
 impl From<WrittenLayer> for Map<String, Value> {
-    fn from(WrittenLayer(layer): WrittenLayer) -> Self {
+    fn from(WrittenLayer { mut layer, .. }: WrittenLayer) -> Self {
         let Ok(Value::Object(mut map)) = serde_json::to_value(&layer) else { unreachable!("a layer is an object") };
-        if let Some(key) = input_size_key(&layer.op) {
+        if let Some((key, _)) = input_size(&mut layer.op) {
             map.shift_remove(key);
         }
         // A single precision number as it is written, and not with the digits of its double.
@@ -76,31 +75,47 @@ impl TryFrom<Map<String, Value>> for WrittenLayer {
             Some("linear") => Some("in-features"),
             _ => None,
         };
-        if let Some(key) = key
-            && map.insert(key.into(), 0.into()).is_some()
-        {
-            return Err(format!("`{key}` follows from the input and is not written"));
+        if let Some(key) = key {
+            map.entry(key).or_insert_with(|| 0.into());
         }
-        Layer::try_from(map).map(Self)
+        Layer::try_from(map).map(|Layer { name, op, inputs }| Self::new(name, op, inputs))
     }
 }
 
 /// The graph of `layers` for images of (height, width, channels). Fails, with the index of the layer concerned, as
-/// [`Graph::shapes`] does, and if the last layer does not give `classes` logits.
-pub(super) fn build(layers: &[WrittenLayer], input: [usize; 3], classes: usize) -> Result<Graph, Unbuildable> {
+/// [`Graph::shapes`] does, if a size of an input is written and wrong, or if the last layer does not give `classes` logits.
+/// `own` is the shape of the images that the layers were written for, if it is known; any other is refused.
+pub(super) fn build(
+    layers: &[WrittenLayer],
+    own: Option<[usize; 3]>,
+    input: [usize; 3],
+    classes: usize,
+) -> Result<Graph, Unbuildable> {
     let fail =
         |layer: usize, message: String| Unbuildable { layer: Some(layer), error: Error::new(Kind::Manifest, message) };
-    let mut layers: Vec<Layer> = layers.iter().map(|written| written.0.clone()).collect();
     let [height, width, channels] = input;
+    if let Some([h, w, c]) = own.filter(|own| *own != input) {
+        let message = format!("the network takes {h}x{w}x{c} images, but the data has {height}x{width}x{channels}");
+        return Err(Error::new(Kind::Manifest, message).into());
+    }
+    let reads: Vec<Option<usize>> = layers.iter().map(|written| written.reads).collect();
+    let mut layers: Vec<Layer> = layers.iter().map(|written| written.layer.clone()).collect();
     let names: Vec<String> = layers.iter().map(|layer| layer.name.clone()).collect();
     let mut known = BTreeMap::from([(INPUT, Shape::Map { height, width, channels })]);
-    for (layer, name) in layers.iter_mut().zip(&names) {
-        if let Some(shape) = layer.inputs.first().and_then(|name| known.get(name.as_str())) {
-            set_input_size(&mut layer.op, shape.channels());
+    for (index, (layer, name)) in layers.iter_mut().zip(&names).enumerate() {
+        let found = layer.inputs.first().and_then(|name| known.get(name.as_str())).map(Shape::channels);
+        if let (Some((_, size)), Some(found)) = (input_size(&mut layer.op), found) {
+            *size = found;
         }
         // The first mistake stops this; the check of the whole graph tells it.
         let Ok(shape) = layer_shape(layer, &known) else { break };
         known.insert(name, shape);
+        if let (Some((key, found)), Some(written)) = (input_size(&mut layer.op), reads[index])
+            && *found != written
+        {
+            let message = format!("layer `{name}`: `{key}` is {written}, but its input has {found}");
+            return Err(fail(index, message));
+        }
     }
     let graph = Graph { input, layers };
     let shapes = graph.located_shapes().map_err(|(layer, message)| fail(layer, message))?;

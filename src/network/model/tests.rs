@@ -160,7 +160,7 @@ fn wrong_descriptions_are_told() {
     insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"), @r#"
         the description of the network is not valid: EOF while parsing a value at line 1 column 0
         the description of the network is not valid: recursion limit exceeded at line 1 column 160
-        the description of the network is not valid: unknown field `more`, expected `input` or `layers` at line 1 column 35
+        the description of the network is not valid: unknown field `more`, expected one of `input`, `layers`, `signature` at line 1 column 35
         the description of the network is not valid: a network without layers
         the description of the network is not valid: layer `classifier`: unknown variant `quadratic`, expected one of `convolution`, `batch-norm`, `relu`, `relu6`, `silu`, `hard-swish`, `sigmoid`, `add`, `multiply`, `concatenate`, `dropout`, `stochastic-depth`, `max-pool`, `average-pool`, `global-average-pool`, `adaptive-average-pool`, `flatten`, `linear`, `pad-shortcut` at line 25 column 3
         the description of the network is not valid: layer `classifier`: invalid value: integer `-2`, expected usize at line 25 column 3

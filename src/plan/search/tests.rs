@@ -162,7 +162,8 @@ fn halving_where(diverges: &dyn Fn(&str, &str, &str) -> bool) -> (Vec<Vec<String
     let accuracy = |axes: &HashMap<&str, String>| {
         let Some(criterion) = axes.get("criterion") else { return 0.0 };
         let place = ["random", "magnitude", "synflow", "lamp"].iter().position(|name| name == criterion).unwrap();
-        let diverged = diverges(criterion, &axes["epochs"], &axes["seed"]);
+        let of = |axis: &str| axes.get(axis).map_or("", String::as_str);
+        let diverged = !of("epochs").is_empty() && diverges(criterion, of("epochs"), of("seed"));
         if diverged { f64::NAN } else { 0.5 + 0.1 * place as f64 }
     };
     let (mut decision, choices) = search(&manifest, &accuracy);

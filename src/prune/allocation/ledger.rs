@@ -18,10 +18,12 @@ pub struct Book<'a> {
     pub widths: Vec<usize>,
     /// For each layer, how many channels it keeps at least.
     pub least: Vec<usize>,
+    /// For each layer, what its number of channels is to be a multiple of.
+    pub multiples: Vec<usize>,
 }
 
 impl<'a> Book<'a> {
-    /// `least` is asked for every layer's index.
+    /// `least` and `multiple` are asked for every layer's index.
     pub fn new(
         graph: &Graph,
         shapes: &[Shape],
@@ -29,6 +31,7 @@ impl<'a> Book<'a> {
         scores: &[Vec<f64>],
         open: Vec<bool>,
         least: impl Fn(usize) -> usize,
+        multiple: impl Fn(usize) -> usize,
     ) -> Self {
         let is_maker = |member: &Member| {
             let op = &graph.layers[member.layer].op;
@@ -49,7 +52,14 @@ impl<'a> Book<'a> {
             open,
             widths: shapes.iter().map(Shape::channels).collect(),
             least: (0..shapes.len()).map(least).collect(),
+            multiples: (0..shapes.len()).map(multiple).collect(),
         }
+    }
+
+    /// Whether a layer loses nothing, or is left with a multiple of what it is to be a multiple of.
+    pub fn is_aligned(&self, ledger: &Ledger, layer: usize) -> bool {
+        let width = ledger.widths[layer];
+        width == self.widths[layer] || width.is_multiple_of(self.multiples[layer])
     }
 
     /// The layers that make a unit, each with its number of channels.
@@ -91,6 +101,15 @@ impl Ledger {
     pub fn restore(&mut self, book: &Book, group: usize, unit: usize) {
         self.keep[group][unit] = true;
         book.made(group, unit).for_each(|(layer, channels)| self.widths[layer] += channels);
+    }
+
+    /// Puts all units of a group back.
+    pub fn fill(&mut self, book: &Book, group: usize) {
+        for unit in 0..self.keep[group].len() {
+            if !self.keep[group][unit] {
+                self.restore(book, group, unit);
+            }
+        }
     }
 
     /// Takes up to `channels` channels of `layer` away from a group, the first to go first. How many it took.

@@ -3,9 +3,11 @@
 //! - this file: what is asked for, and which units are ranked together;
 //! - `ledger`: what stays so far, with the least that every layer keeps;
 //! - `rounding`: widths that are multiples of a number;
-//! - `search`: how many units go for the network to cost what it may.
+//! - `search`: how many units go for the network to cost what it may;
+//! - `notes`: what did not come out as asked, by the names of layers.
 
 mod ledger;
+mod notes;
 mod rounding;
 mod search;
 #[cfg(test)]
@@ -16,10 +18,13 @@ use std::collections::BTreeMap;
 use super::cost::Measure;
 use super::groups::{Group, groups};
 use super::shrink::Keep;
+use super::ties;
 use super::{ChannelScope, coupling};
 use crate::error::Result;
-use crate::network::{Graph, Op, pattern};
+use crate::network::{Graph, Op, Shape, pattern};
 use ledger::{Book, Ledger};
+pub use notes::listed;
+pub use rounding::Rounding;
 
 /// How much goes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,8 +42,8 @@ pub struct Request<'a> {
     pub amount: Amount,
     /// Which units are ranked together.
     pub scope: ChannelScope,
-    /// Widths are multiples of this.
-    pub round_to: usize,
+    /// What widths are multiples of.
+    pub rounding: Rounding,
     /// The share of every layer that stays at least.
     pub minimum: f64,
     /// Layers that stay as they are.
@@ -65,8 +70,12 @@ pub struct Allocation {
 /// How a group takes part.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Part {
-    /// Its units stay.
-    None,
+    /// Its units stay, as the manifest says.
+    Ignored,
+    /// Its units stay, because the criterion has no score for them.
+    Unranked,
+    /// Its units stay, because one of its layers is narrower than what widths are to be multiples of.
+    Narrow,
     /// It loses this share, whatever the others lose.
     Own(f64),
     /// With the others.
@@ -76,11 +85,17 @@ enum Part {
 impl Request<'_> {
     /// Of several ratios that fit a group's layers the smallest holds: what one layer may keep, the layers that are
     /// coupled to it must keep.
-    fn part(&self, graph: &Graph, group: &Group) -> Part {
+    fn part(&self, graph: &Graph, group: &Group, whole: &Widths) -> Part {
         let fits =
             |wanted: &str| group.makers(graph).any(|member| pattern::matches(wanted, &graph.layers[member.layer].name));
-        if self.ignore.iter().any(|ignored| fits(ignored)) || (self.normalized_only && !group.is_normalized(graph)) {
-            return Part::None;
+        if self.ignore.iter().any(|ignored| fits(ignored)) {
+            return Part::Ignored;
+        }
+        if self.normalized_only && !group.is_normalized(graph) {
+            return Part::Unranked;
+        }
+        if group.makers(graph).any(|member| self.rounding.keeps_whole(whole.of(graph, member.layer))) {
+            return Part::Narrow;
         }
         let own = self.layers.iter().filter(|(wanted, _)| fits(wanted)).map(|(_, ratio)| *ratio).reduce(f64::min);
         own.map_or(Part::Common, Part::Own)
@@ -97,6 +112,20 @@ impl Request<'_> {
             (_, ChannelScope::Global) => String::new(),
             (_, ChannelScope::Isomorphic) => structure(graph, group),
         }
+    }
+}
+
+/// How many channels every layer made before any pruning, by name.
+struct Widths<'a>(BTreeMap<&'a str, usize>);
+
+impl<'a> Widths<'a> {
+    fn new(graph: &'a Graph, shapes: &[Shape]) -> Self {
+        Self(graph.layers.iter().zip(shapes).map(|(layer, shape)| (layer.name.as_str(), shape.channels())).collect())
+    }
+
+    /// Of a layer of `graph`, which has the same names.
+    fn of(&self, graph: &Graph, layer: usize) -> usize {
+        self.0.get(graph.layers[layer].name.as_str()).copied().unwrap_or_default()
     }
 }
 
@@ -154,28 +183,31 @@ pub fn allocate(
     before: &Graph,
 ) -> Result<Allocation> {
     let shapes = graph.shapes()?;
-    let before_shapes = before.shapes()?;
+    let whole = Widths::new(before, &before.shapes()?);
     let least = |layer: usize| {
-        let width = before.index(&graph.layers[layer].name).map_or(0, |index| before_shapes[index].channels());
         // A little less, so that 0.7 of 10 is 7 in floating point too.
-        ((request.minimum * width as f64 - 1e-9).ceil() as usize).clamp(1, shapes[layer].channels())
+        ((request.minimum * whole.of(graph, layer) as f64 - 1e-9).ceil() as usize).clamp(1, shapes[layer].channels())
     };
     let scores = comparable(request, scores);
-    let parts: Vec<Part> = now.iter().map(|group| request.part(graph, group)).collect();
-    let open = parts.iter().map(|part| *part != Part::None).collect();
-    let book = Book::new(graph, &shapes, now, &scores, open, least);
+    let parts: Vec<Part> = now.iter().map(|group| request.part(graph, group, &whole)).collect();
+    let open = parts.iter().map(|part| matches!(part, Part::Own(_) | Part::Common)).collect();
+    let multiple = |layer: usize| request.rounding.multiple_of(whole.of(graph, layer));
+    let book = Book::new(graph, &shapes, now, &scores, open, least, multiple);
 
     let (mut own, mut common) = (BTreeMap::new(), BTreeMap::new());
     for group in &groups(before)? {
-        add(request, before, group, &mut own, &mut common, |pool| pool.before += group.units);
+        let part = request.part(before, group, &whole);
+        add(request, before, group, part, (&mut own, &mut common), |pool| pool.before += group.units);
     }
     for (number, group) in now.iter().enumerate() {
         let units = book.ranked[number].iter().map(|unit| (number, *unit));
-        add(request, graph, group, &mut own, &mut common, |pool| pool.units.extend(units));
+        add(request, graph, group, parts[number], (&mut own, &mut common), |pool| pool.units.extend(units));
     }
-    let score = |(group, unit): (usize, usize)| scores[group][unit];
     for (pool, _) in own.values_mut().chain(common.values_mut()) {
-        pool.units.sort_by(|a: &(usize, usize), b| score(*a).total_cmp(&score(*b)).then(a.cmp(b)));
+        let mut scored: Vec<ties::Scored> =
+            pool.units.iter().map(|(group, unit)| (scores[*group][*unit], *group, *unit)).collect();
+        ties::sort(&mut scored);
+        pool.units = scored.into_iter().map(|(_, group, unit)| (group, unit)).collect();
         // A depthwise convolution with one channel left is none any more, and its groups are new.
         pool.before = pool.before.max(pool.units.len());
     }
@@ -195,7 +227,7 @@ pub fn allocate(
     match request.amount {
         Amount::Ratio(_) => {
             take(&book, &mut ledger, &mut common);
-            failed = rounding::round(&book, &mut ledger, request.round_to);
+            failed = rounding::round(&book, &mut ledger);
         }
         Amount::Cost(measure, target) => {
             let mut furthest = ledger.clone();
@@ -203,8 +235,7 @@ pub fn allocate(
             common.clear();
             let goal = 1.0 - request.share * (1.0 - target);
             let movable = parts.iter().map(|part| *part == Part::Common).collect();
-            let search =
-                search::Search { book: &book, movable, graph, before, measure, goal, multiple: request.round_to };
+            let search = search::Search { book: &book, movable, graph, before, measure, goal };
             let found = search.run(&ledger, &order)?;
             ledger = found.ledger;
             notes.extend(found.note);
@@ -215,32 +246,8 @@ pub fn allocate(
     if short > 0 {
         notes.push(format!("{short} units that were to go are the least that their layers keep"));
     }
-    let name = |layer: &usize| graph.layers[*layer].name.as_str();
-    // Layers of one channel from the start have not collapsed.
-    let at_least = |layer: &usize| ledger.widths[*layer] == 1 && book.widths[*layer] > 1;
-    let collapsed: Vec<&str> = (0..graph.layers.len())
-        .filter(|layer| is_maker(&graph.layers[*layer].op) && at_least(layer))
-        .map(|layer| graph.layers[layer].name.as_str())
-        .collect();
-    notes.extend(listed(&collapsed, "collapsed to one channel"));
-    let failed: Vec<&str> = failed.iter().map(name).collect();
-    notes.extend(listed(&failed, &format!("could not be rounded to a multiple of {}", request.round_to)));
+    notes::of_layers(request, graph, &parts, &book, &ledger, &failed, &mut notes);
     Ok(Allocation { keep: ledger.keep, notes })
-}
-
-fn is_maker(op: &Op) -> bool {
-    matches!(op, Op::Convolution { .. } | Op::Linear { .. })
-}
-
-/// `a, b and 3 more: what`, or nothing.
-fn listed(names: &[&str], what: &str) -> Option<String> {
-    const SHOWN: usize = 4;
-    let shown = names[..names.len().min(SHOWN)].join(", ");
-    match names.len() {
-        0 => None,
-        count if count <= SHOWN => Some(format!("{shown}: {what}")),
-        count => Some(format!("{shown} and {} more: {what}", count - SHOWN)),
-    }
 }
 
 type Pools = BTreeMap<String, (Pool, f64)>;
@@ -249,13 +256,12 @@ fn add(
     request: &Request,
     graph: &Graph,
     group: &Group,
-    own: &mut Pools,
-    common: &mut Pools,
+    part: Part,
+    (own, common): (&mut Pools, &mut Pools),
     change: impl FnOnce(&mut Pool),
 ) {
-    let part = request.part(graph, group);
     let (pools, ratio) = match part {
-        Part::None => return,
+        Part::Ignored | Part::Unranked | Part::Narrow => return,
         Part::Own(ratio) => (own, ratio),
         Part::Common => (common, 0.0),
     };

@@ -26,8 +26,6 @@ pub struct Search<'a> {
     pub measure: Measure,
     /// The share of the cost that is to stay.
     pub goal: f64,
-    /// Widths are multiples of this.
-    pub multiple: usize,
 }
 
 /// What was found.
@@ -114,7 +112,10 @@ impl Search<'_> {
                 100.0 * self.goal
             )
         });
-        Ok(Found { ledger: best.ledger, note, failed: best.failed })
+        // A single step may have found a multiple for a layer after all.
+        let still = |layer: &usize| !best.ledger.widths[*layer].is_multiple_of(self.book.multiples[*layer]);
+        let failed = best.failed.into_iter().filter(still).collect();
+        Ok(Found { ledger: best.ledger, note, failed })
     }
 
     fn after(&self, start: &Ledger, costs: &Costs, gone: &[(usize, usize)]) -> Candidate {
@@ -122,7 +123,7 @@ impl Search<'_> {
         for (group, unit) in gone {
             ledger.remove(self.book, *group, *unit);
         }
-        let failed = rounding::round(self.book, &mut ledger, self.multiple);
+        let failed = rounding::round(self.book, &mut ledger);
         let mut costs = costs.clone();
         for (group, keep) in ledger.keep.iter().enumerate() {
             for (unit, _) in keep.iter().enumerate().filter(|(_, kept)| !**kept) {
@@ -132,24 +133,40 @@ impl Search<'_> {
         Candidate { ledger, costs, failed }
     }
 
-    /// The units of a group that go next, if so many may.
+    /// The units of a group that go next: the fewest that leave multiples; `None` when there are none.
     fn narrower(&self, from: &Candidate, group: usize) -> Option<Step> {
         let mut ledger = from.ledger.clone();
         let mut units = Vec::new();
         for unit in self.book.ranked[group].iter().copied() {
-            if units.len() < self.together(group) && ledger.may_remove(self.book, group, unit) {
+            if ledger.may_remove(self.book, group, unit) {
                 ledger.remove(self.book, group, unit);
                 units.push(unit);
+                if self.is_aligned(&ledger, group) {
+                    return Some(Step { group, units, go: true });
+                }
             }
         }
-        (units.len() == self.together(group)).then_some(Step { group, units, go: true })
+        None
     }
 
-    /// The units of a group that went last, if there are so many.
+    /// The units of a group that went last: the fewest that make multiples; `None` when there are none.
     fn wider(&self, from: &Candidate, group: usize) -> Option<Step> {
-        let gone = self.book.ranked[group].iter().rev().copied().filter(|unit| !from.ledger.keep[group][*unit]);
-        let units: Vec<usize> = gone.take(self.together(group)).collect();
-        (units.len() == self.together(group)).then_some(Step { group, units, go: false })
+        let mut ledger = from.ledger.clone();
+        let mut units = Vec::new();
+        for unit in self.book.ranked[group].iter().rev().copied() {
+            if !ledger.keep[group][unit] {
+                ledger.restore(self.book, group, unit);
+                units.push(unit);
+                if self.is_aligned(&ledger, group) {
+                    return Some(Step { group, units, go: false });
+                }
+            }
+        }
+        None
+    }
+
+    fn is_aligned(&self, ledger: &Ledger, group: usize) -> bool {
+        self.book.made(group, 0).all(|(layer, _)| self.book.is_aligned(ledger, layer))
     }
 
     fn cost_after(&self, from: &Candidate, step: &Step) -> f64 {
@@ -165,16 +182,4 @@ impl Search<'_> {
             change(&mut candidate.ledger, self.book, step.group, *unit);
         }
     }
-
-    /// How many units of a group have to come or go together for widths to stay multiples.
-    fn together(&self, group: usize) -> usize {
-        let wide = |(layer, _): &(usize, usize)| self.book.widths[*layer] >= self.multiple;
-        let steps =
-            self.book.made(group, 0).filter(wide).map(|(_, channels)| self.multiple / gcd(self.multiple, channels));
-        steps.fold(1, |all, step| all / gcd(all, step) * step)
-    }
-}
-
-fn gcd(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { gcd(b, a % b) }
 }

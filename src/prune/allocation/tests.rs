@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::network::arch::{Architecture, Shortcut, Stem};
+use crate::network::arch::{Architecture, Shortcut, Stem, VggClassifier};
 use crate::prune::cost::Costs;
 use crate::prune::coupling::Coupling;
 use crate::prune::shrink::Selection;
@@ -20,7 +20,7 @@ fn request<'a>(amount: Amount, layers: &'a BTreeMap<String, f64>) -> Request<'a>
     Request {
         amount,
         scope: ChannelScope::Global,
-        round_to: 1,
+        rounding: Rounding::of(Some(1)),
         minimum: 0.0,
         ignore: &[],
         layers,
@@ -73,13 +73,97 @@ fn the_lowest_go_wherever_they_are_or_everywhere_alike() {
 }
 
 #[test]
-fn equal_scores_go_by_their_order() {
+fn equal_scores_go_by_turns() {
     let graph = chain(&[3, 3]);
     let groups = groups(&graph).unwrap();
     let none = BTreeMap::new();
     let scores = vec![vec![1.0; 3], vec![1.0; 3]];
     let allocation = allocate(&request(Amount::Ratio(0.5), &none), &graph, &groups, &scores, &graph).unwrap();
-    assert_eq!(stays(&allocation), [vec![2], vec![1, 2]]);
+    assert_eq!(stays(&allocation), [vec![2], vec![1, 2]], "the odd one is the first's");
+}
+
+#[test]
+fn equal_scores_empty_no_layer() {
+    let none = BTreeMap::new();
+    let whole = chain(&[64, 16, 32]);
+    for comparable in [true, false] {
+        for (amount, expected) in [(Amount::Ratio(0.5), [32, 8, 16]), (Amount::Ratio(0.75), [16, 4, 8])] {
+            let scores: Vec<Vec<f64>> =
+                groups(&whole).unwrap().iter().map(|group| vec![0.1 * group.units as f64; group.units]).collect();
+            // Not comparable, they are equal after the division by their means, or nearly so.
+            let scores = if comparable { scores.iter().map(|s| vec![0.3; s.len()]).collect() } else { scores };
+            let request = Request { comparable, ..request(amount, &none) };
+            let allocation = allocate(&request, &whole, &groups(&whole).unwrap(), &scores, &whole).unwrap();
+            assert_eq!(stays(&allocation).iter().map(Vec::len).collect::<Vec<_>>(), expected, "{comparable}");
+            assert_eq!(allocation.notes, [""; 0]);
+        }
+    }
+}
+
+#[test]
+fn a_layer_that_no_multiple_is_left_of_stays_whole() {
+    let none = BTreeMap::new();
+    let densenet = Architecture::Densenet { depth: 10, growth: 12, bottleneck: false, compression: 1.0, stem: None };
+    let graph = densenet.build([8, 8, 1], 10).unwrap();
+    let sixteen = Rounding::of(Some(16));
+    for scope in [ChannelScope::Global, ChannelScope::Uniform, ChannelScope::Isomorphic] {
+        for amount in [Amount::Ratio(0.4), Amount::Cost(Measure::Macs, 0.8)] {
+            let request = Request { scope, rounding: sixteen, ..request(amount, &none) };
+            let allocation = allocated(&request, &graph);
+            for (before, after) in graph.layers.iter().zip(&shrunk(&graph, &allocation).layers) {
+                let (Op::Convolution { out_channels: before, .. }, Op::Convolution { out_channels, .. }) =
+                    (&before.op, &after.op)
+                else {
+                    continue;
+                };
+                let aligned = out_channels == before || out_channels.is_multiple_of(16);
+                assert!(aligned && (*before >= 16 || out_channels == before), "{}: {out_channels}", after.name);
+            }
+            assert!(allocation.notes.iter().any(|note| note.contains("narrower than `round-to = 16`")));
+        }
+    }
+    // A number that is larger than every layer: nothing goes, and all are named.
+    let request = Request { rounding: Rounding::of(Some(64)), ..request(Amount::Ratio(0.5), &none) };
+    let allocation = allocated(&request, &chain(&[20, 12]));
+    assert!(allocation.keep.iter().flatten().all(|kept| *kept));
+    insta::assert_snapshot!(
+        allocation.notes.join("\n"),
+        @"hidden1, hidden2: kept whole, as they or layers coupled to them are narrower than `round-to = 64`"
+    );
+}
+
+#[test]
+fn without_a_number_wide_layers_are_multiples_of_four() {
+    let none = BTreeMap::new();
+    let graph = chain(&[18, 15, 16, 40]);
+    let widths = |amount, scope| -> Vec<usize> {
+        let request = Request { scope, rounding: Rounding::DEFAULT, ..request(amount, &none) };
+        stays(&allocated(&request, &graph)).iter().map(Vec::len).collect()
+    };
+    assert_eq!(widths(Amount::Ratio(0.3), ChannelScope::Uniform), [12, 10, 12, 28], "of 13, 10, 11 and 28");
+    assert_eq!(widths(Amount::Ratio(0.95), ChannelScope::Uniform), [4, 1, 4, 4]);
+    // In steps the widths from before decide, so that what is narrower now is still a multiple.
+    let mut now = graph.clone();
+    for share in [0.25, 0.5, 0.75, 1.0] {
+        let groups = groups(&now).unwrap();
+        let request = Request { share, rounding: Rounding::DEFAULT, ..request(Amount::Ratio(0.8), &none) };
+        now = shrunk(&now, &allocate(&request, &now, &groups, &some_scores(&groups), &graph).unwrap());
+        for name in ["hidden1", "hidden3", "hidden4"] {
+            let Op::Linear { out_features, .. } = now.layers[now.index(name).unwrap()].op else { panic!("{name}") };
+            assert!(out_features.is_multiple_of(4) || out_features == 18, "{name}: {out_features} at {share}");
+        }
+    }
+}
+
+#[test]
+fn layers_that_one_criterion_cannot_rank_are_named() {
+    let none = BTreeMap::new();
+    let vgg = Architecture::Vgg { depth: 11, width: 4, classifier: VggClassifier::Imagenet, dropout: 0.0 };
+    let request = Request { normalized_only: true, ..request(Amount::Ratio(0.3), &none) };
+    insta::assert_snapshot!(
+        allocated(&request, &vgg.build([32, 32, 1], 3).unwrap()).notes.join("\n"),
+        @"classifier.0, classifier.3: kept whole, as `bn-scale` cannot rank channels with no normalization behind them"
+    );
 }
 
 #[test]
@@ -120,16 +204,17 @@ fn widths_are_multiples_where_layers_are_wide_enough() {
     let widths = |graph: &Graph, request: &Request| -> Vec<usize> {
         stays(&allocated(request, graph)).iter().map(Vec::len).collect()
     };
-    let uniform = Request { scope: ChannelScope::Uniform, round_to: 8, ..request(Amount::Ratio(0.3), &none) };
-    assert_eq!(widths(&graph, &uniform), [16, 5, 8], "14 and 11 are nearer to 16 and 8, 7 is too narrow");
-    assert_eq!(widths(&graph, &Request { amount: Amount::Ratio(0.9), ..uniform }), [8, 1, 8], "never to nothing");
+    let uniform =
+        Request { scope: ChannelScope::Uniform, rounding: Rounding::of(Some(8)), ..request(Amount::Ratio(0.3), &none) };
+    assert_eq!(widths(&graph, &uniform), [16, 7, 8], "14 and 11 are nearer to 16 and 8, 7 is too narrow");
+    assert_eq!(widths(&graph, &Request { amount: Amount::Ratio(0.9), ..uniform }), [8, 7, 8], "never to nothing");
     assert_eq!(widths(&graph, &Request { amount: Amount::Ratio(0.0), ..uniform }), [20, 7, 16]);
     assert_eq!(widths(&graph, &Request { amount: Amount::Ratio(0.05), ..uniform }), [16, 7, 16], "19 of 20");
     // Behind shortcuts without parameters several groups make up a layer.
     let graph = resnet(16);
     for ratio in [0.2, 0.45, 0.8] {
         for scope in [ChannelScope::Global, ChannelScope::Uniform, ChannelScope::Isomorphic] {
-            let request = Request { scope, round_to: 8, ..request(Amount::Ratio(ratio), &none) };
+            let request = Request { scope, rounding: Rounding::of(Some(8)), ..request(Amount::Ratio(ratio), &none) };
             let after = shrunk(&graph, &allocated(&request, &graph));
             for layer in &after.layers {
                 if let Op::Convolution { out_channels, .. } = layer.op {
@@ -152,7 +237,8 @@ fn targets_are_met_in_macs_and_parameters() {
         for scope in [ChannelScope::Global, ChannelScope::Uniform, ChannelScope::Isomorphic] {
             for target in [0.3, 0.7] {
                 for (measure, round_to) in [(Measure::Macs, 1), (Measure::Parameters, 1), (Measure::Macs, 2)] {
-                    let request = Request { scope, round_to, ..request(Amount::Cost(measure, target), &none) };
+                    let rounding = Rounding::of(Some(round_to));
+                    let request = Request { scope, rounding, ..request(Amount::Cost(measure, target), &none) };
                     let allocation = allocated(&request, &graph);
                     let after = shrunk(&graph, &allocation);
                     let cost = |graph: &Graph| match measure {
@@ -175,11 +261,11 @@ fn what_cannot_be_met_is_told() {
     let notes = |request: &Request| allocated(request, &graph).notes.join("\n");
     insta::assert_snapshot!(notes(&request(Amount::Cost(Measure::Macs, 0.0001), &none)), @r"
     1.1 % of the MACs stay, not 0.0 %: the closest that was found
-    conv1, layer1.0.conv1, layer1.0.conv2, layer1.1.conv1 and 9 more: collapsed to one channel
+    conv1, layer1.0.conv1, layer1.0.conv2, layer1.1.conv1, layer1.1.conv2, layer2.0.conv1, layer2.0.conv2, layer2.1.conv1 and 5 more: collapsed to one channel
     ");
     insta::assert_snapshot!(notes(&request(Amount::Ratio(0.99), &none)), @r"
     6 units that were to go are the least that their layers keep
-    conv1, layer1.0.conv1, layer1.0.conv2, layer1.1.conv1 and 9 more: collapsed to one channel
+    conv1, layer1.0.conv1, layer1.0.conv2, layer1.1.conv1, layer1.1.conv2, layer2.0.conv1, layer2.0.conv2, layer2.1.conv1 and 5 more: collapsed to one channel
     ");
     let ignore = ["layer1.*".to_owned()];
     insta::assert_snapshot!(notes(&Request { ignore: &ignore, ..request(Amount::Cost(Measure::Parameters, 0.01), &none) }), @r"
@@ -189,9 +275,9 @@ fn what_cannot_be_met_is_told() {
     // Seven channels stay whatever is asked for, so a layer of twelve cannot have four.
     let layers = BTreeMap::from([("hidden1".to_owned(), 0.2)]);
     let chain = chain(&[12]);
-    let rounded = Request { round_to: 8, minimum: 0.8, ..request(Amount::Ratio(0.0), &layers) };
+    let rounded = Request { rounding: Rounding::of(Some(8)), minimum: 0.8, ..request(Amount::Ratio(0.0), &layers) };
     insta::assert_snapshot!(allocated(&rounded, &chain).notes.join("\n"), @r"
-    hidden1: could not be rounded to a multiple of 8
+    hidden1: kept whole, as no multiple of 8 is within reach
     ");
 }
 

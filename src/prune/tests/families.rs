@@ -14,6 +14,7 @@ use crate::store::{Digest, Options, Store};
 use crate::tensor::engine::Precision;
 use crate::tensor::{Backend, Cpu, NoneTape};
 use crate::train::parameters::{Loss, Optimizer, Schedule, Select, Training};
+use crate::train::steps::LastBatch;
 use crate::train::{Task, train};
 
 /// Channel pruning by `l1` with the defaults of a manifest.
@@ -24,7 +25,7 @@ pub fn channels(ratio: f64) -> Method {
         macs: None,
         parameters: None,
         scope: ChannelScope::Global,
-        round_to: 1,
+        round_to: Some(1),
         minimum: 0.0,
         ignore: Vec::new(),
         layers: BTreeMap::new(),
@@ -172,6 +173,7 @@ pub fn trained(start: Model, images: &Images, indices: &[u32], normalization: &N
     let training = Training {
         epochs: 1,
         batch: 8,
+        last_batch: LastBatch::Even,
         optimizer: Optimizer::Sgd { lr: 0.02, momentum: 0.9, nesterov: false, weight_decay: 0.0, decay_all: false },
         schedule: Schedule::Constant { warmup: 0.0 },
         losses: vec![Loss::CrossEntropy { smoothing: 0.0, weight: 1.0 }],

@@ -241,7 +241,7 @@ proptest! {
         share in 0.05..0.98f64,
         way in 0..3usize,
         wanted in prop::sample::select(vec![ChannelScope::Global, ChannelScope::Uniform, ChannelScope::Isomorphic]),
-        multiple in 1..5u64,
+        multiple in 0..5u64,
         least in prop::sample::select(vec![0.0, 0.3]),
     ) {
         let whole = model(random_graph(seed, size), seed);
@@ -254,7 +254,7 @@ proptest! {
                 1 => (*ratio, *macs) = (None, Some(share)),
                 _ => (*ratio, *parameters) = (None, Some(share)),
             }
-            (*scope, *round_to, *minimum) = (wanted, multiple, least);
+            (*scope, *round_to, *minimum) = (wanted, (multiple > 0).then_some(multiple), least);
         }
         let shrunk = check(&format!("{seed} {size}"), &whole, &method, None);
         for (old, new) in whole.graph.layers.iter().zip(&shrunk.graph.layers) {

@@ -62,18 +62,12 @@ fn size(spec: &ParameterSpec) -> usize {
 }
 
 /// The density of each layer, so that all together have `density`: in proportion to (n_in + n_out + k_h + k_w) /
-/// (n_in n_out k_h k_w), at most 1, and what is above that shared out among the others (Erdős-Rényi-Kernel, Evci 2020).
-/// `shapes` are the weights' dimensions (O, I / groups, Kh, Kw) or (O, I); a linear layer has k = 1, and its two ones
-/// count.
+/// (n_in n_out k_h k_w) of a convolution and (n_in + n_out) / (n_in n_out) of a linear layer, at most 1, and what is above
+/// that shared out among the others (Erdős-Rényi-Kernel, Evci 2020, as
+/// the authors' `get_sparsities_erdos_renyi` has it). `shapes` are the weights' dimensions (O, I / groups, Kh, Kw) or (O, I).
 pub(super) fn erdos_renyi_kernel(shapes: &[&[usize]], density: f64) -> Vec<f64> {
     let size = |shape: &[usize]| shape.iter().product::<usize>() as f64;
-    let raw: Vec<f64> = shapes
-        .iter()
-        .map(|shape| {
-            let kernels = 4_usize.saturating_sub(shape.len());
-            (shape.iter().sum::<usize>() + kernels) as f64 / size(shape)
-        })
-        .collect();
+    let raw: Vec<f64> = shapes.iter().map(|shape| shape.iter().sum::<usize>() as f64 / size(shape)).collect();
     let budget = density * shapes.iter().map(|shape| size(shape)).sum::<f64>();
     let mut full = vec![false; shapes.len()];
     loop {

@@ -2,10 +2,12 @@
 //!
 //! - this file: from scores to masks, at once or in rounds;
 //! - `allocation`: how many weights each layer loses, and which of them are ranked together;
-//! - `lamp`: scores that can be compared between layers.
+//! - `lamp`: scores that can be compared between layers;
+//! - `starved`: layers that are left with next to nothing.
 
 mod allocation;
 mod lamp;
+mod starved;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +17,7 @@ pub use allocation::emptied;
 use allocation::{Pool, pools};
 
 use super::WeightScope;
+use super::ties::{self, Scored};
 use crate::error::{Error, Kind, Result};
 use crate::network::Model;
 
@@ -32,6 +35,8 @@ pub struct Target<'a> {
     pub ignore: &'a [String],
     /// Sparsities of their own for layers that match a pattern; the smallest of those that match.
     pub layers: &'a BTreeMap<String, f64>,
+    /// The share of every layer's weights that stays at least.
+    pub minimum: f64,
     /// In so many rounds, the density falling by the same factor in each (Tanaka 2020).
     pub steps: u64,
     /// How much of the way is gone, in (0, 1]: every sparsity is multiplied by this. Gradual pruning raises it.
@@ -39,8 +44,9 @@ pub struct Target<'a> {
 }
 
 /// Sets weights to zero and masks them until `target` is reached. `scores` is asked in every round about the network as it
-/// is then, and ends it all with `None`. Ties go to the earlier weight. In every layer at least one weight stays that is
-/// not masked yet.
+/// is then, and ends it all with `None`. Equal scores are shared out over layers, and within a layer the earlier weight
+/// goes first. In every layer the best weights that are not masked yet stay, as many as `minimum` says and at least one.
+/// Returns what did not come out as asked.
 ///
 /// # Errors
 /// What `scores` returns, and `Kind::Internal` when a score is missing or not a number.
@@ -48,7 +54,8 @@ pub fn mask(
     model: &mut Model,
     target: &Target,
     mut scores: impl FnMut(&Model) -> Result<Option<Scores>>,
-) -> Result<()> {
+) -> Result<Vec<String>> {
+    let mut notes = Vec::new();
     for step in 1..=target.steps {
         let sparsity = |whole: f64| {
             let whole = whole * target.share;
@@ -59,18 +66,25 @@ pub fn mask(
                 1.0 - crate::math::powf(1.0 - whole, step as f64 / target.steps as f64)
             }
         };
-        let Some(scores) = scores(model)? else { return Ok(()) };
-        for pool in pools(&model.graph, target, &sparsity) {
-            mask_lowest(model, &pool, &scores, target.scope)?;
+        let Some(scores) = scores(model)? else { return Ok(Vec::new()) };
+        let pools = pools(&model.graph, target, &sparsity);
+        let mut short = 0;
+        for pool in &pools {
+            short += mask_lowest(model, pool, &scores, target)?;
         }
+        // Only what holds at the end is worth telling.
+        notes.clear();
+        if short > 0 {
+            notes.push(format!("{short} weights that were to go are the least that their layers keep"));
+        }
+        notes.extend(starved::note(model, &pools));
     }
-    Ok(())
+    Ok(notes)
 }
 
-/// Masks the lowest weights of tensors that are ranked together.
-fn mask_lowest(model: &mut Model, pool: &Pool, scores: &Scores, scope: WeightScope) -> Result<()> {
-    // (score, tensor, index)
-    let mut ranked: Vec<(f64, usize, usize)> = Vec::new();
+/// Masks the lowest weights of tensors that are ranked together. How many it was short of.
+fn mask_lowest(model: &mut Model, pool: &Pool, scores: &Scores, target: &Target) -> Result<usize> {
+    let mut ranked: Vec<Scored> = Vec::new();
     for (number, name) in pool.tensors.iter().enumerate() {
         let data = &model.tensors[name].data;
         let given = scores.get(name).filter(|scores| scores.len() == data.len());
@@ -80,19 +94,21 @@ fn mask_lowest(model: &mut Model, pool: &Pool, scores: &Scores, scope: WeightSco
         }
         let mask = model.masks.get(name);
         let kept = |index: usize| mask.is_none_or(|mask| mask[index]);
-        let scores = if scope == WeightScope::Lamp && !pool.apart { lamp::scores(given, kept) } else { given.clone() };
+        let by_lamp = target.scope == WeightScope::Lamp && !pool.apart;
+        let scores = if by_lamp { lamp::scores(given, kept) } else { given.clone() };
         // What was masked before goes first.
         let scored = scores.into_iter().enumerate();
         let mut own: Vec<_> =
             scored.map(|(index, score)| (if kept(index) { score } else { f64::NEG_INFINITY }, number, index)).collect();
-        own.sort_by(order);
-        // The best weight of a layer is not among those that may go.
-        if own.last().is_some_and(|(score, ..)| *score > f64::NEG_INFINITY) {
-            own.pop();
-        }
+        ties::sort(&mut own);
+        // The best weights of a layer are not among those that may go. A little less, so that 0.7 of 10 is 7 in floating
+        // point too.
+        let least = ((target.minimum * own.len() as f64 - 1e-9).ceil() as usize).max(1);
+        let masked = own.iter().filter(|(score, ..)| *score == f64::NEG_INFINITY).count();
+        own.truncate(masked.max(own.len().saturating_sub(least)));
         ranked.extend(own);
     }
-    ranked.sort_by(order);
+    ties::sort(&mut ranked);
     // What was masked before stays so, even where that is more than is asked for now.
     let masked = ranked.iter().filter(|(score, ..)| *score == f64::NEG_INFINITY).count();
     let gone = pool.gone.max(masked).min(ranked.len());
@@ -105,9 +121,5 @@ fn mask_lowest(model: &mut Model, pool: &Pool, scores: &Scores, scope: WeightSco
         model.masks.get_mut(name).expect("just made")[*index] = false;
         model.tensors.get_mut(name).expect("a parameter of the graph").data[*index] = 0.0;
     }
-    Ok(())
-}
-
-fn order(a: &(f64, usize, usize), b: &(f64, usize, usize)) -> std::cmp::Ordering {
-    a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2)))
+    Ok(pool.gone.saturating_sub(gone))
 }

@@ -29,7 +29,7 @@ fn magnitude(model: &Model) -> Scores {
 }
 
 fn target<'a>(sparsity: f64, scope: WeightScope, layers: &'a BTreeMap<String, f64>) -> Target<'a> {
-    Target { sparsity, scope, ignore: &[], layers, steps: 1, share: 1.0 }
+    Target { sparsity, scope, ignore: &[], layers, minimum: 0.0, steps: 1, share: 1.0 }
 }
 
 /// Masks by magnitude; the share that is gone of every weight tensor, and of all.
@@ -102,6 +102,66 @@ fn every_scope_comes_to_the_sparsity_and_no_layer_is_empty() {
     masked(&mut model, &target(0.5, WeightScope::Global, &BTreeMap::new()));
     let kept: Vec<usize> = (0..150).filter(|index| model.masks["conv1.weight"].get(*index) == Some(&true)).collect();
     assert_eq!(kept, [expected]);
+}
+
+/// How many weights of every layer stay.
+fn kept(model: &Model) -> BTreeMap<&str, usize> {
+    let kept = |mask: &Vec<bool>| mask.iter().filter(|kept| **kept).count();
+    model.masks.iter().map(|(name, mask)| (name.trim_end_matches(".weight"), kept(mask))).collect()
+}
+
+/// RigL's `get_sparsities_erdos_renyi` and LAMP's `_compute_erk_densities` take the sum of a weight's own dimensions: those
+/// of a linear layer are two.
+#[test]
+fn erk_counts_are_those_of_the_authors() {
+    let none = BTreeMap::new();
+    let mlp = Architecture::Mlp { hidden: vec![300, 100] }.build([32, 32, 3], 10).unwrap();
+    let mut mlp = Model::initialise(mlp, 1).unwrap();
+    masked(&mut mlp, &target(0.99, WeightScope::Erk, &none));
+    assert_eq!(kept(&mlp)["classifier"], 270);
+    let lenet = Architecture::Lenet { channels: [6, 16], hidden: vec![120, 84] }.build([32, 32, 3], 10).unwrap();
+    let mut lenet = Model::initialise(lenet, 1).unwrap();
+    masked(&mut lenet, &target(0.9, WeightScope::Erk, &none));
+    assert_eq!((kept(&lenet)["classifier"], kept(&lenet)["hidden1"]), (746, 5521));
+}
+
+#[test]
+fn equal_weights_go_from_every_layer_alike() {
+    let none = BTreeMap::new();
+    let mut model = lenet();
+    for (name, tensor) in &mut model.tensors {
+        tensor.data.iter_mut().filter(|_| name.ends_with("weight")).for_each(|weight| *weight = 0.1);
+    }
+    for (steps, share) in [(1, 1.0), (3, 1.0), (1, 0.5)] {
+        let mut model = model.clone();
+        let (shares, _) = masked(&mut model, &Target { steps, share, ..target(0.8, WeightScope::Global, &none) });
+        assert!(shares.values().all(|gone| (gone - 0.8 * share).abs() < 0.01), "{steps}: {shares:?}");
+    }
+}
+
+#[test]
+fn starved_layers_are_told_and_a_share_can_be_kept() {
+    let none = BTreeMap::new();
+    let mut model = lenet();
+    model.tensors.get_mut("hidden2.weight").unwrap().data.iter_mut().for_each(|weight| *weight *= 1e-9);
+    let told = |target: &Target, kept_of: &str| {
+        let mut model = model.clone();
+        let notes = mask(&mut model, target, |model| Ok(Some(magnitude(model)))).unwrap();
+        (kept(&model)[kept_of], notes.join("\n"))
+    };
+    let global = target(0.5, WeightScope::Global, &none);
+    let (left, notes) = told(&global, "hidden2");
+    assert_eq!(left, 1);
+    insta::assert_snapshot!(
+        notes,
+        @"hidden2 (1 of 960): starved of weights; `minimum` keeps a share of every layer"
+    );
+    let floor = Target { minimum: 0.25, ..global };
+    assert_eq!(told(&floor, "hidden2"), (240, String::new()));
+    assert_eq!(told(&Target { steps: 3, ..floor }, "hidden2"), (240, String::new()));
+    let (left, notes) = told(&Target { minimum: 0.6, ..target(0.5, WeightScope::Uniform, &none) }, "hidden2");
+    assert_eq!(left, 576);
+    insta::assert_snapshot!(notes, @"631 weights that were to go are the least that their layers keep");
 }
 
 #[test]

@@ -66,10 +66,17 @@ function cardNotes(subject, rowsInside) {
   const notes = [];
   const images = rowsInside[0]?.images;
   if (rowsInside[0]?.split) notes.push(`${rowsInside[0].split} split${images ? `, ${plural(images, "image")}` : ""}`);
-  if (isGroup(subject) && rowsInside.length > 1) notes.push(`mean of ${plural(rowsInside.length, "seed")}`);
+  if (isGroup(subject) && rowsInside.length > 1) notes.push(countOf(subject));
   if (subject.reference) notes.push("reference");
   const text = notes.join(" · ");
-  return subject.collapsed ? [text, " ", html("b", { class: "warning" }, "collapsed: close to guessing")] : [text];
+  return subject.collapsed ? [text, " ", html("b", { class: "warning" }, "collapsed: no better than without looking")] : [text];
+}
+
+/** What a group's numbers are the mean of: seeds that made the same networks are one. */
+function countOf(group) {
+  const n = group.n ?? group.rows.length;
+  if (n > 1) return `mean of ${plural(n, "seed")}`;
+  return list(group.seeds).length > 1 ? `one network for ${plural(group.seeds.length, "seed")}` : `mean of ${plural(group.rows.length, "network")}`;
 }
 
 /** All metrics: value, interval, share of the reference or difference to it. */
@@ -94,7 +101,7 @@ function cardValues(subject, group) {
 function againstReference(group, metric) {
   const tested = group?.versus?.[metric.name];
   if (isNumber(tested?.difference)) {
-    const p = isNumber(tested.p) ? `, p\u00a0${probability(tested.p)}` : "";
+    const p = isNumber(tested["p-holm"]) ? `, p\u00a0${probability(tested["p-holm"])}` : "";
     return `${difference(metric, tested.difference)}${p}`;
   }
   const share = group && COSTS.includes(metric.name) ? shareOfReference(group, metric.name) : null;
@@ -119,12 +126,12 @@ function perClass(row) {
   const [step, height] = [Math.max(2, Math.min(18, Math.floor(280 / shares.length))), 30];
   const bars = shares.map((share, index) => (isNumber(share) ? svg("rect", { x: index * step, width: step - 1,
     y: round(height * (1 - share)), height: Math.max(1, round(height * share)) },
-  svg("title", {}, `class ${index}: ${measure({ unit: "%" }, share)}`)) : null));
+  svg("title", {}, `class ${index}: ${measure({ unit: "share" }, share)}`)) : null));
   const worst = Math.min(...shares.filter(isNumber));
   return html("figure", { class: "per-class" },
-    svg("svg", { width: step * shares.length, height, role: "img", "aria-label": `accuracy by class, the worst ${measure({ unit: "%" }, worst)}` },
+    svg("svg", { width: step * shares.length, height, role: "img", "aria-label": `accuracy by class, the worst ${measure({ unit: "share" }, worst)}` },
       svg("line", { class: "grid", x1: 0, x2: step * shares.length, y1: 0.5, y2: 0.5 }), bars),
-    html("figcaption", { class: "faint" }, `top-1 by class; the worst has ${measure({ unit: "%" }, worst)}`));
+    html("figcaption", { class: "faint" }, `top-1 by class; the worst has ${measure({ unit: "share" }, worst)}`));
 }
 
 /** The manifest's values: those that all the rows share. */

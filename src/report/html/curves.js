@@ -5,7 +5,7 @@ const CURVES = { left: 46, right: 10, top: 22, bottom: 30, height: 210 };
 /** What is drawn beside each other: the history's fields, the solid one first. */
 const CURVE_KINDS = [
   { title: "loss", solid: "loss", faint: null },
-  { title: "accuracy", solid: "validation-accuracy", faint: "accuracy", unit: "%" },
+  { title: "accuracy", solid: "validation-accuracy", faint: "accuracy", unit: "share" },
 ];
 
 function makeCurves() {
@@ -41,7 +41,7 @@ function drawCurves(instances, kind, width, readout) {
   if (values.length === 0) return null;
   const extreme = (pick, items) => items.reduce((a, b) => pick(a, b));
   const epochs = instances.flatMap((instance) => instance.epochs.map((epoch) => epoch.epoch));
-  const [low, high] = kind.unit === "%" ? [Math.max(0, extreme(Math.min, values) - 0.03), Math.min(1, extreme(Math.max, values) + 0.03)]
+  const [low, high] = kind.unit === "share" ? [Math.max(0, extreme(Math.min, values) - 0.03), Math.min(1, extreme(Math.max, values) + 0.03)]
     : [Math.min(0, extreme(Math.min, values)), extreme(Math.max, values) * 1.04];
   const scales = { x: linearScale(Math.min(1, extreme(Math.min, epochs)), Math.max(2, extreme(Math.max, epochs)), Math.max(2, Math.floor(width / 90))),
     y: linearScale(low, high, 4) };
@@ -91,8 +91,8 @@ function drawCurves(instances, kind, width, readout) {
 function describeTraining(instance) {
   const last = instance.epochs[instance.epochs.length - 1];
   const parts = [isNumber(last.loss) ? `loss ${significant(last.loss)}` : null,
-    isNumber(last.accuracy) ? `accuracy ${measure({ unit: "%" }, last.accuracy)}` : null,
-    isNumber(last["validation-accuracy"]) ? `validation ${measure({ unit: "%" }, last["validation-accuracy"])}` : null,
+    isNumber(last.accuracy) ? `accuracy ${measure({ unit: "share" }, last.accuracy)}` : null,
+    isNumber(last["validation-accuracy"]) ? `validation ${measure({ unit: "share" }, last["validation-accuracy"])}` : null,
     isNumber(last["inactive-units"]) ? plural(last["inactive-units"], "inactive unit") : null].filter(Boolean);
   return `${instance.stage || instanceName(instance.name, instance.axes)}, epoch ${last.epoch}: ${parts.join(", ")}`;
 }

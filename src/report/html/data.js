@@ -30,8 +30,9 @@ const COSTS = ["parameters", "nonzeros", "macs", "bytes", "dense-bytes", "latenc
 
 /** Titles and units of the metrics that every evaluation has, where the document does not say. */
 const KNOWN_METRICS = {
-  "top1": { title: "top-1", unit: "%", "higher-is-better": true },
-  "top5": { title: "top-5", unit: "%", "higher-is-better": true },
+  "top1": { title: "top-1", unit: "share", "higher-is-better": true },
+  "balanced-accuracy": { title: "balanced accuracy", unit: "share", "higher-is-better": true },
+  "top5": { title: "top-5", unit: "share", "higher-is-better": true },
   "loss": { title: "loss" },
   "nonzeros": { title: "non-zero parameters" },
   "macs": { title: "MACs" },
@@ -53,9 +54,14 @@ const groups = (list(report.groups).length ? list(report.groups) : rows.map((row
 {
   const byKey = new Map(groups.map((group) => [group.alone || groupKey(group.evaluation, group.name, group.axes), group]));
   for (const row of rows) {
-    row.group = byKey.get(row) || byKey.get(groupKey(row.evaluation, row.name, row.axes)) || null;
+    row.group = groups[row.group] || byKey.get(row) || byKey.get(groupKey(row.evaluation, row.name, row.axes)) || null;
     if (row.group) row.group.rows.push(row);
   }
+  // What was measured on other images is another evaluation: it stands beside nothing of this one.
+  const sets = new Map();
+  for (const { evaluation, data } of groups) sets.set(evaluation, (sets.get(evaluation) || new Set()).add(data));
+  for (const group of groups) if (sets.get(group.evaluation).size > 1) group.evaluation = `${group.evaluation} of ${group.data}`;
+  for (const row of rows) if (row.group) row.evaluation = row.group.evaluation;
 }
 
 const metrics = (() => {
@@ -71,7 +77,9 @@ const metrics = (() => {
 })();
 
 const metricNamed = (name) => metrics.find((metric) => metric.name === name) || null;
-const costs = COSTS.map(metricNamed).filter(Boolean);
+/** Times under unlike conditions are no cost to choose by. */
+const isComparable = (metric) => !(report["unlike-times"] && ["latency-ms", "throughput"].includes(metric.name));
+const costs = COSTS.map(metricNamed).filter(Boolean).filter(isComparable);
 const qualities = metrics.filter((metric) => !COSTS.includes(metric.name));
 const higherIsBetter = (metric) => metric["higher-is-better"] === true;
 
@@ -117,20 +125,17 @@ for (const reference of [true, false]) {
 
 const panelOf = (item) => (panelAxis && panelAxis in item.axes ? shown(item.axes[panelAxis]) : "");
 
-const chances = new Map(rows.filter((row) => list(row["per-class"]).length > 1)
-  .map((row) => [row.evaluation, 1 / row["per-class"].length]));
+const chances = new Map(rows.map((row) => [row.evaluation, row.chance]));
 
-/** The share of right answers that guessing gets, where the number of classes is known. */
+/** The share of right answers that the best answer without looking gets, where the document says it. */
 const chanceOf = (evaluation) => chances.get(evaluation) ?? null;
 
-/** Collapsed: less than a twentieth of the way from guessing to knowing. */
-function isCollapsed(evaluation, top1) {
-  const chance = chanceOf(evaluation);
-  return chance !== null && isNumber(top1) && top1 < chance + 0.05 * (1 - chance);
+// A group has collapsed when all its networks have; some of them are told by their number.
+for (const group of groups) {
+  const networks = group.networks ?? 1;
+  group["some-collapsed"] = group.collapsed > 0 && group.collapsed < networks ? group.collapsed : 0;
+  group.collapsed = group.alone ? group.alone.collapsed === true : group.collapsed > 0 && group.collapsed >= networks;
 }
-
-for (const row of rows) row.collapsed = row.diverged || isCollapsed(row.evaluation, row.values.top1);
-for (const group of groups) group.collapsed = isCollapsed(group.evaluation, group.values.top1?.mean);
 
 /** The reference that a group is held against: the one that shares most axes and contradicts none. */
 const references = groups.filter((group) => group.reference);

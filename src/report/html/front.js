@@ -10,7 +10,8 @@ function paretoFront(points, lowX, highY) {
   const front = [];
   let best = Infinity;
   for (const point of sorted) {
-    if (sign.y * point.y < best) {
+    // What differs by a rounding is equal.
+    if (sign.y * point.y < best - 1e-12) {
       best = sign.y * point.y;
       front.push(point);
     }

@@ -65,10 +65,10 @@ function layerMap(instances, view, choose) {
     const kept = keptOfAll(instance, view.counted);
     const strip = svg("svg", { viewBox: `0 0 ${Math.max(1, cells.length)} 1`, preserveAspectRatio: "none", "aria-hidden": "true" },
       cells.map(({ layer, share }, index) => svg("rect", { x: index + 0.04, y: 0.06, width: 0.92, height: 0.88, class: "cell", "fill-opacity": (0.08 + 0.92 * share).toFixed(3) },
-        svg("title", {}, `${layer.layer}: ${measure({ unit: "%" }, share)} left`))));
+        svg("title", {}, `${layer.layer}: ${measure({ unit: "share" }, share)} left`))));
     return html("button", { type: "button", "aria-pressed": String(instance === view.chosen), click: () => choose(instance),
-      "aria-label": `${name}: ${measure({ unit: "%" }, kept)} left` },
-    html("span", { class: "name", title: name }, shortName(instance, several)), strip, html("span", { class: "number" }, measure({ unit: "%" }, kept)));
+      "aria-label": `${name}: ${measure({ unit: "share" }, kept)} left` },
+    html("span", { class: "name", title: name }, shortName(instance, several)), strip, html("span", { class: "number" }, measure({ unit: "share" }, kept)));
   });
   const rest = instances.length - lines.length;
   return html("div", { class: "map", role: "group", "aria-label": "Pruned networks" }, lines,
@@ -90,7 +90,7 @@ function layerBars(instance, counted, width) {
       svg("rect", { class: "is", x: 0, y: 1, width: Math.round(long * share * 100) / 100, height: 8 }));
     return html("tr", {}, html("th", { scope: "row" }, layer.layer), html("td", { class: "wide" }, bar),
       html("td", { class: "number" }, `${measure(metric, is)} of ${measure(metric, was)}`),
-      html("td", { class: "number faint" }, measure({ unit: "%" }, share)));
+      html("td", { class: "number faint" }, measure({ unit: "share" }, share)));
   });
   const name = instance.stage || instanceName(instance.name, instance.axes);
   return html("figure", { class: "layer-bars" },

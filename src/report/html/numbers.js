@@ -24,7 +24,7 @@ function significant(value, digits = 3) {
 /** What a value of the metric is divided by, the unit behind it, and the digits behind the point. */
 function scaleOf(metric, value) {
   const size = Math.abs(value);
-  if (metric.unit === "%") return { by: 0.01, unit: "%", decimals: 1 };
+  if (metric.unit === "share") return { by: 0.01, unit: "%", decimals: 1 };
   if (metric.unit === "B") {
     const step = Math.min(4, Math.max(0, Math.floor(Math.log2(size || 1) / 10)));
     return { by: 1024 ** step, unit: ["B", "KiB", "MiB", "GiB", "TiB"][step], decimals: step ? 1 : 0 };

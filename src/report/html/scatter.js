@@ -26,7 +26,7 @@ function makeScatter() {
     const [x, y] = [metricNamed(choices.x), metricNamed(choices.y)];
     element.querySelector("h2").textContent = `${capital(y.title)} against ${x.title}`;
     xChooser.querySelector("select").value = choices.x;
-    yScale.hidden = y.unit !== "%";
+    yScale.hidden = y.unit !== "share";
     drawLegend(legend);
     const notes = drawPanels(panels, width, x, y);
     const seeds = groups.some((group) => group.rows.length > 1);
@@ -94,7 +94,7 @@ function drawPanels(container, width, size, y) {
   if (scales.y.cut) notes.push(`The axis is broken below ${measure(y, scales.y.cut)}: the shaded strip holds what lies under it, on a scale of its own.`);
   const beyond = (summary) => summary?.low < scales.y.low || summary?.high > scales.y.high;
   if (means.some((item) => beyond(item.subject.values[y.name]))) notes.push("Intervals that reach beyond a panel end at its border.");
-  if (means.some((item) => item.subject.collapsed)) notes.push("Collapsed networks, ringed, are close to guessing and no part of the front.");
+  if (means.some((item) => item.subject.collapsed)) notes.push("Collapsed networks, ringed, are no better than an answer without looking, and no part of the front.");
   return notes;
 }
 
@@ -119,7 +119,7 @@ function xScaleFor(points, metric, size) {
 function yScaleFor(points, metric) {
   const values = points.map((item) => item.y);
   let [low, high] = [Math.min(...values), Math.max(...values)];
-  if (metric.unit !== "%") return linearScale(...padded(low, high, 0.08));
+  if (metric.unit !== "share") return linearScale(...padded(low, high, 0.08));
   const within = ([from, to]) => [Math.max(0, from), Math.min(1, to)];
   if (choices.yScale === "error") {
     const errors = values.map((value) => 1 - value).filter((error) => error > 0);
@@ -134,7 +134,7 @@ function yScaleFor(points, metric) {
 }
 
 /** Units that are words stand in an axis's title, others behind each tick. */
-const isWord = (metric) => (metric.unit || "").length > 3;
+const isWord = (metric) => (metric.unit || "").length > 3 && metric.unit !== "share";
 const axisTitle = (metric) => (isWord(metric) ? `${metric.title}, ${metric.unit}` : metric.title);
 
 /** A tick's text: as few digits as it needs. */

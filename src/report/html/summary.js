@@ -1,4 +1,4 @@
-// The headline, and what the numbers say: for each panel the smallest network that keeps its accuracy.
+// The headline, and what the numbers say: for each panel the smallest network that loses no more than allowed.
 
 /** The header: what was run, and how much of it is there. */
 function drawHeader() {
@@ -17,12 +17,12 @@ function drawHeader() {
     html("nav", { "aria-label": "Sections" }));
 }
 
-/** What the cache made unnecessary. */
+/** The results that are there, and the time that making them took. */
 function savedWords() {
   const saved = report.saved;
   if (!saved || !(saved.stages > 0)) return [];
-  const time = isNumber(saved.seconds) && saved.seconds > 0 ? `, ${duration(saved.seconds)} of work` : "";
-  return [`${plural(saved.stages, "result")} used again${time}`];
+  const time = isNumber(saved.seconds) && saved.seconds > 0 ? `, made in ${duration(saved.seconds)}` : "";
+  return [`${plural(saved.stages, "result")}${time}`];
 }
 
 /** Light or dark: as the system has it until the reader says otherwise. */
@@ -83,8 +83,8 @@ function makeFindings() {
   const draw = () => {
     const panels = [...new Set(visibleGroups().filter((group) => group.against && group.against !== group).map(panelOf))];
     const name = higherIsBetter(cost()) ? "Fastest" : "Smallest";
-    title.textContent = `${name} network that keeps its accuracy`;
     const allowed = choices.tolerance ? `within ${pointsOf(choices.tolerance)}` : "at or above the top-1";
+    title.textContent = `${name} network ${allowed} of its reference`;
     lines.replaceChildren(...panels.map((panel) => {
       const found = smallestThatKeeps(visibleGroups().filter((group) => panelOf(group) === panel), cost());
       const where = panel ? html("span", { class: "where" }, panel) : null;
@@ -107,7 +107,10 @@ function finding(group, where, cost) {
   const top1 = metricNamed("top1");
   const loss = group.values.top1.mean - group.against.values.top1.mean;
   const tested = group.versus?.top1;
-  const p = isNumber(tested?.p) ? `, p\u00a0${probability(tested.p)}` : "";
+  const between = isNumber(tested?.low) ? `, ${difference(top1, tested.low)} to ${difference(top1, tested.high)}` : "";
+  const n = isNumber(group.n) ? `, n\u00a0${group.n}` : "";
+  // A mean of few seeds may keep what the next seed loses.
+  const unsure = between && tested.low < -choices.tolerance - 1e-12;
   const open = html("button", { type: "button", class: "link", click: (event) =>
     showCard(group, { x: event.clientX || 40, y: event.clientY || 80 }, { pin: true, origin: open }) },
   swatch(group.series),
@@ -116,5 +119,6 @@ function finding(group, where, cost) {
     html("span", { class: "finding" },
       html("b", {}, times(shareOfReference(group, cost.name))), ` the ${cost.title}, `,
       html("b", {}, measureWithSpread(top1, group.values.top1)), " top-1 ",
-      html("span", { class: "faint" }, `(${difference(top1, isNumber(tested?.difference) ? tested.difference : loss)} against ${group.against.name}${p})`)));
+      html("span", { class: "faint" }, `(${difference(top1, isNumber(tested?.difference) ? tested.difference : loss)} against ${group.against.name}${between}${n})`),
+      unsure ? html("b", { class: "warning" }, " more seeds may show a larger loss") : null));
 }

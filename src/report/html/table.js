@@ -66,6 +66,10 @@ function tableColumns() {
   }
   const tested = ["top1", ...metrics.map((metric) => metric.name)]
     .find((name) => groups.some((group) => isNumber(group.versus?.[name]?.difference)));
+  if (groups.some((group) => group.n > 1)) {
+    columns.push({ id: "n", title: "n", number: true, groupsOnly: true, bestIsHigh: true, about: "seeds; those that made the same networks count once",
+      value: (item) => item.n, cell: (item) => (isNumber(item.n) ? fixed(item.n, 0) : DASH) });
+  }
   for (const metric of metrics) {
     columns.push({ id: metric.name, title: metric.title, number: true, bestIsHigh: higherIsBetter(metric),
       value: (item) => meanOf(item, metric.name), cell: (item) => metricCell(item, metric) });
@@ -81,22 +85,23 @@ function tableColumns() {
 function metricCell(item, metric) {
   const text = isGroup(item) ? measureWithSpread(metric, item.values[metric.name]) : measure(metric, item.values[metric.name]);
   const share = isGroup(item) && COSTS.includes(metric.name) ? shareOfReference(item, metric.name) : null;
-  const collapsed = item.collapsed && metric.name === "top1" ? html("b", { class: "warning" }, " collapsed") : null;
+  const words = item.collapsed ? " collapsed" : item["some-collapsed"] ? ` ${item["some-collapsed"]} collapsed` : null;
+  const collapsed = words && metric.name === "top1" ? html("b", { class: "warning" }, words) : null;
   return [text, collapsed, isNumber(share) ? html("span", { class: "share" }, times(share)) : null];
 }
 
-/** The difference to the reference, paired over seeds, and how likely chance alone makes one as large. */
+/** The difference to the reference, seed by seed, and how likely chance alone makes one as large. */
 function versusColumns(metric) {
   const of = (item) => item.versus?.[metric.name];
   return [{ id: "difference", title: "difference", number: true, groupsOnly: true, bestIsHigh: higherIsBetter(metric),
-    about: `${metric.title} minus the reference's, paired over seeds, with its 95 % interval`, value: (item) => of(item)?.difference,
+    about: `${metric.title} minus the reference's, seed by seed, with its 95 % interval`, value: (item) => of(item)?.difference,
     cell: (item) => {
       const { difference: mean, low, high } = of(item) || {};
       const between = isNumber(low) && isNumber(high) && low !== high;
       return [difference(metric, mean), between ? html("span", { class: "share" }, `${difference(metric, low).split(THIN)[0]} to ${difference(metric, high)}`) : null];
     } },
-  { id: "p", title: "p", number: true, groupsOnly: true, bestIsHigh: false, about: "how likely chance alone makes a difference as large",
-    value: (item) => of(item)?.p, cell: (item) => probability(of(item)?.p) }];
+  { id: "p", title: "p", number: true, groupsOnly: true, bestIsHigh: false, about: "how likely chance alone makes a difference as large, adjusted by Holm for all comparisons of this evaluation",
+    value: (item) => of(item)?.["p-holm"], cell: (item) => probability(of(item)?.["p-holm"]) }];
 }
 
 /** Values that were not measured come last, whichever way the column is sorted. */

@@ -71,7 +71,7 @@ impl Owner<'_> {
         }
         let manifest = self.request.manifest;
         let (name, definition) = manifest.stages.get_index(stage).expect("in range");
-        let outline = definition.data.as_deref().and_then(|data| Some((data, manifest.data[data].outline?)));
+        let outline = definition.data.as_deref().and_then(|data| Some((data, manifest.data[data].outline.as_ref()?)));
         // One job at a time has everything, whatever it asks for.
         let alone = self.request.options.jobs <= 1;
         let demand = if alone {
@@ -88,6 +88,7 @@ impl Owner<'_> {
             key: resolved.key,
             refresh,
             threads: 1,
+            beside: 0,
             device: Device::Cpu,
         };
         self.waiting.insert((rank, stage), Candidate { task, demand });
@@ -110,10 +111,11 @@ impl Owner<'_> {
             self.tell(Event::Note { stage: task.name.clone(), message });
         }
         self.states[stage] = State::Running;
+        let beside = self.shares.running();
         let gpu = self.shares.begin(stage, &demand, threads);
         let device = gpu.map_or(Device::Cpu, |gpu| Device::Cuda(self.request.options.devices.gpus[gpu].clone()));
         self.tell_of_precision(&task, &device);
-        if tasks.send(Task { threads, device, ..task }).is_err() {
+        if tasks.send(Task { threads, beside, device, ..task }).is_err() {
             self.shares.end(stage);
             self.fail(stage, Error::new(Kind::Internal, "no worker is left"));
             return false;

@@ -8,15 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::*;
-use crate::data::{Augmentation, Constants, Decoding, Source};
+use crate::data::{Augmentation, Constants, Decoding, ExifOrientation, Source};
 use crate::network::Op;
 use crate::network::arch::{Architecture, Shortcut, Stem, VggClassifier, WrittenLayer};
+use crate::network::import::rules::{Head, Mask, Rules};
 use crate::prune::{ChannelScope, Criterion, Measure, Method, WeightScope};
 use crate::stage::{DataInput, ImportInput, NetworkInput, Parameters, Split};
 use crate::tensor::engine::Precision;
 use crate::train::parameters::{
     EarlyStop, LayerPair, Loss, Optimizer, Penalty, PeriodicPruning, Schedule, Select, SparsitySchedule, Training,
 };
+use crate::train::steps::LastBatch;
 
 fn inactive() -> Method {
     Method::Inactive { layer: "hidden1".into(), measure: Measure::Mean, threshold: 0.25, minimum: 2 }
@@ -30,6 +32,7 @@ fn weights() -> Method {
         steps: Some(3),
         ignore: vec!["conv1".into(), "conv2".into()],
         layers: BTreeMap::from([("hidden1".into(), 0.25)]),
+        minimum: Some(0.125),
         images: Some(100),
     }
 }
@@ -56,7 +59,7 @@ fn channels(ratio: Option<f64>, macs: Option<f64>, parameters: Option<f64>) -> M
         macs,
         parameters,
         scope: ChannelScope::Uniform,
-        round_to: 4,
+        round_to: Some(4),
         minimum: 0.125,
         ignore: vec!["hidden2".into()],
         layers: BTreeMap::from([("hidden*".to_owned(), 0.75), ("conv1.*".to_owned(), 0.5)]),
@@ -69,6 +72,7 @@ fn training(optimizer: Optimizer, schedule: Schedule, method: Method) -> Trainin
     Training {
         epochs: 3,
         batch: 32,
+        last_batch: LastBatch::Even,
         optimizer,
         schedule,
         losses: vec![
@@ -156,7 +160,7 @@ fn more_networks() -> Vec<Architecture> {
             stochastic_depth: 0.125,
             stem: Stem::Imagenet,
         },
-        Architecture::Graph { layers },
+        Architecture::Graph { layers, input: None },
     ]
 }
 
@@ -173,6 +177,13 @@ fn descriptions() -> Vec<Description> {
     let lenet = Architecture::Lenet { channels: [3, 4], hidden: vec![8, 9] };
     let resnet = Architecture::Resnet { depth: 8, width: 4, shortcut: Shortcut::Projection, stem: None };
     let plain = sgd.clone();
+    let rules = Rules {
+        prefix: Some("module.".into()),
+        head: Some(Head::Fresh),
+        fresh: vec!["conv1".into(), "bn*".into()],
+        ignore_extra: vec!["*total_ops".into(), "*total_params".into()],
+        mask: Some(Mask::Zeros),
+    };
     let parameters = [
         Parameters::Train { network: Some(mlp), training: training(sgd.clone(), constant, inactive()) },
         Parameters::Train { network: Some(resnet), training: training(adam.clone(), step, weights()) },
@@ -186,14 +197,15 @@ fn descriptions() -> Vec<Description> {
         Parameters::Prune { method: channels(None, Some(0.25), None) },
         Parameters::Prune { method: channels(None, None, Some(0.25)) },
         Parameters::Evaluate { split: Split::Validation, reference: Some(1) },
-        Parameters::Import { network: Some(Architecture::Mlp { hidden: vec![5] }) },
-        Parameters::Import { network: None },
+        Parameters::Import { network: Some(Architecture::Mlp { hidden: vec![5] }), rules: Rules::default() },
+        Parameters::Import { network: None, rules },
     ];
     let digest = |text: &str| Digest::of(text.as_bytes());
     let input = |role: &str| NetworkInput {
         network: digest(&format!("{role} network")),
         weights: Some(digest(&format!("{role} weights"))),
         masks: Some(digest(&format!("{role} masks"))),
+        signature: Some(digest(&format!("{role} signature"))),
     };
     let roles = ["from", "teacher", "like", "models.0", "models.1"];
     let describe = |parameters| Description {
@@ -202,7 +214,12 @@ fn descriptions() -> Vec<Description> {
         data: Some(DataInput {
             source: Source::Mnist,
             path: Some("some/where".into()),
-            decoding: Some(Decoding { size: [15, 16], channels: 3, test: Some(0.375) }),
+            decoding: Some(Decoding {
+                size: [15, 16],
+                channels: 3,
+                test: Some(0.375),
+                orientation: ExifOrientation::Ignore,
+            }),
             normalization: Some(Constants { mean: vec![0.5, 0.25, 0.125], deviation: vec![0.75, 1.0, 1.5] }),
             validation: 0.25,
             limit: Some(100),
@@ -277,6 +294,7 @@ fn others(value: &Value) -> Vec<Value> {
         "cifar",
         "imagenet",
         "tf32",
+        "smaller",
     ];
     match value {
         Value::Bool(b) => vec![(!b).into()],
@@ -288,9 +306,10 @@ fn others(value: &Value) -> Vec<Value> {
     }
 }
 
-/// Whether a leaf is the word that decides which other values there are; those are compared as wholes.
+/// Whether a leaf is the word that decides which other values there are, or one of a single word; those are compared as
+/// wholes, or with their absence.
 fn is_tag(path: &[String]) -> bool {
-    matches!(path.last().map(String::as_str), Some("kind" | "arch" | "op"))
+    matches!(path.last().map(String::as_str), Some("kind" | "arch" | "op" | "head" | "mask"))
 }
 
 fn read(value: &Value) -> Option<Description> {

@@ -207,6 +207,7 @@ fn pruning_weights_between_epochs_keeps_what_has_grown() {
         steps: None,
         ignore: Vec::new(),
         layers: BTreeMap::new(),
+        minimum: None,
         images: None,
     };
     let with = |epochs| Training {

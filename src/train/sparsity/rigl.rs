@@ -32,6 +32,7 @@ pub(super) fn mask(target: Option<Target>, model: &mut Model, seed: u64) -> Resu
         };
         Ok(Some(model.tensors.iter().map(draw).collect()))
     })
+    .map(drop)
 }
 
 impl Rigl {

@@ -73,6 +73,7 @@ fn gradual_sparsity_follows_its_cubic() {
         steps: None,
         ignore: Vec::new(),
         layers: Default::default(),
+        minimum: None,
         images: None,
     };
     let agp = |every, initial, begin, end| PeriodicPruning {

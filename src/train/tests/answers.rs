@@ -39,7 +39,7 @@ fn they_are_worked_out_once_and_read_by_other_students() {
         let (training, progress) = (kd(), |_| ());
         let mut task = fixture.task(&training, &store, &super::NEVER, &progress);
         task.chain = chain;
-        super::train(&task, mlp(7), Some(&teacher), &super::Cpu::default()).unwrap().model
+        super::train(&task, mlp(7), Some(&fixture.tutor(&teacher)), &super::Cpu::default()).unwrap().model
     };
     assert_eq!(second("one"), second("alone"));
     assert_eq!(kept(&fixture.store("one")), before);
@@ -96,7 +96,7 @@ fn a_refreshed_stage_works_them_out_again() {
         let (training, progress) = (kd(), |_| ());
         let mut task = fixture.task(&training, &store, &super::NEVER, &progress);
         task.resume = resume;
-        super::train(&task, mlp(7), Some(&mlp(64)), &super::Cpu::default()).unwrap();
+        super::train(&task, mlp(7), Some(&fixture.tutor(&mlp(64))), &super::Cpu::default()).unwrap();
         kept(&store)
     };
     let whole = run(true);

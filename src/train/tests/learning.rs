@@ -3,7 +3,9 @@
 use super::{Fixture, mlp, resnet, training};
 use crate::data::Augmentation;
 use crate::network::Model;
+use crate::train::Trained;
 use crate::train::parameters::{Loss, Optimizer, Penalty, Training};
+use crate::train::steps::LastBatch;
 
 #[test]
 fn norms_and_biases_do_not_decay_unless_asked() {
@@ -48,4 +50,28 @@ fn a_penalty_on_weights_makes_them_smaller() {
     let without = fixture.run("without", &l1(0.0), mlp(16), None).0.model;
     let with = fixture.run("with", &l1(1e-2), mlp(16), None).0.model;
     assert!(sum(&with) < 0.8 * sum(&without), "{} {}", sum(&with), sum(&without));
+}
+
+/// An accuracy says how many images it was measured on: the steps of an epoch leave out those that are no whole batch, and
+/// other ones in every epoch.
+#[test]
+fn images_that_are_no_whole_batch() {
+    let mut fixture = Fixture::new();
+    fixture.shorten(65);
+    let run = |last_batch, store: &str| {
+        let plain = Training { batch: 32, last_batch, ..training(3) };
+        fixture.run(store, &plain, mlp(16), None).0
+    };
+    let of = |trained: &Trained, images: f64| {
+        let right = trained.history.epochs.iter().map(|entry| entry.accuracy * images);
+        right.into_iter().all(|right| (right - right.round()).abs() < 1e-9)
+    };
+    let [even, smaller, drop] =
+        [LastBatch::Even, LastBatch::Smaller, LastBatch::Drop].map(|last| run(last, &format!("{last:?}")));
+    assert!(of(&even, 64.0) && of(&drop, 64.0) && of(&smaller, 65.0) && !of(&smaller, 64.0));
+    assert!(even.model == drop.model && even.model != smaller.model);
+    fixture.shorten(50);
+    let even = fixture.run("fifty", &Training { batch: 32, ..training(3) }, mlp(16), None).0;
+    let halves = fixture.run("halves", &Training { batch: 25, ..training(3) }, mlp(16), None).0;
+    assert!(even.model == halves.model, "two steps of 25, which leave nothing out");
 }

@@ -18,10 +18,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::parameters::{Loss, Optimizer, Schedule, Select, Training};
-use super::{Progress, Stop, Task, Trained, train};
+use super::steps::LastBatch;
+use super::{Progress, Stop, Task, Trained, Tutor, train};
 use crate::data::{self, DataSet, Normalization, Source};
-use crate::network::Model;
 use crate::network::arch::{Architecture, Shortcut};
+use crate::network::{ClassOrder, Model};
 use crate::prune::{Criterion, Method, Surroundings, WeightScope};
 use crate::store::{Digest, Options, Store};
 use crate::tensor::Cpu;
@@ -82,7 +83,8 @@ impl Fixture {
             }
         };
         let task = self.task(training, &store, &NEVER, &progress);
-        let trained = train(&task, start, teacher, &Cpu::default())?;
+        let teacher = teacher.map(|model| self.tutor(model));
+        let trained = train(&task, start, teacher.as_ref(), &Cpu::default())?;
         let resumed = *resumed.lock().unwrap();
         Ok((trained, resumed))
     }
@@ -98,6 +100,10 @@ impl Fixture {
         };
         let task = self.task(training, &store, &cancelled, &progress);
         assert!(matches!(train(&task, start, None, &Cpu::default()), Err(Stop::Cancelled)));
+    }
+
+    fn tutor<'a>(&'a self, model: &'a Model) -> Tutor<'a> {
+        Tutor { model, normalization: &self.normalization, order: ClassOrder::SAME }
     }
 
     fn task<'a>(
@@ -150,6 +156,7 @@ pub(super) fn training(epochs: u64) -> Training {
     Training {
         epochs,
         batch: 64,
+        last_batch: LastBatch::Even,
         optimizer: sgd(0.05, 5e-4),
         schedule: Schedule::Constant { warmup: 0.0 },
         losses: vec![Loss::CrossEntropy { smoothing: 0.0, weight: 1.0 }],
@@ -171,6 +178,7 @@ fn magnitude(sparsity: f64) -> Method {
         steps: None,
         ignore: Vec::new(),
         layers: Default::default(),
+        minimum: None,
         images: None,
     }
 }

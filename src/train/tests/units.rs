@@ -40,7 +40,7 @@ fn channels_go_step_by_step_between_epochs() {
         macs: None,
         parameters: None,
         scope: ChannelScope::Global,
-        round_to: 1,
+        round_to: Some(1),
         minimum: 0.0,
         ignore: Vec::new(),
         layers: BTreeMap::new(),

@@ -104,7 +104,6 @@ fn written_layers() {
         "arch = \"graph\"\nlayers = [{ name = \"a\", op = \"flaten\" }]",
         "arch = \"graph\"\nlayers = [{ name = \"a\", op = \"linear\" }]",
         "arch = \"graph\"\nlayers = [{ name = \"a\", op = \"linear\", out-features = 0 }]",
-        "arch = \"graph\"\nlayers = [{ name = \"a\", op = \"linear\", out-features = 10, in-features = 64 }]",
         "arch = \"graph\"\nlayers = [{ name = \"a\", op = \"max-pool\" }]",
         "arch = \"graph\"\nlayers = [{ name = \"a\", op = \"max-pool\", kernel = [1, 2, 3] }]",
         "arch = \"graph\"\nlayers = [{ name = \"a\", op = \"max-pool\", kernel = [1, 0] }]",
@@ -114,6 +113,7 @@ fn written_layers() {
         "arch = \"graph\"\nlayers = [{ name = \"a\", op = \"flatten\", inputs = \"input\" }]",
         "arch = \"graph\"\nlayers = [{ name = \"a\", op = \"flatten\", inputs = [1] }]",
         // What only the images tell.
+        "arch = \"graph\"\nlayers = [\n  { name = \"a\", op = \"flatten\" },\n  { name = \"b\", op = \"linear\", out-features = 10, in-features = 63 },\n]",
         "arch = \"graph\"\nlayers = [\n  { name = \"a\", op = \"flatten\" },\n  { name = \"b\", op = \"linear\", out-features = 7 },\n]",
         "arch = \"graph\"\nlayers = [\n  { name = \"a\", op = \"max-pool\", kernel = 9 },\n  { name = \"b\", op = \"flatten\" },\n]",
         "arch = \"graph\"\nlayers = [\n  { name = \"a\", op = \"flatten\", inputs = [\"b\"] },\n  { name = \"b\", op = \"flatten\" },\n]",

@@ -270,10 +270,6 @@ fn what_does_not_go_together() {
         &[("augment = [\"crop\"]", "augment = [\"crop\", \"crop\"]")],
         &[("kind = \"weights\", sparsity = 0.5", "kind = \"weights\", sparsity = 0.9999")],
         &[("kind = \"weights\", sparsity = 0.5", "kind = \"weights\", sparsity = 0.999, scope = \"uniform\"")],
-        &[
-            ("[networks.wide]", "[data.few]\nsource = \"digits\"\nlimit = 600\n\n[networks.wide]"),
-            ("kind = \"distill\"\ndata = \"digits\"", "kind = \"distill\"\ndata = \"few\""),
-        ],
         &[("name = \"tiny\"", "name = \"so tiny\"")],
     ]);
     insta::assert_snapshot!(told);

@@ -1,6 +1,6 @@
 //! Mistakes in pruning methods, and what is allowed but probably not meant.
 
-use super::{Edit, GOOD, edited, one_message_each, parse};
+use super::{Edit, GOOD, edited, one_message_each, parse, text, wrong};
 use pleach::manifest::diagnostic::render;
 
 /// The method of `masked` in [`GOOD`].
@@ -69,6 +69,26 @@ fn what_is_not_needed_and_not_wrong() {
     }
 }
 
+#[test]
+fn a_number_that_no_layer_is_as_wide_as() {
+    const WIDER: &str = "method = { kind = \"channels\", ratio = 0.5, round-to = 64 }";
+    const AS_WIDE: &str = "method = { kind = \"channels\", ratio = 0.5, round-to = 32 }";
+    let manifest = parse(edited(&[(MASKED, WIDER)]), &[]).map_err(|_| "refused").unwrap();
+    let told = render(&manifest.warnings, &manifest.sources, false);
+    assert!(told.contains("warning: nothing goes with `round-to = 64`"), "{told}");
+    assert!(told.contains("every layer of the network of `student` whose channels"), "{told}");
+    assert!(parse(edited(&[(MASKED, AS_WIDE)]), &[]).is_ok_and(|manifest| manifest.warnings.is_empty()));
+}
+
+#[test]
+fn a_network_without_channels_is_named() {
+    let method = (MASKED, "method = { kind = \"channels\", ratio = 0.5 }");
+    let linear = "arch = \"graph\"\nlayers = [{ name = \"flatten\", op = \"flatten\" }, { name = \"classifier\", op = \
+                  \"linear\", out-features = 10 }]";
+    let told = text(&wrong(edited(&[method, (SMOOTH.0, linear)]), &[]));
+    assert!(told.contains("no channel of the network of `student` can be removed"), "{told}");
+}
+
 /// Without ReLU nothing falls silent by itself, but a penalty may bring a unit to zero.
 #[test]
 fn units_that_are_seldom_inactive() {
@@ -118,6 +138,9 @@ fn weight_pruning() {
         &[(MASKED, "method = { kind = \"weights\", sparsity = 0.5, layers = { hidden1 = 1.5 } }")],
         &[(MASKED, "method = { kind = \"weights\", sparsity = 0.5, layers = { hidden1 = 0.9999 } }")],
         &[(MASKED, "method = { kind = \"weights\", sparsity = 0.9999, scope = \"lamp\" }")],
+        &[(MASKED, "method = { kind = \"weights\", sparsity = 0.8, minimum = 0.5 }")],
+        &[(MASKED, "method = { kind = \"weights\", sparsity = 0.2, layers = { hidden1 = 0.8 }, minimum = 0.5 }")],
+        &[(MASKED, "method = { kind = \"weights\", sparsity = 0.2, minimum = 2 }")],
         &[(MASKED, "method = { kind = \"surgery\" }")],
         &[(MASKED, "method = { kind = \"rigl\", sparsity = 0.5 }")],
         &[(PLACE, "prune = { method = { kind = \"rigl\" } }")],

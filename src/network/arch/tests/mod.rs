@@ -40,15 +40,26 @@ fn any_network_can_be_written_out() {
     for json in FAMILIES {
         let graph = build(json, [32, 32, 3], 10).unwrap();
         let written = graph.layers.iter().map(|l| WrittenLayer::new(l.name.clone(), l.op.clone(), l.inputs.clone()));
-        let written = Architecture::Graph { layers: written.collect() };
+        let written = Architecture::Graph { layers: written.collect(), input: None };
         let text = serde_json::to_string(&written).unwrap();
         assert!(!text.contains("in-channels") && !text.contains("in-features"), "{text}");
         let read: Architecture = serde_json::from_str(&text).unwrap();
         assert_eq!(read, written);
         assert_eq!(read.build([32, 32, 3], 10).unwrap(), graph, "{json}");
     }
-    let error = serde_json::from_str::<WrittenLayer>(r#"{"name":"a","op":"batch-norm","channels":3}"#).unwrap_err();
-    insta::assert_snapshot!(error, @"`channels` follows from the input and is not written");
+    // Sizes that follow from the input may be written: they must be right, and are no part of what is written.
+    let layer = |channels: usize| {
+        let json = format!(
+            r#"{{"name":"bn","op":"batch-norm","channels":{channels},"epsilon":1e-5,"momentum":0.1,"inputs":["input"]}}"#
+        );
+        let pool = r#"{"name":"pool","op":"global-average-pool","inputs":["bn"]}"#;
+        serde_json::from_str::<Architecture>(&format!(r#"{{"arch":"graph","layers":[{json},{pool}]}}"#)).unwrap()
+    };
+    assert!(
+        layer(3) == layer(4) && serde_json::to_string(&layer(3)).unwrap() == serde_json::to_string(&layer(4)).unwrap()
+    );
+    assert!(layer(3).build([8, 8, 3], 3).is_ok());
+    insta::assert_snapshot!(layer(4).build([8, 8, 3], 3).unwrap_err(), @"layer `bn`: `channels` is 4, but its input has 3");
 }
 
 /// One of each family, and of each stem.

@@ -29,7 +29,7 @@ fn deciding(description: &Description, key: &dyn Fn(&Description) -> Digest) -> 
 fn images_and(description: &Description, input: &str) -> BTreeSet<String> {
     let fields = fields(description);
     let data = fields.iter().map(|(name, _)| name.clone()).filter(|name| name.starts_with("data."));
-    data.chain(["masks", "network", "weights"].map(|part| format!("inputs.{input}.{part}"))).collect()
+    data.chain(["masks", "network", "signature", "weights"].map(|part| format!("inputs.{input}.{part}"))).collect()
 }
 
 /// A teacher's logits are those of the teacher and the images, whoever learns from them.

@@ -1,0 +1,152 @@
+//! Results as comma-separated values, for other programs. No two columns of a file have one name: an axis or a measure of
+//! the manifest whose name is taken is written `matrix.NAME` or `metrics.NAME`.
+
+use indexmap::{IndexMap, IndexSet};
+use serde_json::Value;
+
+use super::document::Epochs;
+use super::groups::Group;
+use super::results::{Evaluation, Row, rows};
+use super::table::label;
+use crate::stage::evaluate::MEASURES;
+
+/// The groups: every measure with its mean, deviation and interval.
+pub fn settings(groups: &[Group]) -> String {
+    let axes: IndexSet<&str> = groups.iter().flat_map(|group| group.axes.keys().map(String::as_str)).collect();
+    let measures: IndexSet<&str> = groups.iter().flat_map(|group| group.values.keys().map(String::as_str)).collect();
+    let mut columns =
+        Columns::of(&["evaluation", "model", "data", "split", "images", "n", "networks", "collapsed", "diverged"]);
+    columns.reserve(&["difference", "difference-low", "difference-high", "p", "p-holm", "rank", "times"]);
+    columns.measures(&measures, &["", "-sd", "-low", "-high"]);
+    columns.axes(&axes);
+    let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+    let record = |group: &Group| {
+        let mut record = vec![group.evaluation.clone(), group.name.clone(), group.data.clone(), group.split.to_owned()];
+        record.extend(
+            [group.images, group.n as u64, group.networks as u64, group.collapsed as u64, group.diverged as u64]
+                .map(|n| n.to_string()),
+        );
+        record.extend(axes.iter().map(|axis| group.axes.get(*axis).map_or(String::new(), label)));
+        for name in &measures {
+            let summary = group.values.get(*name);
+            let interval = summary.and_then(|summary| summary.interval);
+            let of = [
+                summary.map(|summary| summary.mean),
+                summary.and_then(|summary| summary.sd),
+                interval.map(|interval| interval.low),
+                interval.map(|interval| interval.high),
+            ];
+            record.extend(of.map(number));
+        }
+        let versus = group.versus.as_ref().map(|versus| &versus.top1);
+        let interval = versus.and_then(|versus| versus.interval);
+        let of = [
+            versus.map(|versus| versus.difference),
+            interval.map(|interval| interval.low),
+            interval.map(|interval| interval.high),
+            versus.and_then(|versus| versus.p),
+            versus.and_then(|versus| versus.p_holm),
+            group.rank,
+        ];
+        record.extend(of.map(number));
+        record.push(group.times.iter().map(String::as_str).collect::<Vec<_>>().join("; "));
+        record
+    };
+    written(columns.names(), groups.iter().map(record))
+}
+
+/// What was measured of a network, each measure once: `accuracy` is another name of `top1`, for expressions.
+fn values(row: &Row) -> IndexMap<&str, f64> {
+    row.values().into_iter().filter(|(name, _)| *name != "accuracy").collect()
+}
+
+/// The networks, each by itself: one row a network and set of images.
+pub fn networks(evaluations: &[Evaluation]) -> String {
+    let rows = rows(evaluations);
+    let axes: IndexSet<&str> = rows.iter().flat_map(|(_, row, _)| row.axes.keys().map(String::as_str)).collect();
+    let values: Vec<IndexMap<&str, f64>> = rows.iter().map(|(_, row, _)| values(row)).collect();
+    let measures: IndexSet<&str> = values.iter().flat_map(|values| values.keys().copied()).collect();
+    let mut columns = Columns::of(&["evaluation", "model", "data", "split", "images", "collapsed", "diverged"]);
+    columns.measures(&measures, &[""]);
+    columns.axes(&axes);
+    let record = |((evaluation, row, _), values): (&(&Evaluation, &Row, _), &IndexMap<&str, f64>)| {
+        let mut record = vec![evaluation.template.clone(), row.template.clone(), evaluation.data.clone()];
+        record.extend([evaluation.split.to_owned(), evaluation.images.to_string(), row.collapsed.to_string()]);
+        record.push(row.metrics.has_diverged().to_string());
+        record.extend(axes.iter().map(|axis| row.axes.get(*axis).map_or(String::new(), label)));
+        record.extend(measures.iter().map(|name| values.get(name).map_or(String::new(), f64::to_string)));
+        record
+    };
+    written(columns.names(), rows.iter().zip(&values).map(record))
+}
+
+/// The epochs of the stages that train: one row an epoch.
+pub fn training(histories: &[Epochs]) -> String {
+    let axes: IndexSet<&str> = histories.iter().flat_map(|stage| stage.axes.keys().map(String::as_str)).collect();
+    let epochs = || histories.iter().flat_map(|stage| &stage.epochs);
+    let measured: IndexSet<&str> =
+        std::iter::once("epoch").chain(epochs().flat_map(|epoch| epoch.keys().map(String::as_str))).collect();
+    let mut columns = Columns::of(&["stage"]);
+    columns.reserve(&measured.iter().copied().collect::<Vec<&str>>());
+    columns.axes(&axes);
+    let cell = |value: Option<&Value>| value.filter(|value| !value.is_null()).map_or(String::new(), Value::to_string);
+    let record = |(stage, epoch): (&Epochs, &serde_json::Map<String, Value>)| {
+        let mut record = vec![stage.name.clone()];
+        record.extend(axes.iter().map(|axis| stage.axes.get(*axis).map_or(String::new(), label)));
+        record.extend(measured.iter().map(|name| cell(epoch.get(*name))));
+        record
+    };
+    let epochs = histories.iter().flat_map(|stage| stage.epochs.iter().map(move |epoch| (stage, epoch)));
+    written(columns.names(), epochs.map(record))
+}
+
+/// The names of columns: some that are always there, the axes, the measures, and some more at the end.
+#[derive(Default)]
+struct Columns {
+    first: Vec<String>,
+    axes: Vec<String>,
+    measures: Vec<String>,
+    last: Vec<String>,
+}
+
+impl Columns {
+    fn of(first: &[&str]) -> Self {
+        Self { first: first.iter().map(|name| (*name).to_owned()).collect(), ..Self::default() }
+    }
+
+    fn reserve(&mut self, last: &[&str]) {
+        self.last.extend(last.iter().map(|name| (*name).to_owned()));
+    }
+
+    /// `parts` are what a measure has columns of, by what is added to its name.
+    fn measures(&mut self, names: &IndexSet<&str>, parts: &[&str]) {
+        let known = |name: &str| MEASURES.contains(&name) || name == "efficiency";
+        let of = |name: &str| parts.iter().map(|part| format!("{name}{part}")).collect::<Vec<String>>();
+        let known_names: Vec<String> = names.iter().filter(|name| known(name)).flat_map(|name| of(name)).collect();
+        let taken = |column: &String| [&self.first, &self.last, &known_names].iter().any(|all| all.contains(column));
+        let column = |name: &&str| match !known(name) && of(name).iter().any(taken) {
+            true => of(&format!("metrics.{name}")),
+            false => of(name),
+        };
+        self.measures = names.iter().flat_map(column).collect();
+    }
+
+    fn axes(&mut self, names: &IndexSet<&str>) {
+        let taken =
+            |name: &str| [&self.first, &self.measures, &self.last].iter().any(|all| all.iter().any(|n| n == name));
+        let column = |name: &&str| if taken(name) { format!("matrix.{name}") } else { (*name).to_owned() };
+        self.axes = names.iter().map(column).collect();
+    }
+
+    fn names(self) -> Vec<String> {
+        [self.first, self.axes, self.measures, self.last].concat()
+    }
+}
+
+fn written(head: Vec<String>, records: impl Iterator<Item = Vec<String>>) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for record in std::iter::once(head).chain(records) {
+        writer.write_record(&record).expect("memory takes every record of one length");
+    }
+    String::from_utf8(writer.into_inner().expect("memory takes everything")).expect("cells are text")
+}
