@@ -2,6 +2,7 @@
 
 use crate::data::{self, Images, Normalization};
 use crate::error::Result;
+use crate::math;
 use crate::network::{Executor, Mode};
 use crate::tensor::ops::ranking::rank;
 use crate::tensor::{Backend, NoneTape};
