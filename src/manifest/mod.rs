@@ -79,6 +79,11 @@ impl Manifest {
         };
         coordinates.iter().map(word).collect::<Vec<_>>().join(", ")
     }
+
+    /// The number of the seed among coordinates, if one is: see [`Axis::seeds`].
+    pub fn seed_of(&self, coordinates: &[matrix::Coordinate]) -> Option<usize> {
+        coordinates.iter().find_map(|(axis, value)| Some(self.axes[*axis].seeds.as_ref()?[*value]))
+    }
 }
 
 /// `[pipeline]`: labels, and the default seed.
@@ -101,9 +106,17 @@ pub struct Axis {
     pub labels: Vec<String>,
     /// The same as numbers and words; the label of a value that is a table.
     pub values: Vec<serde_json::Value>,
+    /// Where the values are seeds, so that results are averaged over them: a number for each value. It is the same for
+    /// values of two axes that always come together.
+    pub seeds: Option<Vec<usize>>,
 }
 
 impl Axis {
+    /// Whether results are averaged over its values.
+    pub fn is_seed(&self) -> bool {
+        self.seeds.is_some()
+    }
+
     /// The place of the value that is called `label`, or that is the same number written in another way.
     pub fn find(&self, label: &str) -> Option<usize> {
         let number = label.parse::<f64>().ok();
@@ -115,7 +128,7 @@ impl Axis {
 /// `[report]`: how results are shown.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// The axes that tell groups of results apart; all but `seed` when absent.
+    /// The axes that tell groups of results apart; all but seeds when absent.
     pub group_by: Option<Vec<usize>>,
     /// The axis that a chart has a panel for each value of.
     pub panel: Option<usize>,

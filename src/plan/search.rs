@@ -18,7 +18,7 @@ use std::collections::HashSet;
 use indexmap::IndexMap;
 
 use crate::graph::StageGraph;
-use crate::manifest::matrix::{Coordinate, SEED, template_of};
+use crate::manifest::matrix::{Coordinate, template_of};
 use crate::manifest::{Manifest, Search, Strategy};
 use crate::stage::Parameters;
 use crate::stage::evaluate::{Metrics, ModelMetrics};
@@ -193,7 +193,7 @@ fn settings(manifest: &Manifest, search: &Search, asked: &HashSet<usize>) -> Ind
         let Some((_, value)) = stage.coordinates.iter().find(|(axis, _)| *axis == search.axis) else { continue };
         let others = || stage.coordinates.iter().filter(|(axis, _)| *axis != search.axis).copied();
         let candidate: Vec<Coordinate> = others().filter(|(axis, _)| over.contains(axis)).collect();
-        let is_setting = |(axis, _): &Coordinate| !over.contains(axis) && manifest.axes[*axis].name != SEED;
+        let is_setting = |(axis, _): &Coordinate| !over.contains(axis) && !manifest.axes[*axis].is_seed();
         let members = settings.entry(others().filter(is_setting).collect()).or_default();
         members.entry(candidate).or_default().entry(*value).or_default().push(index);
     }

@@ -15,7 +15,6 @@ use super::groups::{Members, members};
 use super::results::{Evaluation, Row};
 use super::statistics::{Difference, adjust, mean, ranks as ranked};
 use crate::manifest::Manifest;
-use crate::manifest::matrix::SEED;
 use crate::store::Digest;
 
 /// The values of one axis held against each other over all settings.
@@ -79,9 +78,9 @@ fn replicate<'a>(members: &Members<'a>, row: &'a Row) -> Replicate<'a> {
     left_out.map(|(axis, value)| (axis.as_str(), value)).collect()
 }
 
-/// The replicates that all of some groups have, each with its rows, one a group; rows that diverged are none. A row that an axis does not reach stands in
-/// for all its values.
-fn common<'a>(groups: &[&Members<'a>]) -> Vec<(Replicate<'a>, Vec<(&'a Evaluation, &'a Row)>)> {
+/// The rows of the replicates that all of some groups have, one a group; rows that diverged are none. A row that an axis
+/// does not reach stands in for all its values.
+fn common<'a>(groups: &[&Members<'a>]) -> Vec<Vec<(&'a Evaluation, &'a Row)>> {
     let of_group = |members: &&Members<'a>| -> Vec<(Replicate<'a>, &'a Evaluation, &'a Row)> {
         let finite = members.rows.iter().filter(|(_, row, _)| !row.metrics.has_diverged());
         finite.map(|(evaluation, row, _)| (replicate(members, row), *evaluation, *row)).collect()
@@ -97,7 +96,7 @@ fn common<'a>(groups: &[&Members<'a>]) -> Vec<(Replicate<'a>, Vec<(&'a Evaluatio
             };
             group.iter().find(fits).map(|(_, evaluation, row)| (*evaluation, *row))
         };
-        Some((target.clone(), groups.iter().map(row).collect::<Option<Vec<_>>>()?))
+        groups.iter().map(row).collect::<Option<Vec<_>>>()
     };
     targets.into_iter().filter_map(with_rows).collect()
 }
@@ -114,7 +113,7 @@ pub fn ranks(all: &[Members], manifest: &Manifest) -> Vec<Option<f64>> {
             continue;
         }
         let accuracy = |method: usize| {
-            let accuracies = replicates.iter().map(|(_, rows)| rows[method].0.accuracy(rows[method].1));
+            let accuracies = replicates.iter().map(|rows| rows[method].0.accuracy(rows[method].1));
             mean(&accuracies.collect::<Vec<f64>>())
         };
         let accuracies: Vec<f64> = (0..places.len()).map(accuracy).collect();
@@ -134,14 +133,12 @@ struct OfSeed {
 
 /// The accuracy of one method minus another's over all settings. Seeds that made the same networks on either side are one.
 fn difference(all: &[Members], settings: &[Setting], method: usize, against: usize) -> Option<Difference> {
-    let mut seeds: IndexMap<String, OfSeed> = IndexMap::new();
+    let mut seeds: IndexMap<Option<usize>, OfSeed> = IndexMap::new();
     for setting in settings {
         let Some((own, other)) = setting[method].zip(setting[against]) else { continue };
-        for (replicate, rows) in common(&[&all[own], &all[other]]) {
-            let seed =
-                replicate.iter().find(|(axis, _)| *axis == SEED).map_or(String::new(), |(_, seed)| seed.to_string());
+        for rows in common(&[&all[own], &all[other]]) {
             let [(own, own_row), (other, other_row)] = rows[..] else { continue };
-            let of_seed = seeds.entry(seed).or_default();
+            let of_seed = seeds.entry(own_row.seed.or(other_row.seed)).or_default();
             // Counts of the same images, so that equal counts differ by nothing.
             of_seed.differences.push(match own.images == other.images {
                 true => own.difference(own_row, other_row),

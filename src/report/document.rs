@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use super::collapse;
 use super::compared::{Compared, compared};
-use super::groups::{Group, SHARES, groups, members};
+use super::groups::{Group, SHARES, groups, is_seed, members};
 use super::results::{Evaluation, Row, axes_of};
 use crate::error::Result;
 use crate::graph::StageGraph;
-use crate::manifest::{Manifest, matrix};
+use crate::manifest::Manifest;
 use crate::network::{Graph, Model, Op};
 use crate::plan::{Plan, State};
 use crate::stage::Parameters;
@@ -28,7 +28,7 @@ pub struct Document {
     pub pipeline: Value,
     /// The version of pleach.
     pub pleach: &'static str,
-    /// The axes with their values.
+    /// The axes with their values, and whether these are seeds.
     pub axes: Vec<Value>,
     /// What is measured, with title, unit and direction.
     pub metrics: Vec<Value>,
@@ -101,9 +101,10 @@ pub fn document(source: &Source, evaluations: &[Evaluation], details: bool) -> R
     let placed =
         members.iter().enumerate().flat_map(|(group, members)| members.rows.iter().map(move |row| (group, row)));
     let rows = placed.map(row).collect();
-    let axis = |axis: &crate::manifest::Axis| json!({ "name": axis.name, "values": axis.values });
+    let axis =
+        |axis: &crate::manifest::Axis| json!({ "name": axis.name, "values": axis.values, "seed": axis.is_seed() });
     let panel = manifest.report.panel.map(|place| manifest.axes[place].name.clone());
-    let is_series = |name: &String| name != matrix::SEED && Some(name) != panel.as_ref();
+    let is_series = |name: &String| !is_seed(name, manifest) && Some(name) != panel.as_ref();
     let words = |axis: &&crate::manifest::Axis| axis.values.iter().any(Value::is_string) || manifest.axes.len() < 3;
     let pruning = if details { prunings(source)? } else { Vec::new() };
     Ok(Document {

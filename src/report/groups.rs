@@ -14,7 +14,7 @@ use super::results::{Evaluation, Placed, Row, rows};
 use super::statistics::{Difference, Interval, Summary, adjust, mean};
 use super::times::{TIMES, conditions};
 use crate::manifest::Manifest;
-use crate::manifest::matrix::{SEED, template_of};
+use crate::manifest::matrix::template_of;
 use crate::stage::evaluate::{ANSWERS, MEASURES, ModelMetrics};
 use crate::stage::timing::are_alike;
 use crate::store::Digest;
@@ -121,11 +121,16 @@ pub fn is_swept(evaluations: &[Evaluation]) -> bool {
     evaluations.iter().any(|evaluation| evaluation.models.iter().any(|row| !row.axes.is_empty()))
 }
 
+/// Whether the axis of this name holds seeds.
+pub fn is_seed(axis: &str, manifest: &Manifest) -> bool {
+    manifest.axes.iter().any(|other| other.name == axis && other.is_seed())
+}
+
 /// Whether an axis tells groups apart.
-fn counts(axis: &str, manifest: &Manifest) -> bool {
+pub fn counts(axis: &str, manifest: &Manifest) -> bool {
     match &manifest.report.group_by {
         Some(axes) => axes.iter().any(|place| manifest.axes[*place].name == axis),
-        None => axis != SEED,
+        None => !is_seed(axis, manifest),
     }
 }
 
@@ -182,11 +187,13 @@ fn sets<'a>(evaluations: &'a [Evaluation], manifest: &Manifest) -> Sets<'a> {
 
 /// The rows seed by seed; seeds that made the same networks are one. What no seed reaches belongs to each.
 fn by_seed<'b, 'a>(rows: &'b [Placed<'a>]) -> Vec<Vec<&'b Placed<'a>>> {
-    let mut seeds: IndexMap<String, Vec<&Placed>> = IndexMap::new();
-    let (seeded, others): (Vec<&Placed>, Vec<&Placed>) =
-        rows.iter().partition(|(_, row, _)| row.axes.contains_key(SEED));
-    for placed in seeded {
-        seeds.entry(placed.1.axes[SEED].to_string()).or_default().push(placed);
+    let mut seeds: IndexMap<usize, Vec<&Placed>> = IndexMap::new();
+    let mut others: Vec<&Placed> = Vec::new();
+    for placed in rows {
+        match placed.1.seed {
+            Some(seed) => seeds.entry(seed).or_default().push(placed),
+            None => others.push(placed),
+        }
     }
     if seeds.is_empty() {
         return vec![others];
@@ -203,7 +210,8 @@ fn by_seed<'b, 'a>(rows: &'b [Placed<'a>]) -> Vec<Vec<&'b Placed<'a>>> {
 pub fn groups(evaluations: &[Evaluation], manifest: &Manifest) -> Vec<Group> {
     let members = members(evaluations, manifest);
     let ranks = compared::ranks(&members, manifest);
-    let mut groups: Vec<Group> = members.iter().zip(ranks).map(|(members, rank)| group(members, rank)).collect();
+    let mut groups: Vec<Group> =
+        members.iter().zip(ranks).map(|(members, rank)| group(members, rank, manifest)).collect();
     let tables: BTreeSet<(String, String)> =
         groups.iter().map(|group| (group.evaluation.clone(), group.data.clone())).collect();
     for (evaluation, data) in tables {
@@ -213,7 +221,7 @@ pub fn groups(evaluations: &[Evaluation], manifest: &Manifest) -> Vec<Group> {
     groups
 }
 
-fn group(members: &Members, rank: Option<f64>) -> Group {
+fn group(members: &Members, rank: Option<f64>, manifest: &Manifest) -> Group {
     let (evaluation, first, references) = &members.rows[0];
     let finite: Vec<Placed> = members.rows.iter().filter(|(_, row, _)| !row.metrics.has_diverged()).cloned().collect();
     let all_diverged = finite.is_empty();
@@ -268,10 +276,11 @@ fn group(members: &Members, rank: Option<f64>) -> Group {
         Some((name.to_owned(), Summary::of(&shares)?.mean)).filter(|(_, share)| share.is_finite())
     };
     let owned = |(axis, value): (&&str, &&Value)| ((*axis).to_owned(), (*value).clone());
+    let seed = |row: &Row| row.axes.iter().find(|(axis, _)| is_seed(axis, manifest)).map(|(_, seed)| seed.clone());
     let mut seeds: Vec<Value> = Vec::new();
-    for seed in members.rows.iter().filter_map(|(_, row, _)| row.axes.get(SEED)) {
-        if !seeds.contains(seed) {
-            seeds.push(seed.clone());
+    for seed in members.rows.iter().filter_map(|(_, row, _)| seed(row)) {
+        if !seeds.contains(&seed) {
+            seeds.push(seed);
         }
     }
     Group {

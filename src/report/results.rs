@@ -54,6 +54,9 @@ pub struct Row {
     /// The axes that reach it, with their values.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub axes: IndexMap<String, Value>,
+    /// The seed that made it, by its number among all: `Axis::seeds`.
+    #[serde(skip)]
+    pub seed: Option<usize>,
     /// What it is worth and costs.
     #[serde(flatten)]
     pub metrics: ModelMetrics,
@@ -150,6 +153,7 @@ pub fn evaluations(manifest: &Manifest, records: &[Option<Record>], store: &Stor
                 model: model.clone(),
                 template: stage.template.clone(),
                 axes: axes_of(manifest, stage),
+                seed: manifest.seed_of(&stage.coordinates),
                 metrics,
                 collapsed,
                 identity: key::measurement(&record.fields, &format!("models.{role}")),

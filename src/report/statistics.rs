@@ -1,6 +1,6 @@
 //! What few measurements allow to be said.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// Several measurements of one thing.
@@ -12,20 +12,31 @@ pub struct Summary {
     /// Their mean.
     pub mean: f64,
     /// Their standard deviation, with n - 1; none of a single one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub sd: Option<f64>,
-    /// The 95 % interval of the mean by Student's t; none of a single one.
-    #[serde(flatten)]
+    /// The 95 % interval of the mean by Student's t; none of a single one, and none where all are equal: what has no
+    /// deviation does not say how far the next one would be off.
+    #[serde(flatten, serialize_with = "bounds")]
     pub interval: Option<Interval>,
 }
 
 /// Where a mean lies with a confidence of 95 %.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
     /// From.
     pub low: f64,
     /// To.
     pub high: f64,
+}
+
+/// `low` and `high`, both null without an interval, so that every summary has the same fields.
+fn bounds<S: Serializer>(interval: &Option<Interval>, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Bounds {
+        low: Option<f64>,
+        high: Option<f64>,
+    }
+    Bounds { low: interval.map(|interval| interval.low), high: interval.map(|interval| interval.high) }
+        .serialize(serializer)
 }
 
 /// A mean difference of pairs.
@@ -38,15 +49,13 @@ pub struct Difference {
     pub pairs: usize,
     /// Their mean difference.
     pub difference: f64,
-    /// The 95 % interval of the mean difference; none of a single one.
-    #[serde(flatten)]
+    /// The 95 % interval of the mean difference; none of a single one, and none where all are equal.
+    #[serde(flatten, serialize_with = "bounds")]
     pub interval: Option<Interval>,
     /// The chance of a mean difference at least this far from 0 if there were none: Student's paired test, two-sided. None of
-    /// a single one, and none where all differ by the same.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// a single one, and none where all are equal.
     pub p: Option<f64>,
     /// The same, adjusted by Holm's method for all comparisons of one table.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub p_holm: Option<f64>,
 }
 
@@ -61,7 +70,8 @@ impl Summary {
         let sd = (count > 1)
             .then(|| (values.iter().map(|value| deviation(value).powi(2)).sum::<f64>() / (count - 1) as f64).sqrt());
         let half = |sd: f64| Some(students_t(count - 1)?.inverse_cdf(0.975) * sd / (count as f64).sqrt());
-        let interval = sd.and_then(half).map(|half| Interval { low: mean - half, high: mean + half });
+        let interval =
+            sd.filter(|sd| *sd > 0.0).and_then(half).map(|half| Interval { low: mean - half, high: mean + half });
         (count > 0).then_some(Self { count, mean, sd, interval })
     }
 }
@@ -70,7 +80,7 @@ impl Difference {
     /// Of independent differences, averaged from `pairs` pairs of networks; `None` when there are none.
     pub fn of(differences: &[f64], pairs: usize) -> Option<Self> {
         let Summary { count, mean, sd, interval } = Summary::of(differences)?;
-        let error = sd.map(|sd| sd / (count as f64).sqrt()).filter(|error| *error > 0.0);
+        let error = interval.and(sd).map(|sd| sd / (count as f64).sqrt());
         let p = error.and_then(|error| Some(2.0 * students_t(count - 1)?.cdf(-(mean / error).abs())));
         Some(Self { n: count, pairs, difference: mean, interval, p, p_holm: None })
     }
@@ -147,7 +157,19 @@ mod tests {
         near(Difference::of(&[1.0, 2.0, 3.0], 1).unwrap().p.unwrap(), 0.07418);
         near(Difference::of(&[-1.0, -2.0, -3.0], 1).unwrap().p.unwrap(), 0.07418);
         near(Difference::of(&[-1.0, 1.0], 1).unwrap().p.unwrap(), 1.0);
-        assert_eq!(Difference::of(&[0.25, 0.25], 1).unwrap().p, None);
+    }
+
+    #[test]
+    fn equal_differences_have_no_interval_and_no_p() {
+        let difference = Difference::of(&[-0.25; 3], 3).unwrap();
+        assert_eq!((difference.difference, difference.n), (-0.25, 3));
+        let json = serde_json::to_value(difference).unwrap();
+        let fields = serde_json::json!({
+            "n": 3, "pairs": 3, "difference": -0.25, "low": null, "high": null, "p": null, "p-holm": null,
+        });
+        assert_eq!(json, fields);
+        let one_off = Difference::of(&[-0.25, -0.25, -0.2], 3).unwrap();
+        assert!(one_off.interval.is_some_and(|interval| interval.low < -0.25) && one_off.p.is_some());
     }
 
     #[test]
@@ -155,8 +177,9 @@ mod tests {
         // The sum of three tenths is not three times a tenth.
         let value = 61.0 / 447.0 - 58.0 / 447.0;
         let difference = Difference::of(&[value; 3], 3).unwrap();
-        assert_eq!((difference.p, difference.interval.unwrap().low), (None, difference.difference));
-        assert_eq!(Summary::of(&[0.1; 3]).unwrap().sd, Some(0.0));
+        assert_eq!((difference.p, difference.interval), (None, None));
+        let summary = Summary::of(&[0.1; 3]).unwrap();
+        assert_eq!((summary.sd, summary.interval), (Some(0.0), None));
         assert!(Summary::of(&[1e-9, 2e-9]).unwrap().sd.unwrap() > 0.0, "small is not equal");
     }
 

@@ -351,15 +351,45 @@ fn a_seed_that_changes_nothing_is_no_second_sample() {
     let report = json_of(&project, &[]);
     let (fixed, drawn) = (group(&report, "fixed"), group(&report, "drawn"));
     assert_eq!((&fixed["n"], &fixed["networks"]), (&json!(1), &json!(1)), "{fixed:#}");
-    assert_eq!(fixed["values"]["top1"].get("sd"), None);
-    for known in ["low", "high", "p"] {
-        assert_eq!(fixed["versus"]["top1"].get(known), None, "{known}");
+    assert_eq!(fixed["values"]["top1"]["sd"], Value::Null);
+    for known in ["low", "high", "p", "p-holm"] {
+        assert_eq!(fixed["versus"]["top1"][known], Value::Null, "{known}");
     }
     assert_eq!((&drawn["n"], &drawn["networks"]), (&json!(2), &json!(2)));
     assert!(drawn["versus"]["top1"]["low"].is_number());
     let text = text_of(&project);
     let line = text.lines().find(|line| line.trim_start().starts_with("fixed")).unwrap();
     assert!(!line.contains('±') && !line.contains(" to "), "{text}");
+}
+
+#[test]
+fn seeds_are_what_goes_into_seeds() {
+    // Under another name; two that come together; and one beside `seed`, each with all values of the other.
+    let renamed =
+        SHARED.replace("[matrix]\nseed = [1, 2]", "[matrix]\nrepeat = [1, 2]").replace("matrix.seed", "matrix.repeat");
+    let renamed = renamed.replace("[stages.drawn]", "[stages.drawn]\nseed = \"${matrix.repeat}\"");
+    let zipped = SHARED.replace("seed = 9", "seed = \"${matrix.parent}\"");
+    let crossed = zipped.replace("seed = [1, 2]\n", "seed = [1, 2]\nparent = [5, 6, 7]\n");
+    let zipped = zipped.replace("seed = [1, 2]\n", "seed = [1, 2]\nparent = [5, 6]\nzip = [[\"seed\", \"parent\"]]\n");
+    for (manifest, of_drawn, of_fixed) in [(renamed, 2, 1), (zipped, 2, 2), (crossed, 2, 1)] {
+        let project = Project::new(&manifest);
+        project.run(&[]).expect(0);
+        let report = json_of(&project, &[]);
+        let (fixed, drawn) = (group(&report, "fixed"), group(&report, "drawn"));
+        assert_eq!((&drawn["n"], &fixed["n"]), (&json!(of_drawn), &json!(of_fixed)), "{manifest}\n{drawn:#}");
+        assert!(drawn["versus"]["top1"]["n"] == of_drawn && drawn["axes"].get("repeat").is_none());
+    }
+}
+
+#[test]
+fn an_axis_that_decides_more_than_seeds_is_no_seed() {
+    let manifest =
+        SHARED.replace("[matrix]\nseed = [1, 2]", "[matrix]\nhalf = [1, 2]").replace("matrix.seed", "matrix.half");
+    let project = Project::new(&manifest.replace("epochs = 5", "epochs = \"${matrix.half}\""));
+    project.run(&[]).expect(0);
+    let report = json_of(&project, &[]);
+    let groups = report["groups"].as_array().unwrap();
+    assert!(groups.len() == 6 && groups.iter().all(|group| group["n"] == 1 && group["axes"]["half"].is_number()));
 }
 
 /// Axes with the names of columns, two names for one value, and a value with a name.

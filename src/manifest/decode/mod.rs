@@ -49,7 +49,7 @@ pub fn manifest(root: Value, path: &Path, diagnostics: &mut Diagnostics) -> (Man
         .unwrap_or(Pipeline { name: stem, ..Pipeline::default() });
     let seed = Seed { value: pipeline.seed, span: reader.spans.get("pipeline.seed") };
     let folder = path.parent().unwrap_or(Path::new(""));
-    let matrix = match reader.value("matrix").map(|value| (table["matrix"].0, value)) {
+    let mut matrix = match reader.value("matrix").map(|value| (table["matrix"].0, value)) {
         None => Matrix::single(),
         Some((span, value)) => matrix::axes::read(span, value, reader.diagnostics).unwrap_or_else(Matrix::unknown),
     };
@@ -89,6 +89,7 @@ pub fn manifest(root: Value, path: &Path, diagnostics: &mut Diagnostics) -> (Man
             stage::stage(name, span, reading.value, folder, reading.seed, &known, diagnostics)
         },
     );
+    matrix::seeds::find(&mut matrix.axes, [data_tables, network_tables, stage_tables], &stages);
     let shape = Shape { what: "`[search]`", example: "{ kind = \"bisect\", axis = \"sparsity\" }" };
     let search = reader.table("search", shape, |r| search::search(r, &matrix)).flatten();
     let shape = Shape { what: "`[report]`", example: "{ panel = \"arch\" }" };

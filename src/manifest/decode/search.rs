@@ -47,8 +47,9 @@ fn needed_axis(reader: &mut Reader, key: &'static str, example: &str, matrix: &M
 
 fn find(name: &str, span: Span, matrix: &Matrix, diagnostics: &mut Diagnostics) -> Option<usize> {
     let found = matrix.axes.iter().position(|axis| axis.name == name);
-    if name == SEED {
-        diagnostics.error(span, "results are averaged over `seed`, so it cannot be searched").hint("name another axis");
+    if name == SEED || found.is_some_and(|axis| matrix.axes[axis].seeds.is_some()) {
+        let message = format!("results are averaged over `{name}`, so it cannot be searched");
+        diagnostics.error(span, message).hint("name another axis");
         return None;
     }
     if found.is_none() && !matrix.unknown {

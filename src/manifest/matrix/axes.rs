@@ -149,7 +149,7 @@ fn axis(name: &str, span: Span, value: &Value, diagnostics: &mut Diagnostics) ->
             values.push(AxisValue { label, value: value.clone() });
         }
     }
-    Some(Axis { name: name.to_owned(), span, values })
+    Some(Axis { name: name.to_owned(), span, values, seeds: None })
 }
 
 fn is_label(label: &str) -> bool {

@@ -2,6 +2,7 @@
 //!
 //! - `axes` reads the section: axes and their values, and what is taken away from or added to their product;
 //! - `combinations` is that product, and its projections onto some of the axes;
+//! - `seeds` says which axes are seeds, whatever they are called;
 //! - `variables` finds `${matrix.x}` in a section and puts values in their place.
 //!
 //! A section that mentions axes is a template. It stands for one instance for each different choice of the values of the
@@ -10,6 +11,7 @@
 
 pub(super) mod axes;
 pub(super) mod combinations;
+pub(super) mod seeds;
 #[cfg(test)]
 mod tests;
 pub(super) mod variables;
@@ -17,7 +19,7 @@ pub(super) mod variables;
 use super::source::Span;
 use super::value::{Content, Value};
 
-/// The axis that is known: the seed of every stage that gives none, and what results are averaged over.
+/// The axis that is the seed of every stage that gives none.
 pub const SEED: &str = "seed";
 
 /// One axis of the matrix.
@@ -29,6 +31,8 @@ pub(super) struct Axis {
     pub span: Span,
     /// Its values: those of its list, and those that only `include` gives it.
     pub values: Vec<AxisValue>,
+    /// What [`seeds::seeds`] finds once the stages are known.
+    pub seeds: Option<Vec<usize>>,
 }
 
 /// One value of an axis.
@@ -85,6 +89,7 @@ impl From<&Axis> for super::Axis {
             name: axis.name.clone(),
             labels: axis.values.iter().map(|value| value.label.clone()).collect(),
             values: axis.values.iter().map(plain).collect(),
+            seeds: axis.seeds.clone(),
         }
     }
 }

@@ -166,10 +166,7 @@ fn check_choice(axis: &Axis, table: &Table, diagnostics: &mut Diagnostics) {
 /// The axes that `value` mentions under a combination: of a choice only the branch that it takes counts.
 pub fn mentioned(axes: &[Axis], value: &Value, combination: &[usize]) -> AxisSet {
     match &value.content {
-        Content::String(text) if text.contains("${") => parts(text)
-            .into_iter()
-            .filter_map(|part| if let Part::Variable(variable) = part { axis(axes, variable) } else { None })
-            .fold(0, |set, axis| set | 1 << axis),
+        Content::String(text) => in_text(axes, text),
         Content::Array(items) => items.iter().fold(0, |set, item| set | mentioned(axes, item, combination)),
         Content::Table(table) => match choice(axes, value) {
             Some((axis, table)) => {
@@ -180,6 +177,23 @@ pub fn mentioned(axes: &[Axis], value: &Value, combination: &[usize]) -> AxisSet
         },
         _ => 0,
     }
+}
+
+/// The axes that `value` mentions under any combination.
+pub fn ever_mentioned(axes: &[Axis], value: &Value) -> AxisSet {
+    match &value.content {
+        Content::String(text) => in_text(axes, text),
+        Content::Array(items) => items.iter().fold(0, |set, item| set | ever_mentioned(axes, item)),
+        Content::Table(table) => table.values().fold(0, |set, (_, value)| set | ever_mentioned(axes, value)),
+        _ => 0,
+    }
+}
+
+fn in_text(axes: &[Axis], text: &str) -> AxisSet {
+    parts(text)
+        .into_iter()
+        .filter_map(|part| if let Part::Variable(variable) = part { axis(axes, variable) } else { None })
+        .fold(0, |set, axis| set | 1 << axis)
 }
 
 fn branch<'a>(axis: &Axis, table: &'a Table, value: usize) -> Option<&'a Value> {

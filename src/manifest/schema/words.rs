@@ -61,7 +61,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("search.keep", "The share of candidates that goes on."),
     ("search.over", "The axes whose values compete."),
     ("report", "How results are shown."),
-    ("report.group-by", "The axes that tell groups of results apart; all but `seed` when absent."),
+    ("report.group-by", "The axes that tell groups of results apart; all but seeds when absent."),
     ("report.panel", "The axis that the page has a panel for each value of."),
     ("report.compare", "The axis whose values are held against each other, with ranks over all settings."),
     ("report.against", "The value of that axis that the others are held against."),

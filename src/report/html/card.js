@@ -84,7 +84,7 @@ function cardValues(subject, group) {
   const lines = metrics.map((metric) => {
     const summary = isGroup(subject) ? subject.values[metric.name] : { mean: subject.values[metric.name] };
     if (!isNumber(summary?.mean)) return null;
-    const between = isNumber(summary.low) && summary.low !== summary.high ? interval(metric, summary.mean, summary.low, summary.high) : "";
+    const between = isNumber(summary.low) ? interval(metric, summary.mean, summary.low, summary.high) : "";
     const against = isGroup(subject) ? againstReference(group, metric) : "";
     return html("tr", {}, html("th", { scope: "row" }, metric.title), html("td", {}, measureWithSpread(metric, summary)),
       html("td", { class: "faint" }, between), html("td", { class: "faint" }, against));
@@ -112,7 +112,7 @@ function againstReference(group, metric) {
 function cardSeeds(group, pinned) {
   const metric = metricNamed(choices.y);
   const seeds = group.rows.map((row) => {
-    const text = `${"seed" in row.axes ? shown(row.axes.seed) : row.model}: ${measure(metric, row.values[metric.name])}`;
+    const text = `${seedOf(row) === undefined ? row.model : shown(seedOf(row))}: ${measure(metric, row.values[metric.name])}`;
     return pinned ? html("button", { type: "button", class: "chip", click: () => showCard(row, null, { pin: true }) }, text)
       : html("span", { class: "chip" }, text);
   });
@@ -145,7 +145,7 @@ function cardSettings(rowsInside) {
 function cardCommand(rowsInside, pinned) {
   const row = rowsInside.find((row) => row.command);
   if (!row) return null;
-  const which = rowsInside.length > 1 && "seed" in row.axes ? `Export the network of seed ${shown(row.axes.seed)}` : "Export this network";
+  const which = rowsInside.length > 1 && seedOf(row) !== undefined ? `Export the network of seed ${shown(seedOf(row))}` : "Export this network";
   const button = html("button", { type: "button", class: "copy", click: () => copy(row.command, button), tabindex: pinned ? 0 : -1 }, "Copy");
   return html("div", { class: "command" }, html("span", { class: "faint" }, which), html("code", {}, row.command), button);
 }

@@ -28,7 +28,7 @@ function choose(change) {
 const filterAxes = (() => {
   const names = [...new Set(groups.map((group) => group.name))];
   const all = [{ name: "stage", values: names, of: (item) => item.name },
-    ...axes.filter((axis) => axis.name !== "seed").map((axis) => ({ ...axis, of: (item) => item.axes?.[axis.name] }))];
+    ...axes.filter((axis) => !isSeed(axis.name)).map((axis) => ({ ...axis, of: (item) => item.axes?.[axis.name] }))];
   return all.filter((axis) => axis.values.length > 1);
 })();
 

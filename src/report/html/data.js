@@ -17,7 +17,14 @@ function instanceName(name, axes) {
   return inside ? `${name}[${inside}]` : String(name);
 }
 
-const withoutSeed = (axes) => Object.fromEntries(entries(axes).filter(([axis]) => axis !== "seed"));
+/** Axes whose values are seeds, whatever they are called. */
+const seedAxes = list(report.axes).filter((axis) => axis.seed).map((axis) => axis.name);
+const isSeed = (axis) => seedAxes.includes(axis);
+
+/** An instance's seed; undefined where none reaches it. */
+const seedOf = (item) => item.axes?.[seedAxes.find((axis) => axis in (item.axes || {}))];
+
+const withoutSeed = (axes) => Object.fromEntries(entries(axes).filter(([axis]) => !isSeed(axis)));
 
 /** Rows that differ only in their seed have the same key, and so does their group. */
 function groupKey(evaluation, name, axes) {

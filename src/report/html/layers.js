@@ -53,7 +53,7 @@ function keptOfAll(instance, counted) {
 
 /** The values of an instance's axes, and its stage only where there are several: its whole name would be cut off. */
 function shortName(instance, several) {
-  const values = entries(instance.axes).map(([axis, value]) => (axis === "seed" ? `seed ${shown(value)}` : shown(value)));
+  const values = entries(instance.axes).map(([axis, value]) => (isSeed(axis) ? `seed ${shown(value)}` : shown(value)));
   return [several || values.length === 0 ? instance.name : null, ...values].filter(Boolean).join(" · ");
 }
 

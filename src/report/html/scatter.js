@@ -92,7 +92,7 @@ function drawPanels(container, width, size, y) {
     return drawPanel(name, means.filter(inside), seeds.filter(inside), scales, each, x, y);
   }));
   if (scales.y.cut) notes.push(`The axis is broken below ${measure(y, scales.y.cut)}: the shaded strip holds what lies under it, on a scale of its own.`);
-  const beyond = (summary) => summary?.low < scales.y.low || summary?.high > scales.y.high;
+  const beyond = (summary) => isNumber(summary?.low) && (summary.low < scales.y.low || summary.high > scales.y.high);
   if (means.some((item) => beyond(item.subject.values[y.name]))) notes.push("Intervals that reach beyond a panel end at its border.");
   if (means.some((item) => item.subject.collapsed)) notes.push("Collapsed networks, ringed, are no better than an answer without looking, and no part of the front.");
   return notes;
@@ -235,14 +235,13 @@ function thread(marks) {
 /** Up and down, and to the sides where the cost was measured with a spread. They end at the borders. */
 function intervals({ subject, factor, x: xValue, y: yValue, place }, at, edges, x, y) {
   const within = (value, low, high) => Math.max(low, Math.min(high, value));
-  const ends = (summary) => isNumber(summary?.low) && isNumber(summary?.high) && summary.high > summary.low;
   let path = "";
-  if (ends(subject.values[y.name])) {
+  if (isNumber(subject.values[y.name]?.low)) {
     const [low, high] = [subject.values[y.name].low, subject.values[y.name].high]
       .map((value) => within(at({ x: xValue, y: value }).y, edges.top, edges.bottom));
     path += `M${place.x},${low}V${high}`;
   }
-  if (ends(subject.values[x.name]) && subject.values[x.name].low > 0) {
+  if (subject.values[x.name]?.low > 0) {
     const [low, high] = [subject.values[x.name].low, subject.values[x.name].high]
       .map((value) => within(at({ x: value * factor, y: yValue }).x, edges.left, edges.right));
     if (high - low > 2) path += `M${low},${place.y}H${high}`;

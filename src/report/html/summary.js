@@ -5,7 +5,7 @@ function drawHeader() {
   const pipeline = report.pipeline || {};
   document.title = pipeline.name ? `${pipeline.name} · pleach report` : "pleach report";
   const networks = new Set(rows.map((row) => row.model)).size || groups.length;
-  const seeds = axes.find((axis) => axis.name === "seed")?.values.length || 1;
+  const seeds = axes.find((axis) => isSeed(axis.name))?.values.length || 1;
   const facts = [networks ? plural(networks, "network") : null, seeds > 1 ? plural(seeds, "seed") : null, ...savedWords()].filter(Boolean);
   document.getElementById("top").append(
     html("div", { class: "masthead" },

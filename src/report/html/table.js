@@ -61,7 +61,7 @@ function tableColumns() {
     cell: (item) => [item.group || item.series ? swatch((item.group || item).series) : null, html("span", {}, item.name)] }];
   for (const axis of axes.filter((axis) => axis.values.length > 1)) {
     if (![...groups, ...rows].some((item) => axis.name in item.axes)) continue;
-    columns.push({ id: `axis ${axis.name}`, title: axis.name, seedsOnly: axis.name === "seed",
+    columns.push({ id: `axis ${axis.name}`, title: axis.name, seedsOnly: isSeed(axis.name),
       value: (item) => item.axes[axis.name], cell: (item) => (axis.name in item.axes ? shown(item.axes[axis.name]) : "") });
   }
   const tested = ["top1", ...metrics.map((metric) => metric.name)]
@@ -97,8 +97,7 @@ function versusColumns(metric) {
     about: `${metric.title} minus the reference's, seed by seed, with its 95 % interval`, value: (item) => of(item)?.difference,
     cell: (item) => {
       const { difference: mean, low, high } = of(item) || {};
-      const between = isNumber(low) && isNumber(high) && low !== high;
-      return [difference(metric, mean), between ? html("span", { class: "share" }, `${difference(metric, low).split(THIN)[0]} to ${difference(metric, high)}`) : null];
+      return [difference(metric, mean), isNumber(low) ? html("span", { class: "share" }, `${difference(metric, low).split(THIN)[0]} to ${difference(metric, high)}`) : null];
     } },
   { id: "p", title: "p", number: true, groupsOnly: true, bestIsHigh: false, about: "how likely chance alone makes a difference as large, adjusted by Holm for all comparisons of this evaluation",
     value: (item) => of(item)?.["p-holm"], cell: (item) => probability(of(item)?.["p-holm"]) }];
