@@ -303,12 +303,15 @@ impl Loss {
         }
     }
 
-    /// Whether the term compares the images of a step with each other, so that it says nothing about one alone.
-    pub fn compares_images(&self) -> bool {
+    /// The fewest images of a step that the term says something about; with fewer, a part of it is the same whatever the
+    /// student gives. Two images have one distance, which is its own mean, and no angle; and two values always correlate
+    /// by 1 or −1.
+    pub fn least_images(&self) -> u64 {
         match self {
-            Loss::Sp { .. } | Loss::Rkd { .. } => true,
-            Loss::Dist { gamma, .. } => *gamma > 0.0,
-            _ => false,
+            Loss::Rkd { .. } => 3,
+            Loss::Dist { gamma, .. } if *gamma > 0.0 => 3,
+            Loss::Sp { .. } => 2,
+            _ => 1,
         }
     }
 

@@ -96,7 +96,19 @@ pub(super) fn build(
     let [height, width, channels] = input;
     if let Some([h, w, c]) = own.filter(|own| *own != input) {
         let message = format!("the network takes {h}x{w}x{c} images, but the data has {height}x{width}x{channels}");
-        return Err(Error::new(Kind::Manifest, message).into());
+        let hint = match build(layers, None, input, classes) {
+            // As behind global pooling. What it was trained for is another matter, so that nobody does it in passing.
+            Ok(_) => {
+                "its layers fit these images too: write them out as `{ arch = \"graph\", layers = […] }` to use them so"
+                    .to_owned()
+            }
+            Err(_) => {
+                format!(
+                    "its layers fit {h}x{w}x{c} images only: take data of that size (own images: `size = [{h}, {w}]`), or a network for this data"
+                )
+            }
+        };
+        return Err(Error::new(Kind::Manifest, message).hint(hint).into());
     }
     let reads: Vec<Option<usize>> = layers.iter().map(|written| written.reads).collect();
     let mut layers: Vec<Layer> = layers.iter().map(|written| written.layer.clone()).collect();

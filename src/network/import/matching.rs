@@ -37,6 +37,15 @@ pub struct Matching {
     pub problems: Vec<Problem>,
     /// Tensors of the file that the network does not have.
     pub extra: Vec<String>,
+    /// Tensors of the file whose names become one name without the prefix.
+    pub clashes: Vec<Clash>,
+}
+
+/// Two names of the file that become one.
+#[derive(Debug)]
+pub struct Clash {
+    /// Without the prefix, and with it.
+    pub names: [String; 2],
 }
 
 /// A tensor of the network that cannot be taken.
@@ -46,8 +55,19 @@ pub struct Problem {
     pub name: String,
     /// Why.
     pub words: String,
-    /// Whether the file does not have it at all.
-    pub missing: bool,
+    /// The kind of reason.
+    pub fault: Fault,
+}
+
+/// Why a tensor cannot be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The file does not have it.
+    Missing,
+    /// It has another shape.
+    Shape,
+    /// Its numbers are of a type that is not read.
+    Type,
 }
 
 impl Problem {
@@ -65,7 +85,7 @@ fn layer_of(name: &str) -> &str {
 impl Matching {
     /// Whether the file can be taken.
     pub fn fits(&self) -> bool {
-        self.problems.is_empty() && self.extra.is_empty()
+        self.problems.is_empty() && self.extra.is_empty() && self.clashes.is_empty()
     }
 }
 
@@ -82,7 +102,8 @@ pub fn find(graph: &Graph, rules: &Rules, entries: &Entries) -> Matching {
     let others = beginnings(entries).into_iter().map(|prefix| under(prefix, graph, rules, entries));
     // A part of the names alone is a matter for the manifest to say.
     others.fold(plain, |best, other| {
-        let better = (other.problems.len(), other.extra.len()) < (best.problems.len(), best.extra.len());
+        let distance = |found: &Matching| (found.problems.len(), found.extra.len() + found.clashes.len());
+        let better = distance(&other) < distance(&best);
         if better { other } else { best }
     })
 }
@@ -116,13 +137,19 @@ fn under(prefix: &str, graph: &Graph, rules: &Rules, entries: &Entries) -> Match
         ignored: Vec::new(),
         problems: Vec::new(),
         extra: Vec::new(),
+        clashes: Vec::new(),
     };
     // Names in the network's terms to names in the file.
     let mut names: BTreeMap<&str, &str> = BTreeMap::new();
     for name in entries.keys().filter(|name| name.rsplit('.').next() != Some(COUNTER)) {
-        if names.insert(name.strip_prefix(prefix).unwrap_or(name), name).is_some() {
-            // The other one, without the prefix, is a name of its own.
-            found.extra.push(name.strip_prefix(prefix).unwrap_or(name).to_owned());
+        let own = name.strip_prefix(prefix).unwrap_or(name);
+        match names.get(own) {
+            None => drop(names.insert(own, name)),
+            Some(other) => {
+                let mut names = [*other, name.as_str()].map(str::to_owned);
+                names.sort_by_key(String::len);
+                found.clashes.push(Clash { names });
+            }
         }
     }
     for spec in graph.parameters() {
@@ -137,50 +164,50 @@ fn under(prefix: &str, graph: &Graph, rules: &Rules, entries: &Entries) -> Match
         }
         match found_source {
             Ok(source) => found.sources.push((spec, source)),
-            Err(words) => {
-                let missing = words.is_none();
-                let words = words.unwrap_or_else(|| "is missing".to_owned());
-                found.problems.push(Problem { name: spec.name.clone(), words, missing });
-            }
+            Err((fault, words)) => found.problems.push(Problem { name: spec.name.clone(), words, fault }),
         }
     }
     for (own, name) in names {
         let replaced = fresh.iter().any(|layer| own.strip_prefix(layer).is_some_and(|rest| rest.starts_with('.')));
-        let may_stay = |wanted: &String| pattern::matches(wanted, own) || pattern::matches(wanted, name);
-        let is_ignored = replaced || rules.ignore_extra.iter().any(may_stay);
+        let is_ignored = replaced || rules.ignore_extra.iter().any(|wanted| may_stay(wanted, name, prefix));
         if is_ignored { &mut found.ignored } else { &mut found.extra }.push(name.to_owned());
     }
     found
 }
 
-/// Where a tensor comes from, or what is wrong with what the file has; nothing if it has nothing.
-fn source(spec: &ParameterSpec, names: &BTreeMap<&str, &str>, entries: &Entries) -> Result<Source, Option<String>> {
+/// Whether a pattern of `ignore-extra` matches a name of the file, with the prefix or without.
+pub fn may_stay(wanted: &str, name: &str, prefix: &str) -> bool {
+    pattern::matches(wanted, name) || pattern::matches(wanted, name.strip_prefix(prefix).unwrap_or(name))
+}
+
+/// Where a tensor comes from, or what is wrong with what the file has.
+fn source(spec: &ParameterSpec, names: &BTreeMap<&str, &str>, entries: &Entries) -> Result<Source, (Fault, String)> {
     let entry = |name: &str| names.get(name).map(|name| (*name, &entries[*name]));
-    let check = |entry: &Entry| {
+    let check_shape = |entry: &Entry, what: &str| {
         if entry.shape != spec.dims {
-            return Err(Some(format!("has shape {:?}, not {:?}", entry.shape, spec.dims)));
+            return Err((Fault::Shape, format!("has {what}shape {:?}, not {:?}", entry.shape, spec.dims)));
         }
         Ok(())
     };
-    let check_type = |entry: &Entry| values::refusal(entry.dtype).map_or(Ok(()), |words| Err(Some(words)));
+    let check_type = |entry: &Entry| values::refusal(entry.dtype).map_or(Ok(()), |words| Err((Fault::Type, words)));
     if let Some((name, entry)) = entry(&spec.name) {
         check_type(entry)?;
-        check(entry)?;
+        check_shape(entry, "")?;
         return Ok(Source::Whole(name.to_owned()));
     }
     let [values, mask] = PAIR.map(|end| entry(&format!("{}{end}", spec.name)));
     match (values, mask) {
         (Some((values, values_entry)), Some((mask, mask_entry))) if spec.role.trainable() => {
             check_type(values_entry)?;
-            check(values_entry)?;
-            check(mask_entry)?;
+            check_shape(values_entry, "")?;
+            check_shape(mask_entry, "a mask of ")?;
             Ok(Source::Masked([values.to_owned(), mask.to_owned()]))
         }
-        _ => Err(None),
+        _ => Err((Fault::Missing, "is missing".to_owned())),
     }
 }
 
-/// Whether a tensor can have a mask: weights of convolutions and linear layers.
-pub fn can_be_masked(spec: &ParameterSpec) -> bool {
+/// Whether the zeros of a tensor can become a mask: weights of convolutions and linear layers.
+pub fn zeros_are_masked(spec: &ParameterSpec) -> bool {
     spec.role == Role::Weight
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::Request;
-use super::header::Entries;
-use super::matching::{self, Matching, Problem};
+use super::header::{Entries, shown};
+use super::matching::{self, Clash, Fault, Matching, Problem};
 use super::rules;
 use crate::error::{Error, Kind};
 use crate::network::Graph;
@@ -25,9 +25,9 @@ const KNOWN_PREFIXES: [(&str, &str); 3] = [
 /// What is wrong with a `prefix` that no name of the file begins with, even where the file fits without it.
 pub fn idle_prefix(rules: &rules::Rules, entries: &Entries) -> Option<Error> {
     let prefix = rules.prefix.as_deref().filter(|prefix| !entries.keys().any(|name| name.starts_with(prefix)))?;
-    let names: Vec<&str> = entries.keys().take(FEW).map(String::as_str).collect();
+    let names: Vec<&str> = entries.keys().map(String::as_str).collect();
     let error = Error::new(Kind::Input, format!("no tensor of the file has a name that begins with `{prefix}`"));
-    Some(error.hint(format!("the file has {}", quoted(&names))).hint("leave `prefix` out, or correct it"))
+    Some(error.hint(format!("the file has {}", few(&names))).hint("leave `prefix` out, or correct it"))
 }
 
 /// The words behind a prefix that say where it comes from.
@@ -39,12 +39,17 @@ pub fn origin_of(prefix: &str) -> &'static str {
 pub fn error(request: &Request, entries: &Entries, found: &Matching) -> Error {
     let of_network: Vec<String> =
         found.problems.iter().map(|Problem { name, words, .. }| format!("`{name}` {words}")).collect();
-    let of_file: Vec<String> = found.extra.iter().map(|name| format!("`{name}` is not part of the network")).collect();
+    let clash = |Clash { names: [without, with] }: &Clash| {
+        let [without, with] = [without, with].map(|name| shown(name));
+        format!("`{with}` and `{without}` of the file would both be `{without}`")
+    };
+    let extra = found.extra.iter().map(|name| format!("`{}` is not part of the network", shown(name)));
+    let of_file: Vec<String> = found.clashes.iter().map(clash).chain(extra).collect();
     let room = [&of_file, &of_network].map(|other| LISTED - other.len().min(LISTED / 2));
     let lines = [listed(of_network, room[0], "of the network"), listed(of_file, room[1], "of the file")].concat();
     let taken_off = match found.prefix.as_str() {
         "" => String::new(),
-        prefix => format!(" when `{prefix}` is taken off the names"),
+        prefix => format!(" when `{}` is taken off the names", shown(prefix)),
     };
     let message = format!("the weights do not fit the network{taken_off}:\n  {}", lines.join("\n  "));
     let mut error = Error::new(Kind::Input, message);
@@ -65,9 +70,17 @@ fn listed(mut lines: Vec<String>, room: usize, whose: &str) -> Vec<String> {
 fn hints(request: &Request, entries: &Entries, found: &Matching) -> Vec<String> {
     let Request { graph, rules, .. } = request;
     let mut hints = Vec::new();
+    if !found.clashes.is_empty() {
+        let prefix = shown(&found.prefix);
+        hints.push(format!(
+            "the file has two networks: without `prefix`, `ignore-extra = [\"{prefix}*\"]` takes the one whose names do not \
+             begin with `{prefix}`; the other must be saved in a file of its own"
+        ));
+        return hints;
+    }
     if rules.prefix.is_none() && !found.prefix.is_empty() {
-        let (prefix, origin) = (&found.prefix, origin_of(&found.prefix));
-        let which = if matching::is_common(prefix, entries) { "all names" } else { "names" };
+        let (prefix, origin) = (shown(&found.prefix), origin_of(&found.prefix));
+        let which = if matching::is_common(&found.prefix, entries) { "all names" } else { "names" };
         hints.push(format!("{which} in the file begin with `{prefix}`{origin}: add `prefix = \"{prefix}\"`"));
     }
     let other = request.other.as_ref().map(|(key, graph)| (*key, graph, matching::find(graph, rules, entries)));
@@ -83,9 +96,19 @@ fn hints(request: &Request, entries: &Entries, found: &Matching) -> Vec<String> 
         }
         _ => (*graph, found),
     };
-    let layers: BTreeSet<&str> = found.problems.iter().map(Problem::layer).collect();
+    let of_type = |problem: &&Problem| problem.fault == Fault::Type;
+    if found.problems.iter().any(|problem| of_type(&problem)) {
+        hints.push(
+            "save these tensors as floating-point numbers of 32 bits: in PyTorch `tensor.dequantize()` of quantized ones, \
+             `tensor.float()` of others"
+                .to_owned(),
+        );
+    }
+    let layers: BTreeSet<&str> =
+        found.problems.iter().filter(|problem| !of_type(problem)).map(Problem::layer).collect();
     let layers: Vec<&str> = rules::layers(graph).filter(|layer| layers.contains(layer)).collect();
-    let missing = found.problems.iter().filter(|problem| problem.missing).count();
+    let is_missing = |problem: &&Problem| problem.fault == Fault::Missing;
+    let missing = found.problems.iter().filter(is_missing).count();
     match &layers[..] {
         [] => {}
         [head] if rules::head(graph) == Some(*head) => hints.push(format!(
@@ -100,13 +123,17 @@ fn hints(request: &Request, entries: &Entries, found: &Matching) -> Vec<String> 
             ));
         }
         _ if missing > 0 && !found.extra.is_empty() => {
-            let lacking = found.problems.iter().filter(|problem| problem.missing).map(|problem| problem.name.as_str());
-            let lacking: Vec<&str> = lacking.take(FEW).collect();
-            let extra: Vec<&str> = found.extra.iter().take(FEW).map(String::as_str).collect();
-            let (lacking, extra) = (quoted(&lacking), quoted(&extra));
+            let lacking: Vec<&str> =
+                found.problems.iter().filter(is_missing).map(|problem| problem.name.as_str()).collect();
+            let extra: Vec<&str> = found.extra.iter().map(String::as_str).collect();
+            let (lacking, extra) = (few(&lacking), few(&extra));
             hints.push(format!("names differ: the network has {lacking}, the file {extra}"));
         }
         _ => {}
+    }
+    let is_idle = |wanted: &&String| !entries.keys().any(|name| matching::may_stay(wanted, name, &found.prefix));
+    for idle in rules.ignore_extra.iter().filter(is_idle).filter(|_| !found.extra.is_empty()) {
+        hints.push(format!("no tensor of the file matches `{idle}` of `ignore-extra`"));
     }
     if let Some(patterns) = ignorable(graph, found) {
         hints.push(format!("`ignore-extra = [{patterns}]` leaves what the network does not have in the file"));
@@ -122,8 +149,9 @@ fn names_differ(found: &Matching, missing: usize) -> bool {
     missing > FEW && !found.extra.is_empty()
 }
 
-fn quoted(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<String>>().join(", ")
+/// Some of the names.
+pub fn few(names: &[&str]) -> String {
+    names.iter().take(FEW).map(|name| format!("`{}`", shown(name))).collect::<Vec<String>>().join(", ")
 }
 
 /// Patterns for all that the file has beyond the network, if they are not such as a network's own tensors are called:
@@ -136,14 +164,17 @@ fn ignorable(graph: &Graph, found: &Matching) -> Option<String> {
     let pattern = |name: &String| {
         let (_, last) = name.rsplit_once('.').unwrap_or(("", name));
         match first(name) {
-            Some(first) if !own.contains(&first) && OWN.contains(&last) => Some(format!("\"{first}.*\"")),
-            _ if !OWN.contains(&last) => Some(format!("\"*{last}\"")),
+            Some(first) if !own.contains(&first) && OWN.contains(&last) => Some(first + ".*"),
+            _ if !OWN.contains(&last) && !last.is_empty() => Some(format!("*{last}")),
             _ => None,
         }
     };
     let patterns = found.extra.iter().map(pattern).collect::<Option<BTreeSet<String>>>()?;
     let are_few = (1..=FEW).contains(&patterns.len());
     // Where the network lacks something too, the extra ones may be it under another name.
-    let nothing_is_missing = !found.problems.iter().any(|problem| problem.missing);
-    (are_few && nothing_is_missing).then(|| patterns.into_iter().collect::<Vec<String>>().join(", "))
+    let nothing_is_missing = !found.problems.iter().any(|problem| problem.fault == Fault::Missing);
+    // What is not shown as it is cannot be pasted.
+    let can_be_pasted = patterns.iter().all(|pattern| shown(pattern) == *pattern);
+    let quoted = patterns.into_iter().map(|pattern| format!("\"{pattern}\""));
+    (are_few && nothing_is_missing && can_be_pasted).then(|| quoted.collect::<Vec<String>>().join(", "))
 }

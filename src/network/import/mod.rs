@@ -15,6 +15,7 @@ pub mod rules;
 mod tests;
 mod values;
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -22,9 +23,9 @@ use safetensors::tensor::SafeTensors;
 use serde::Serialize;
 
 use super::model::HostTensor;
-use super::{Graph, Model, pattern, weights};
+use super::{Graph, Model, Signature, pattern, weights};
 use crate::error::{Error, Kind, Result};
-use header::Entries;
+use header::{Entries, Header};
 use matching::{Matching, Source};
 use rules::{Mask, Rules};
 
@@ -64,30 +65,39 @@ pub struct Taken {
     pub notes: Vec<String>,
 }
 
-/// Whether the file fits the network by names, types and shapes; reads no values. `size` is that of the whole file.
+/// Whether the file fits the network, if that is known, by names, types and shapes; reads no values. `size` is that of the
+/// whole file, where it is known. What the file says that its network was trained for, if it does.
 ///
 /// # Errors
 /// `Kind::Input` with all that is wrong at once, and what would help; `Kind::Manifest` when a pattern of layers matches
 /// none.
-pub fn check(request: &Request, file: &mut impl Read, size: u64) -> Result<()> {
-    guarded(|| fitting(request, &header::read(file, size)?).map(drop))
+pub fn check(request: Option<&Request>, file: &mut impl Read, size: Option<u64>) -> Result<Option<Signature>> {
+    guarded(|| {
+        let header = header::read(file, size)?;
+        if let Some(request) = request {
+            fitting(request, &header.entries)?;
+        }
+        Signature::in_metadata(&header.metadata)
+    })
 }
 
 /// The network with the weights of the file. Tensors called `….num_batches_tracked` are ignored; values of 64 and 16 bits
 /// (f64, f16, bf16) are brought to 32; the two tensors that `torch.nn.utils.prune` makes of one (`weight_orig`,
-/// `weight_mask`) are multiplied, and the second becomes a mask.
+/// `weight_mask`; of a bias too) are multiplied, and the second becomes a mask. With what came of it, and what the file says
+/// that its network was trained for, if it does.
 ///
 /// # Errors
 /// `Kind::Input` with all that is wrong at once: tensors that are missing, extra, of the wrong shape or type, and
 /// values that are not finite or become so in 32 bits.
-pub fn import(request: &Request, file: &[u8]) -> Result<(Model, Taken)> {
+pub fn import(request: &Request, file: &[u8]) -> Result<(Model, Taken, Option<Signature>)> {
     guarded(|| {
-        let entries = header::read(&mut &file[..], file.len() as u64)?;
+        let Header { entries, metadata } = header::read(&mut &file[..], Some(file.len() as u64))?;
         let found = fitting(request, &entries)?;
         let tensors = SafeTensors::deserialize(file).map_err(|error| {
             Error::new(Kind::Input, format!("the weights are not a valid safetensors file: {error}"))
         })?;
-        read(request, &entries, &found, &tensors)
+        let (model, taken) = read(request, &entries, &found, &tensors)?;
+        Ok((model, taken, Signature::in_metadata(&metadata)?))
     })
 }
 
@@ -103,7 +113,12 @@ fn fitting(request: &Request, entries: &Entries) -> Result<Matching> {
     let is_idle = |wanted: &&String| !rules::layers(graph).any(|layer| pattern::matches(wanted, layer));
     if let Some(idle) = rules.fresh.iter().find(is_idle) {
         let message = format!("no layer of the network with weights matches `{idle}` of `fresh`");
-        return Err(Error::new(Kind::Manifest, message));
+        let names: Vec<&str> = rules::layers(graph).collect();
+        return Err(Error::new(Kind::Manifest, message).hint(format!("the network has {}", misfit::few(&names))));
+    }
+    if entries.is_empty() {
+        let error = Error::new(Kind::Input, "the file has no tensors");
+        return Err(error.hint("write it again from the network's `state_dict()`, or download it again"));
     }
     if let Some(error) = misfit::idle_prefix(rules, entries) {
         return Err(error);
@@ -116,13 +131,14 @@ fn read(request: &Request, entries: &Entries, found: &Matching, file: &SafeTenso
     let Request { graph, rules, seed, .. } = request;
     // Fresh weights are drawn layer by layer, whatever the others become.
     let mut model = Model::initialise((*graph).clone(), *seed)?;
-    let mut problems = Vec::new();
+    let (mut problems, mut hints) = (Vec::new(), BTreeSet::new());
     let mut zeros = Zeros::default();
     for (spec, source) in &found.sources {
         let (mut data, mask) = match values(file, source) {
             Ok(found) => found,
             Err(words) => {
                 problems.push(format!("`{}` {words}", spec.name));
+                hints.insert("`torch.nn.utils.prune.remove` makes one tensor of values and mask before they are saved");
                 continue;
             }
         };
@@ -131,18 +147,20 @@ fn read(request: &Request, entries: &Entries, found: &Matching, file: &SafeTenso
             continue;
         }
         if let Err(words) = weights::check(spec, &data) {
+            hints.insert(
+                "training diverged, or the file is damaged: take weights from before that, or write the file again",
+            );
             problems.push(format!("`{}` {words}", spec.name));
             continue;
         }
-        let mask = if !matching::can_be_masked(spec) {
-            None
-        } else if rules.mask == Some(Mask::Zeros) {
-            Some(data.iter().map(|value| *value != 0.0).collect())
-        } else {
-            mask
+        let is_weight = matching::zeros_are_masked(spec);
+        // A mask of the file's own holds whatever tensor it is of.
+        let mask = match rules.mask {
+            Some(Mask::Zeros) if is_weight => Some(data.iter().map(|value| *value != 0.0).collect()),
+            _ => mask,
         };
-        if matching::can_be_masked(spec) {
-            zeros.count(&spec.name, &data);
+        if is_weight || mask.is_some() {
+            zeros.count(&data, is_weight.then_some(&spec.name));
         }
         if let Some(mask) = mask.filter(|mask| mask.contains(&false)) {
             // Negative zeros too.
@@ -152,7 +170,7 @@ fn read(request: &Request, entries: &Entries, found: &Matching, file: &SafeTenso
         model.tensors.insert(spec.name.clone(), HostTensor { dims: spec.dims.clone(), data });
     }
     if !problems.is_empty() {
-        return Err(weights::misfit(problems));
+        return Err(hints.into_iter().fold(weights::misfit(problems), Error::hint));
     }
     let taken = taken(request, entries, found, &model, &zeros);
     Ok((model, taken))
@@ -177,23 +195,22 @@ fn values(file: &SafeTensors, source: &Source) -> Result<(Vec<f32>, Option<Vec<b
     }
 }
 
-/// The exact zeros among the weights of the file.
+/// The exact zeros among what can be masked: weights, and what the file has masks of.
 #[derive(Default)]
 struct Zeros {
     zeros: u64,
     weights: u64,
-    /// Tensors that have nothing else.
+    /// Weights of layers that have nothing else.
     empty: Vec<String>,
 }
 
 impl Zeros {
-    fn count(&mut self, name: &str, data: &[f32]) {
+    /// Counts those of a tensor; `weight` is its name if it is the weight of a layer.
+    fn count(&mut self, data: &[f32], weight: Option<&String>) {
         let zeros = data.iter().filter(|value| **value == 0.0).count();
         self.zeros += zeros as u64;
         self.weights += data.len() as u64;
-        if zeros == data.len() {
-            self.empty.push(name.to_owned());
-        }
+        self.empty.extend(weight.filter(|_| zeros == data.len()).cloned());
     }
 
     fn share(&self, part: u64) -> f64 {
@@ -233,10 +250,8 @@ fn taken(request: &Request, entries: &Entries, found: &Matching, model: &Model, 
         ));
     }
     for wanted in &rules.ignore_extra {
-        let is_there = |name: &String| {
-            pattern::matches(wanted, name) || pattern::matches(wanted, name.strip_prefix(&found.prefix).unwrap_or(name))
-        };
-        if !entries.keys().any(is_there) {
+        // A note only: it changes nothing, and one list may be for the files of a sweep.
+        if !entries.keys().any(|name| matching::may_stay(wanted, name, &found.prefix)) {
             notes.push(format!("no tensor of the file matches `{wanted}` of `ignore-extra`"));
         }
     }

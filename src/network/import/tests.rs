@@ -41,8 +41,8 @@ fn import_with(file: &File, rules: &Rules) -> Result<(Model, Taken)> {
 fn import_bytes(bytes: &[u8], rules: &Rules) -> Result<(Model, Taken)> {
     let graph = graph();
     let request = Request { graph: &graph, rules, seed: 5, other: None };
-    let checked = check(&request, &mut &bytes[..], bytes.len() as u64);
-    let imported = super::import(&request, bytes);
+    let checked = check(Some(&request), &mut &bytes[..], Some(bytes.len() as u64));
+    let imported = super::import(&request, bytes).map(|(model, taken, _)| (model, taken));
     if let Err(error) = checked {
         assert_eq!(imported.as_ref().err(), Some(&error));
     }
@@ -103,10 +103,10 @@ fn what_is_no_safetensors_file_is_an_error() {
         .map(|bytes| import_bytes(bytes, &Rules::default()).unwrap_err().message)
         .to_vec();
     insta::assert_snapshot!(errors.join("\n"), @"
-    the weights are not a valid safetensors file: its first eight bytes speak of a header of 7451598620781211502 bytes
+    this is not a safetensors file: its first eight bytes, the length of the header, say 7451598620781211502
     this is an empty file, not a safetensors file
     the file is cut off: it has 379 bytes of 380
-    the weights are not a valid safetensors file: its first eight bytes speak of a header of 18446744073709551615 bytes
+    this is not a safetensors file: its first eight bytes, the length of the header, say 18446744073709551615
     ");
 }
 
@@ -212,6 +212,7 @@ fn layers_can_get_fresh_weights() {
     help: `fresh = ["hidden1"]` gives fresh weights to the layers that differ, and takes all others from the file
 
     no layer of the network with weights matches `hidden2` of `fresh`
+    help: the network has `hidden1`, `classifier`
     "#);
 }
 
@@ -353,6 +354,7 @@ fn values_and_masks_of_pytorch_are_joined() {
     insta::assert_snapshot!([told(&soft, &Rules::default()), told(&alone, &Rules::default())].join("\n\n"), @"
     the weights do not fit the network:
       `hidden1.weight` has a mask with values other than 0 and 1
+    help: `torch.nn.utils.prune.remove` makes one tensor of values and mask before they are saved
 
     the weights do not fit the network:
       `hidden1.weight` is missing
@@ -362,13 +364,187 @@ fn values_and_masks_of_pytorch_are_joined() {
 }
 
 #[test]
+fn a_mask_of_a_bias_holds_as_one_of_a_weight() {
+    let mut pruned = file();
+    let pair = |pruned: &mut File, name: &str, mask: &[f32]| {
+        let (dtype, dims, _) = pruned.remove(name).unwrap();
+        let values: Vec<f32> = (0..mask.len()).map(|index| 1.0 + index as f32).collect();
+        pruned.insert(format!("{name}_orig"), (dtype, dims.clone(), floats(&values)));
+        pruned.insert(format!("{name}_mask"), (Dtype::F32, dims, floats(mask)));
+    };
+    pair(&mut pruned, "hidden1.bias", &[1.0, 0.0, 1.0]);
+    pair(&mut pruned, "classifier.bias", &[0.0, 0.0]);
+    let rules = Rules { mask: Some(Mask::Zeros), ..Rules::default() };
+    for rules in [Rules::default(), rules] {
+        let (found, taken) = import_with(&pruned, &rules).unwrap();
+        assert_eq!(found.masks["hidden1.bias"], [true, false, true]);
+        assert_eq!(found.tensors["hidden1.bias"].data, [1.0, 0.0, 3.0]);
+        assert_eq!((taken.taken, taken.masked, taken.masked_weights), (4, 2, 3));
+        // 18 weights and 5 values of biases.
+        assert_eq!(taken.notes, ["4 tensors taken from the file, 2 masked (13.0 % of the weights stay zero)"]);
+        let parts = (found.description().unwrap(), found.weights().unwrap());
+        assert!(Model::from_parts(&parts.0, &parts.1, None).unwrap() == found);
+    }
+    pruned.insert("hidden1.bias_mask".into(), (Dtype::F32, vec![2], floats(&[1.0, 1.0])));
+    insta::assert_snapshot!(told(&pruned, &Rules::default()), @r#"
+    the weights do not fit the network:
+      `hidden1.bias` has a mask of shape [2], not [3]
+    help: `fresh = ["hidden1"]` gives fresh weights to the layers that differ, and takes all others from the file
+    "#);
+}
+
+#[test]
+fn two_names_that_a_prefix_makes_one_are_named() {
+    let mut both = file();
+    both.extend(renamed(&file(), |name| format!("ema.{name}")));
+    let rules = Rules { prefix: Some("ema.".into()), ..Rules::default() };
+    insta::assert_snapshot!(told(&both, &rules), @r#"
+    the weights do not fit the network when `ema.` is taken off the names:
+      `ema.classifier.bias` and `classifier.bias` of the file would both be `classifier.bias`
+      `ema.classifier.weight` and `classifier.weight` of the file would both be `classifier.weight`
+      `ema.hidden1.bias` and `hidden1.bias` of the file would both be `hidden1.bias`
+      `ema.hidden1.weight` and `hidden1.weight` of the file would both be `hidden1.weight`
+    help: the file has two networks: without `prefix`, `ignore-extra = ["ema.*"]` takes the one whose names do not begin with `ema.`; the other must be saved in a file of its own
+    "#);
+    // What the help says does it.
+    let rules = Rules { ignore_extra: vec!["ema.*".into()], ..Rules::default() };
+    assert!(import_with(&both, &rules).unwrap().0 == model());
+    // Counters do not count.
+    let mut counted = renamed(&file(), |name| format!("ema.{name}"));
+    for name in ["bn1.num_batches_tracked", "ema.bn1.num_batches_tracked"] {
+        counted.insert(name.into(), (Dtype::I64, vec![], vec![0; 8]));
+    }
+    let rules = Rules { prefix: Some("ema.".into()), ..Rules::default() };
+    assert!(import_with(&counted, &rules).unwrap().0 == model());
+}
+
+#[test]
+fn names_are_shown_as_text() {
+    let mut odd = file();
+    for name in ["größe.weight", "a\n\u{1b}[31mred", "\u{202e}tfel", "", &"x".repeat(5000)] {
+        odd.insert(name.to_owned(), (Dtype::F32, vec![1], vec![0; 4]));
+    }
+    insta::assert_snapshot!(told(&odd, &Rules::default()), @r"
+    the weights do not fit the network:
+      `` is not part of the network
+      `a\n\u{1b}[31mred` is not part of the network
+      `größe.weight` is not part of the network
+      `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…` is not part of the network
+      `\u{202e}tfel` is not part of the network
+    help: `network` must be the one that the file was made from, layer for layer
+    ");
+}
+
+#[test]
+fn idle_patterns_are_told_where_something_is_wrong() {
+    let mut profiled = file();
+    profiled.insert("total_ops".into(), (Dtype::F64, vec![1], vec![0; 8]));
+    let rules = Rules { ignore_extra: vec!["*total_op".into()], ..Rules::default() };
+    insta::assert_snapshot!(told(&profiled, &rules), @r#"
+    the weights do not fit the network:
+      `total_ops` is not part of the network
+    help: no tensor of the file matches `*total_op` of `ignore-extra`
+    help: `ignore-extra = ["*total_ops"]` leaves what the network does not have in the file
+    "#);
+    let rules = Rules { fresh: vec!["clasifier".into()], ..Rules::default() };
+    insta::assert_snapshot!(told(&file(), &rules), @"
+    no layer of the network with weights matches `clasifier` of `fresh`
+    help: the network has `hidden1`, `classifier`
+    ");
+}
+
+/// The file with its header changed as text; the length is written anew.
+fn with_header(change: impl Fn(&str) -> String) -> Vec<u8> {
+    let bytes = bytes_of(&file());
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header = change(str::from_utf8(&bytes[8..8 + length]).unwrap());
+    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &bytes[8 + length..]].concat()
+}
+
+#[test]
+fn headers_that_contradict_themselves_are_told() {
+    // In the file: classifier.bias, classifier.weight, hidden1.bias, hidden1.weight.
+    let replaced = |from: &'static str, to: &'static str| {
+        with_header(|header| {
+            assert_eq!(header.matches(from).count(), 1, "{header}");
+            header.replace(from, to)
+        })
+    };
+    let twice = r#""hidden1.bias":{"dtype":"F32","shape":[3],"data_offsets":[32,44]},"hidden1.bias""#;
+    let cases = [
+        replaced(r#""hidden1.bias""#, twice),
+        replaced("[32,44]", "[28,40]"),
+        replaced("[32,44]", "[36,48]"),
+        replaced("[32,44]", "[44,32]"),
+        replaced("[32,44]", "[-4,8]"),
+        replaced(r#""shape":[3],"#, r#""shape":[4],"#),
+        replaced(r#""shape":[3],"#, r#""shape":[4294967296,4294967296],"#),
+        replaced(r#""shape":[3],"#, ""),
+        replaced(r#"{"dtype":"F32","shape":[3]"#, r#"{"dtype":"Q4_0","shape":[3]"#),
+        with_header(|header| header.replacen('{', r#"{"__metadata__":{"format":1},"#, 1)),
+        with_header(|header| header[..header.trim_end().len() - 1].to_owned()),
+        with_header(|_| "[]".to_owned()),
+        [&2_u64.to_le_bytes()[..], b"{}"].concat(),
+    ];
+    let texts = cases.map(|bytes| {
+        let Error { message, hints, .. } = import_bytes(&bytes, &Rules::default()).unwrap_err();
+        format!("{message}; {}", hints.join("; "))
+    });
+    insta::assert_snapshot!(texts.join("\n"), @"
+    the weights are not a valid safetensors file: in its header: `hidden1.bias` is there twice at line 1 column 271; write it again, with the `safetensors` library, or download it again
+    the weights are not a valid safetensors file: tensor `hidden1.bias` overlaps with the one before it, or leaves a gap between; write it again, with the `safetensors` library, or download it again
+    the weights are not a valid safetensors file: tensor `hidden1.bias` overlaps with the one before it, or leaves a gap between; write it again, with the `safetensors` library, or download it again
+    the weights are not a valid safetensors file: tensor `hidden1.bias` has shape [3] of F32, and lies from byte 44 to 32; write it again, with the `safetensors` library, or download it again
+    the weights are not a valid safetensors file: tensor `hidden1.bias` is not described: invalid value: integer `-4`, expected usize; write it again, with the `safetensors` library, or download it again
+    the weights are not a valid safetensors file: tensor `hidden1.bias` has shape [4] of F32, and lies from byte 32 to 44; write it again, with the `safetensors` library, or download it again
+    the weights are not a valid safetensors file: tensor `hidden1.bias` has shape [4294967296, 4294967296] of F32, and lies from byte 32 to 44; write it again, with the `safetensors` library, or download it again
+    the weights are not a valid safetensors file: tensor `hidden1.bias` is not described: missing field `shape`; write it again, with the `safetensors` library, or download it again
+    the weights are not a valid safetensors file: tensor `hidden1.bias` is of type `Q4_0`, which is not known; write it again, with the `safetensors` library, or download it again
+    the weights are not a valid safetensors file: its `__metadata__` is not of texts: invalid type: integer `1`, expected a string; write it again, with the `safetensors` library, or download it again
+    the weights are not a valid safetensors file: in its header: EOF while parsing an object at line 1 column 275; write it again, with the `safetensors` library, or download it again
+    the weights are not a valid safetensors file: in its header: invalid type: sequence, expected an object with the tensors at line 1 column 0; write it again, with the `safetensors` library, or download it again
+    the file has no tensors; write it again from the network's `state_dict()`, or download it again
+    ");
+    // Any order, and words about the file.
+    let described = with_header(|header| header.replacen('{', r#"{"__metadata__":{"format":"pt"},"#, 1));
+    assert!(import_bytes(&described, &Rules::default()).unwrap().0 == model());
+}
+
+#[test]
+fn values_that_are_not_finite_are_told_by_place() {
+    let mut odd = file();
+    let mut weight = model().tensors["hidden1.weight"].data.clone();
+    weight[7] = f32::NAN;
+    odd.insert("hidden1.weight".into(), (Dtype::F32, vec![3, 4], floats(&weight)));
+    odd.insert("classifier.bias".into(), (Dtype::F32, vec![], floats(&[1.0])));
+    insta::assert_snapshot!(told(&odd, &Rules::default()), @r#"
+    the weights do not fit the network:
+      `classifier.bias` has shape [], not [2]
+    help: only the last layer, `classifier`, differs: `head = "fresh"` gives it fresh weights for the 2 classes of the data, and takes all others from the file
+    "#);
+    odd.insert("classifier.bias".into(), (Dtype::F32, vec![2], floats(&[1.0, f32::NEG_INFINITY])));
+    insta::assert_snapshot!(told(&odd, &Rules::default()), @"
+    the weights do not fit the network:
+      `hidden1.weight` holds NaN at 7
+      `classifier.bias` holds -inf at 1
+    help: training diverged, or the file is damaged: take weights from before that, or write the file again
+    ");
+}
+
+#[test]
 fn types_that_are_not_read_have_words_of_their_own() {
     let types = [Dtype::I8, Dtype::F8_E4M3, Dtype::I64, Dtype::BOOL, Dtype::C64];
-    let words = types.map(|dtype| {
+    let of_type = |dtype: Dtype| {
         let mut file = file();
         file.insert("hidden1.bias".into(), (dtype, vec![3], vec![0; 3 * dtype.bitsize() / 8]));
-        import(&file).unwrap_err().message.lines().nth(1).unwrap().to_owned()
-    });
+        file
+    };
+    let words = types.map(|dtype| import(&of_type(dtype)).unwrap_err().message.lines().nth(1).unwrap().to_owned());
+    insta::assert_snapshot!(told(&of_type(Dtype::I8), &Rules::default()), @"
+    the weights do not fit the network:
+      `hidden1.bias` is quantized to integers of 8 bits (I8), not f64, f32, f16 or bf16
+    help: save these tensors as floating-point numbers of 32 bits: in PyTorch `tensor.dequantize()` of quantized ones, `tensor.float()` of others
+    ");
     insta::assert_snapshot!(words.join("\n"), @"
     `hidden1.bias` is quantized to integers of 8 bits (I8), not f64, f32, f16 or bf16
     `hidden1.bias` is quantized to floating-point numbers of 8 bits (F8_E4M3), not f64, f32, f16 or bf16
@@ -380,7 +556,7 @@ fn types_that_are_not_read_have_words_of_their_own() {
 
 #[test]
 fn files_of_other_kinds_are_told_for_what_they_are() {
-    let starts: [&[u8]; 9] = [
+    let starts: [&[u8]; 15] = [
         b"PK\x03\x04\0\0\x08\x08 archive/data.pkl",
         b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.",
         b"\x80\x04\x95",
@@ -389,7 +565,13 @@ fn files_of_other_kinds_are_told_for_what_they_are() {
         b"<?xml version=\"1.0\"?><Error>",
         b"\x89HDF\r\n\x1a\n",
         b"GGUF\x03\0\0\0",
+        b"\x1f\x8b\x08\0\0\0\0\0\0\x03",
+        b"\x93NUMPY\x01\0v\0",
         b"",
+        b"Not Found",
+        "{\"message\":\"Größe…\"}\nmore".as_bytes(),
+        b"\xfd7zXZ\0\0\x04\xe6",
+        b"\x08\x07\x12",
     ];
     let texts = starts.map(|start| {
         let error = import_bytes(start, &Rules::default()).unwrap_err();
@@ -404,6 +586,12 @@ fn files_of_other_kinds_are_told_for_what_they_are() {
     this is an XML document, not a safetensors file; a server's answer in place of the file: look at what it says, and download the file again
     this is an HDF5 file, as Keras writes, not a safetensors file; save its tensors as safetensors, with PyTorch's names and layouts
     this is a GGUF file, not a safetensors file; take the safetensors file that it was made from
+    this is a gzip stream, not a safetensors file; give it a name that ends in `.gz`: it is unpacked as it is read
+    this is an array of NumPy, not a safetensors file; save all tensors of the network in one file: `safetensors.numpy.save_file`
     this is an empty file, not a safetensors file; write or download it again
+    this is not a safetensors file: its first eight bytes, the length of the header, say 7959390263430115150; it is a text that begins with `Not Found`: look at what it says, and download the file again
+    this is not a safetensors file: its first eight bytes, the length of the header, say 7449362198107595387; it is a text that begins with `{\"message\":\"Größe…\"}`: look at what it says, and download the file again
+    this is not a safetensors file: its first eight bytes, the length of the header, say 288230764183173117; `import` reads what the `safetensors` library writes: convert the file, or download it again
+    this is not a safetensors file: it has only 3 bytes; `import` reads what the `safetensors` library writes: convert the file, or download it again
     "#);
 }

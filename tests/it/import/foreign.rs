@@ -143,6 +143,26 @@ fn a_body_gets_a_head_for_other_classes() {
     assert!(told.contains("`seed` decides nothing here"), "{told}");
 }
 
+/// `check` and `plan` say it too; what is not there may come yet.
+#[test]
+fn what_is_no_file_is_told_before_anything_runs() {
+    let project = Project::new(&manifest(MLP, "", ""));
+    let path = project.path().join("w.safetensors");
+    project.succeed(&["check", "pleach.toml"]);
+    std::fs::create_dir(&path).unwrap();
+    let tell = |found: &str| {
+        for command in ["check", "plan", "run"] {
+            let told = project.pleach(&[command, "pleach.toml"]).expect(11).stderr;
+            assert!(told.contains(&format!("expected a regular file, found {found}")), "{told}");
+            assert!(told.contains("w.safetensors"), "{told}");
+        }
+    };
+    tell("a folder");
+    std::fs::remove_dir(&path).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    tell("a named pipe");
+}
+
 #[test]
 fn a_stem_that_differs_is_proposed() {
     let build = |stem: &str| -> Architecture {

@@ -124,7 +124,11 @@ fn graphs_that_do_not_fit_are_told() {
     tell(Some(wider), &["`in-channels` is 2, but its input has 1"]);
     let mut graph: Value = serde_json::from_str(&text).unwrap();
     graph["input"] = serde_json::json!([28, 28, 1]);
-    tell(Some(graph.to_string()), &["the network takes 28x28x1 images, but the data has 8x8x1"]);
+    let other_size = "the network takes 28x28x1 images, but the data has 8x8x1";
+    tell(Some(graph.to_string()), &[other_size, "pruned.json", "its layers fit these images too"]);
+    let linear = graph["layers"].as_array_mut().unwrap().iter_mut().find(|layer| layer["op"] == "linear").unwrap();
+    linear["in-features"] = serde_json::json!(400);
+    tell(Some(graph.to_string()), &[other_size, "its layers fit 28x28x1 images only", "own images: `size = [28, 28]`"]);
     // A member about what the network was trained for is no layer; widths that the weights do not have are told.
     graph = serde_json::from_str(&text).unwrap();
     graph["signature"] = serde_json::json!({ "task": "classification" });
@@ -142,4 +146,68 @@ fn graphs_that_do_not_fit_are_told() {
     project.write("pruned.json", graph.to_string());
     let misfit = project.pleach(&["check", "pleach.toml"]).expect(11).stderr;
     assert!(misfit.contains("`hidden1.weight` has shape"), "{misfit}");
+}
+
+/// Behind global pooling any size will do; that it is another than the file's is said.
+#[test]
+fn a_graph_for_images_of_another_size_is_told_what_would_do() {
+    let project = exported("{ arch = \"resnet\", depth = 8, width = 4 }");
+    let text = std::fs::read_to_string(project.path().join("pruned.json")).unwrap();
+    let mut graph: Value = serde_json::from_str(&text).unwrap();
+    graph["input"] = serde_json::json!([32, 32, 1]);
+    project.write("pruned.json", graph.to_string());
+    project.write("pleach.toml", SECOND);
+    for command in ["check", "plan", "run"] {
+        let told = project.pleach(&[command, "pleach.toml"]).expect(10).stderr;
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(told, @r#"
+            error: the network takes 32x32x1 images, but the data has 8x8x1
+              --> pleach.toml:10:20
+               |
+            10 | network = { file = "pruned.json" }
+               |                    ^^^^^^^^^^^^^
+               |
+               = help: its layers fit these images too: write them out as `{ arch = "graph", layers = […] }` to use them so
+
+            error: the manifest has 1 error
+            "#);
+        }
+    }
+    let pasted = format!("network = {{ arch = \"graph\", layers = {} }}", toml(&graph["layers"]));
+    project.write("pleach.toml", SECOND.replace("network = { file = \"pruned.json\" }", &pasted));
+    project.succeed(&["check", "pleach.toml"]);
+    // A set of one channel is no set of three.
+    graph["input"] = serde_json::json!([8, 8, 3]);
+    project.write("pruned.json", graph.to_string());
+    project.write("pleach.toml", SECOND);
+    let told = project.pleach(&["check", "pleach.toml"]).expect(10).stderr;
+    assert!(told.contains("the network takes 8x8x3 images, but the data has 8x8x1"), "{told}");
+}
+
+/// A step of one image is an error of a network from a file, of one that goes on from an import, and of one like it.
+#[test]
+fn a_graph_with_a_normalization_of_one_value_needs_two_images() {
+    let graph = serde_json::json!({ "input": [8, 8, 1], "layers": [
+        { "name": "flat", "op": "flatten", "inputs": ["input"] },
+        { "name": "fc1", "op": "linear", "out-features": 8, "bias": true, "inputs": ["flat"] },
+        { "name": "bn1", "op": "batch-norm", "epsilon": 1e-5, "momentum": 0.1, "inputs": ["fc1"] },
+        { "name": "fc", "op": "linear", "out-features": 10, "bias": true, "inputs": ["bn1"] },
+    ] });
+    let data = "[data.digits]\nsource = \"digits\"\nlimit = 64\n\n[networks.read]\nfile = \"net.json\"\n\n";
+    let end = "\n[stages.score]\nkind = \"evaluate\"\ndata = \"digits\"\nmodels = [\"net\"]\n";
+    let import = "[stages.got]\nkind = \"import\"\npath = \"w.safetensors\"\ndata = \"digits\"\nnetwork = \"read\"\n\n";
+    let train = "[stages.net]\ndata = \"digits\"\nepochs = 1\nbatch = 1\n";
+    let project = Project::new("");
+    project.write("net.json", graph.to_string());
+    for stage in [
+        format!("{train}kind = \"train\"\nnetwork = {{ file = \"net.json\" }}\n"),
+        format!("{train}kind = \"train\"\nnetwork = \"read\"\n"),
+        format!("{import}{train}kind = \"fine-tune\"\nfrom = \"got\"\n"),
+        format!("{import}{train}kind = \"train\"\nnetwork = {{ like = \"got\" }}\n"),
+    ] {
+        project.write("pleach.toml", format!("{data}{stage}{end}"));
+        let told = project.pleach(&["check", "pleach.toml"]).expect(10).stderr;
+        assert!(told.contains("`bn1` normalizes over the step, and would see one value a channel"), "{stage}: {told}");
+        project.succeed(&["check", "pleach.toml", "--set", "stages.net.batch=2"]);
+    }
 }

@@ -1,4 +1,4 @@
-//! Steps of one image, where what is computed over a step needs two.
+//! Steps of one or two images, where what is computed over a step needs more.
 
 use super::{GOOD, edited, parse, text, wrong};
 
@@ -28,10 +28,10 @@ data = "digits"
 models = ["net"]
 "#;
 
-/// A student without normalizations that learns by `loss`, one image a step.
-fn student(loss: &str) -> String {
+/// A student without normalizations that learns by `loss`, with these lines.
+fn student(loss: &str, lines: &str) -> String {
     let losses = "losses = [{ kind = \"kd\", temperature = 4, alpha = 0.9 }]\n";
-    GOOD.replacen(losses, &format!("losses = [{loss}]\nbatch = 1\n"), 1)
+    GOOD.replacen(losses, &format!("losses = [{loss}]\n{lines}\n"), 1)
 }
 
 #[test]
@@ -76,25 +76,53 @@ fn one_image_is_enough_for_larger_maps_and_for_networks_that_only_teach() {
     assert!(parse(taught, &[]).is_ok());
 }
 
+const SP: &str = "{ kind = \"sp\", layers = [{ student = \"hidden1\", teacher = \"avgpool\" }] }";
+const RKD: &str = "{ kind = \"rkd\", layers = [{ student = \"hidden1\", teacher = \"avgpool\" }] }";
+const DIST: &str = "{ kind = \"dist\" }";
+
 #[test]
 fn what_compares_images_needs_two() {
-    let pairs = "layers = [{ student = \"hidden1\", teacher = \"avgpool\" }]";
-    let told = [
-        format!("{{ kind = \"sp\", {pairs} }}"),
-        format!("{{ kind = \"rkd\", {pairs} }}"),
-        "{ kind = \"dist\" }".to_owned(),
-    ]
-    .map(|loss| text(&wrong(student(&loss), &[])));
+    let told = [SP, RKD, DIST].map(|loss| text(&wrong(student(loss, "batch = 1"), &[])));
     let mixed =
         edited(&[("batch = 64", "batch = 1"), ("augment = [\"crop\"]", "augment = [\"crop\", { kind = \"mixup\" }]")]);
     insta::assert_snapshot!(told.concat() + text(&wrong(mixed, &[])).as_str());
     for loss in ["{ kind = \"dist\", gamma = 0 }", "{ kind = \"kd\" }", "{ kind = \"dkd\" }"] {
-        assert!(parse(student(loss), &[]).is_ok(), "{loss}");
+        assert!(parse(student(loss, "batch = 1"), &[]).is_ok(), "{loss}");
     }
     // 1,080 images are trained on.
-    let rest = |batch: &str| student("{ kind = \"dist\" }").replace("batch = 1\n", &format!("batch = {batch}\n"));
-    assert!(parse(rest("83"), &[]).is_ok());
-    assert_eq!(wrong(rest("83\nlast-batch = \"smaller\""), &[]).0.len(), 1, "1080 = 13 · 83 + 1");
+    assert!(parse(student(DIST, "batch = 83"), &[]).is_ok());
+    let rest = student(DIST, "batch = 83\nlast-batch = \"smaller\"");
+    assert_eq!(wrong(rest, &[]).0.len(), 1, "1080 = 13 · 83 + 1");
+}
+
+/// Two images have one distance, which is divided by itself, and no angle; two numbers go up or down together.
+#[test]
+fn distances_angles_and_correlations_need_three() {
+    let two = student(RKD, "batch = 2");
+    let last = student(DIST, "batch = 98\nlast-batch = \"smaller\"");
+    // Five images are one step of three and two that are left out, or two steps of two and one.
+    let even = two
+        .replace("batch = 2", "batch = 3")
+        .replace("[data.digits]\n", "[data.digits]\nlimit = 5\n")
+        .replace("validation = 0.2", "validation = 0.0");
+    let even = even
+        .replace("select = \"best\"\n", "")
+        .replace("batch = 64", "batch = 5")
+        .replace("from = \"pruned\"\n", "from = \"pruned\"\nbatch = 5\n");
+    let few =
+        even.replace("limit = 5", "limit = 2").replace("batch = 3", "batch = 2").replace("batch = 5", "batch = 2");
+    let told = [two, last, even, few].map(|manifest| text(&wrong(manifest, &[])));
+    insta::assert_snapshot!(told.concat());
+    // Both need a step: the loss more of it.
+    let both = student(RKD, "batch = 1\naugment = [{ kind = \"mixup\" }]");
+    assert!(text(&wrong(both, &[])).contains("`rkd` compares the images of a step, and needs three"));
+    for (loss, lines) in [(RKD, "batch = 3"), (DIST, "batch = 3"), (SP, "batch = 2")] {
+        assert!(parse(student(loss, lines), &[]).is_ok(), "{loss} {lines}");
+    }
+    assert!(parse(student("{ kind = \"dist\", gamma = 0 }", "batch = 2"), &[]).is_ok());
+    // In a sweep the one that is wrong.
+    let swept = student(RKD, "batch = \"${matrix.batch}\"") + "\n[matrix]\nbatch = [2, 3]\n";
+    assert_eq!(wrong(swept, &[]).0.len(), 1);
 }
 
 #[test]

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! ε is 1e-8. What does not vary has correlation 0 and gets no gradient; so a batch of one image has no columns to speak of.
-//! The teacher gets none either. Computed in `f64`, in order.
+//! Columns of two images correlate by 1 or −1 whatever they are, and get no gradient either. Nor does the teacher. Computed
+//! in `f64`, in order.
 
 /// The settings of the loss.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Both are functions of G = x xᵀ: ‖x_i − x_j‖² = G_ii + G_jj − 2 G_ij and (x_j − x_i) · (x_k − x_i) = G_jk − G_ij − G_ik +
-//! G_ii. Images of the same feature are at distance 0 and at no angle, and get no gradient from that. The teacher gets none.
+//! G_ii. Images of the same feature are at distance 0 and at no angle, and get no gradient from that. Two images have one
+//! distance, which is its own mean, and no angle: a batch of two says nothing. The teacher gets no gradient.
 //! Computed in `f64`; the shares of vertices are fixed.
 
 /// The factors of the two parts.

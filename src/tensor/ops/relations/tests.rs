@@ -42,3 +42,14 @@ fn equal_images_and_a_single_one_give_no_nan() {
     check(&[vec![1.0, 2.0]], |inputs, tape| TestDevice::relations(&inputs[0], &teacher, 1, &WEIGHTS, tape));
     assert!(TestDevice::relations(&x, &teacher, 4, &WEIGHTS, &mut NoneTape).is_err());
 }
+
+/// Their one distance is divided by itself, and they make no angle.
+#[test]
+fn two_images_say_nothing() {
+    let teacher = test_device().upload(&normal("teacher", 4)).unwrap();
+    let loss = |student: &[f32]| {
+        let student = test_device().upload(student).unwrap();
+        TestDevice::download(&TestDevice::relations(&student, &teacher, 2, &WEIGHTS, &mut NoneTape).unwrap())[0]
+    };
+    assert_close(&[loss(&normal("a", 6)), loss(&normal("b", 6))], &[0.0, 0.0], 1e-9);
+}
