@@ -164,7 +164,7 @@ fn units_that_pytorch_pruned_stay_silent_in_training() {
     }
     project.write("w.safetensors", file(&pairs));
     let ran = project.run(&[]).expect(0);
-    insta::assert_snapshot!(notes(&ran).join("\n"), @"");
+    insta::assert_snapshot!(notes(&ran).join("\n"), @"4 tensors taken from the file, 2 masked (21.6 % of the weights stay zero)");
     let told = project.succeed(&["export", "pleach.toml", "tuned", "-o", "tuned.safetensors"]).stdout;
     assert!(told.contains("21.6 % of its weights are masked"), "256 of 1,184: {told}");
     let bytes = std::fs::read(project.path().join("tuned.safetensors")).unwrap();
