@@ -7,9 +7,8 @@ use super::session::{Session, store};
 use super::{Failure, export, output};
 use crate::error::{Error, Kind};
 use crate::plan::{self, State};
-use crate::report::document::{Source, document, histories};
-use crate::report::plan::diverged;
-use crate::report::{bytes, csv, groups, html, results, table};
+use crate::report::document::{Source, diverged, document, histories};
+use crate::report::{self, bytes, csv, groups, html, results, table};
 use crate::stage::Parameters;
 
 /// Prints the results that are in the store, or writes them to a file.
@@ -45,11 +44,12 @@ pub fn report(arguments: &arguments::Report, global: &Global) -> Result<(), Fail
     let text = match arguments.format {
         ReportFormat::Text => {
             table::missing(&present).lines().for_each(output::stderr);
-            format!("{}{}", table::results(&evaluations, manifest, true), diverged(&plan, manifest))
+            format!("{}{}", table::results(&evaluations, manifest, true), report::plan::diverged(&plan, manifest))
         }
         ReportFormat::Csv => match arguments.rows {
-            CsvRows::Settings => csv::settings(&groups::groups(&evaluations, manifest)),
-            CsvRows::Networks => csv::networks(&evaluations),
+            CsvRows::Settings => csv::settings(&groups::groups(&evaluations, manifest), &diverged(&source), manifest),
+            CsvRows::Networks => csv::networks(&evaluations, &diverged(&source)),
+            CsvRows::Classes => csv::classes(&evaluations),
             CsvRows::Epochs => csv::training(&histories(&source)?),
         },
         ReportFormat::Json => {

@@ -15,14 +15,14 @@ mod imports;
 mod reason;
 pub mod search;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
 use crate::error::Result;
 use crate::graph::StageGraph;
 use crate::manifest::Manifest;
 use crate::stage::divergence;
-use crate::stage::key::Fields;
+use crate::stage::key::{self, Fields};
 use crate::store::{Digest, Record, Store};
 pub use describe::{Resolved, data_digests, label, resolve};
 pub use earlier::Earlier;
@@ -46,6 +46,8 @@ pub struct Planned {
     pub stage: usize,
     /// What would happen to it.
     pub state: State,
+    /// The first stage of the plan with the same key, if that is another one: they have one result, which is made once.
+    pub same: Option<usize>,
 }
 
 /// What a run would do with a stage.
@@ -70,9 +72,10 @@ impl Plan {
         })
     }
 
-    /// How many stages are cached, would run, and may run.
+    /// How many results are cached, would be made, and may be made. Stages with one key have one result.
     pub fn counts(&self) -> (usize, usize, usize) {
-        let count = |which: fn(&State) -> bool| self.stages.iter().filter(|s| which(&s.state)).count();
+        let results = || self.stages.iter().filter(|stage| stage.same.is_none());
+        let count = |which: fn(&State) -> bool| results().filter(|s| which(&s.state)).count();
         (
             count(|s| matches!(s, State::Cached(_))),
             count(|s| matches!(s, State::Run(_))),
@@ -109,11 +112,14 @@ pub fn plan(
     // The position in `stages` of each stage that is cached.
     let mut cached: Vec<Option<usize>> = vec![None; manifest.stages.len()];
     let mut stages: Vec<Planned> = Vec::with_capacity(needed.len());
+    // Equal for stages that have, or will have, one key.
+    let mut identities: HashMap<usize, Digest> = HashMap::new();
     for stage in needed {
         let resolved = resolve(manifest, stage, data, &|i| match &stages[cached[i]?].state {
             State::Cached(record) => Some(record),
             _ => None,
         });
+        identities.insert(stage, identity(manifest, stage, &resolved, &identities));
         let state = if refresh.contains(&stage) {
             State::Run(Reason::Refresh)
         } else if resolved.missing.is_empty() {
@@ -133,17 +139,37 @@ pub fn plan(
         if matches!(state, State::Cached(_)) {
             cached[stage] = Some(stages.len());
         }
-        stages.push(Planned { stage, state });
+        stages.push(Planned { stage, state, same: None });
     }
     let search = manifest.search.is_some().then(|| searched(manifest, graph, store, &mut stages));
+    let mut first: HashMap<Digest, usize> = HashMap::new();
+    for Planned { stage, state, same } in &mut stages {
+        // What is asked for with `--refresh` is made once for each stage.
+        if !matches!(state, State::Run(Reason::Refresh)) {
+            *same = Some(*first.entry(identities[stage]).or_insert(*stage)).filter(|first| first != stage);
+        }
+    }
     Ok(Plan { stages, search })
+}
+
+/// The key of a stage; as long as inputs are missing, what it is made of with the identities of the stages that make them.
+fn identity(manifest: &Manifest, stage: usize, resolved: &Resolved, known: &HashMap<usize, Digest>) -> Digest {
+    if resolved.missing.is_empty() {
+        return resolved.key;
+    }
+    let of_input = |(role, reference): (&String, &crate::manifest::Reference)| {
+        let producer = manifest.stages.get_index_of(&reference.stage)?;
+        Some((format!("inputs.{role}"), known.get(&producer)?.to_string()))
+    };
+    let own = resolved.fields.iter().filter(|(name, _)| !name.starts_with("inputs.")).cloned();
+    key::key(&own.chain(manifest.stages[stage].inputs.iter().filter_map(of_input)).collect())
 }
 
 /// Leaves out what the search does not want.
 fn searched(manifest: &Manifest, graph: &StageGraph, store: &Store, stages: &mut Vec<Planned>) -> search::Decision {
     let mut seen = vec![None; manifest.stages.len()];
     let mut diverged = HashSet::new();
-    for Planned { stage, state } in stages.iter() {
+    for Planned { stage, state, .. } in stages.iter() {
         match state {
             State::Cached(record) => seen[*stage] = search::seen(manifest, *stage, record, store),
             State::Run(Reason::Diverged(_)) => diverged.extend([*stage]),

@@ -1,18 +1,28 @@
 //! Results as comma-separated values, for other programs. No two columns of a file have one name: an axis or a measure of
-//! the manifest whose name is taken is written `matrix.NAME` or `metrics.NAME`.
+//! the manifest whose name is taken is written `matrix.NAME` or `metrics.NAME`. A stage that diverged has no evaluation: its
+//! line says so and nothing else.
 
 use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
 
-use super::document::Epochs;
-use super::groups::Group;
+use super::document::{Diverged, Epochs};
+use super::groups::{Group, counts};
 use super::results::{Evaluation, Row, rows};
 use super::table::label;
+use super::times::conditions;
+use crate::manifest::Manifest;
 use crate::stage::evaluate::MEASURES;
 
 /// The groups: every measure with its mean, deviation and interval.
-pub fn settings(groups: &[Group]) -> String {
-    let axes: IndexSet<&str> = groups.iter().flat_map(|group| group.axes.keys().map(String::as_str)).collect();
+pub fn settings(groups: &[Group], diverged: &[Diverged], manifest: &Manifest) -> String {
+    let mut lost: IndexMap<(&str, Vec<(&str, &Value)>), usize> = IndexMap::new();
+    for stage in diverged {
+        let axes = stage.axes.iter().filter(|(axis, _)| counts(axis, manifest));
+        *lost.entry((&stage.name, axes.map(|(axis, value)| (&**axis, value)).collect())).or_default() += 1;
+    }
+    let of_groups = groups.iter().flat_map(|group| group.axes.keys().map(String::as_str));
+    let axes: IndexSet<&str> =
+        of_groups.chain(lost.keys().flat_map(|(_, axes)| axes.iter().map(|(axis, _)| *axis))).collect();
     let measures: IndexSet<&str> = groups.iter().flat_map(|group| group.values.keys().map(String::as_str)).collect();
     let mut columns =
         Columns::of(&["evaluation", "model", "data", "split", "images", "n", "networks", "collapsed", "diverged"]);
@@ -52,7 +62,14 @@ pub fn settings(groups: &[Group]) -> String {
         record.push(group.times.iter().map(String::as_str).collect::<Vec<_>>().join("; "));
         record
     };
-    written(columns.names(), groups.iter().map(record))
+    let without_result = |((name, of), stages): (&(&str, Vec<(&str, &Value)>), &usize)| {
+        let known = [("n", 0), ("networks", *stages), ("diverged", *stages)].map(|(column, n)| (column, n.to_string()));
+        let value =
+            |axis: &&str| of.iter().find(|(other, _)| other == axis).map_or(String::new(), |(_, value)| label(value));
+        columns.without_result(name, &known, axes.iter().map(value))
+    };
+    let records: Vec<Vec<String>> = groups.iter().map(record).chain(lost.iter().map(without_result)).collect();
+    written(columns.names(), records.into_iter())
 }
 
 /// What was measured of a network, each measure once: `accuracy` is another name of `top1`, for expressions.
@@ -61,12 +78,15 @@ fn values(row: &Row) -> IndexMap<&str, f64> {
 }
 
 /// The networks, each by itself: one row a network and set of images.
-pub fn networks(evaluations: &[Evaluation]) -> String {
+pub fn networks(evaluations: &[Evaluation], diverged: &[Diverged]) -> String {
     let rows = rows(evaluations);
-    let axes: IndexSet<&str> = rows.iter().flat_map(|(_, row, _)| row.axes.keys().map(String::as_str)).collect();
+    let of_rows = rows.iter().flat_map(|(_, row, _)| row.axes.keys());
+    let axes: IndexSet<&str> =
+        of_rows.chain(diverged.iter().flat_map(|stage| stage.axes.keys())).map(String::as_str).collect();
     let values: Vec<IndexMap<&str, f64>> = rows.iter().map(|(_, row, _)| values(row)).collect();
     let measures: IndexSet<&str> = values.iter().flat_map(|values| values.keys().copied()).collect();
     let mut columns = Columns::of(&["evaluation", "model", "data", "split", "images", "collapsed", "diverged"]);
+    columns.reserve(&["times"]);
     columns.measures(&measures, &[""]);
     columns.axes(&axes);
     let record = |((evaluation, row, _), values): (&(&Evaluation, &Row, _), &IndexMap<&str, f64>)| {
@@ -75,9 +95,38 @@ pub fn networks(evaluations: &[Evaluation]) -> String {
         record.push(row.metrics.has_diverged().to_string());
         record.extend(axes.iter().map(|axis| row.axes.get(*axis).map_or(String::new(), label)));
         record.extend(measures.iter().map(|name| values.get(name).map_or(String::new(), f64::to_string)));
+        record.push(conditions(&row.timing));
         record
     };
-    written(columns.names(), rows.iter().zip(&values).map(record))
+    let without_result = |stage: &Diverged| {
+        let value = |axis: &&str| stage.axes.get(*axis).map_or(String::new(), label);
+        columns.without_result(&stage.name, &[("diverged", true.to_string())], axes.iter().map(value))
+    };
+    let records: Vec<Vec<String>> =
+        rows.iter().zip(&values).map(record).chain(diverged.iter().map(without_result)).collect();
+    written(columns.names(), records.into_iter())
+}
+
+/// Accuracy class by class: one row a network, set of images, and class.
+pub fn classes(evaluations: &[Evaluation]) -> String {
+    let rows = rows(evaluations);
+    let axes: IndexSet<&str> = rows.iter().flat_map(|(_, row, _)| row.axes.keys().map(String::as_str)).collect();
+    let mut columns = Columns::of(&["evaluation", "model", "data", "split", "class", "images"]);
+    columns.reserve(&["top1"]);
+    columns.axes(&axes);
+    let of_class = |evaluation: &Evaluation, row: &Row, class: usize, share: &Option<f64>| {
+        let mut record = vec![evaluation.template.clone(), row.template.clone(), evaluation.data.clone()];
+        let images = evaluation.class_images.get(class).map_or(String::new(), u64::to_string);
+        record.extend([evaluation.split.to_owned(), evaluation.class(class), images]);
+        record.extend(axes.iter().map(|axis| row.axes.get(*axis).map_or(String::new(), label)));
+        record.push(share.map_or(String::new(), |share| share.to_string()));
+        record
+    };
+    let records = rows.iter().flat_map(|(evaluation, row, _)| {
+        let shares = row.metrics.per_class.iter().enumerate();
+        shares.map(move |(class, share)| of_class(evaluation, row, class, share))
+    });
+    written(columns.names(), records)
 }
 
 /// The epochs of the stages that train: one row an epoch.
@@ -136,6 +185,18 @@ impl Columns {
             |name: &str| [&self.first, &self.measures, &self.last].iter().any(|all| all.iter().any(|n| n == name));
         let column = |name: &&str| if taken(name) { format!("matrix.{name}") } else { (*name).to_owned() };
         self.axes = names.iter().map(column).collect();
+    }
+
+    /// The line of a stage that diverged: the section that made it, what is known, its values of the axes, and nothing that
+    /// was measured.
+    fn without_result(&self, model: &str, known: &[(&str, String)], axes: impl Iterator<Item = String>) -> Vec<String> {
+        let first = self.first.iter().map(|column| match known.iter().find(|(name, _)| name == column) {
+            Some((_, value)) => value.clone(),
+            None if column == "model" => model.to_owned(),
+            None => String::new(),
+        });
+        let rest = self.measures.iter().chain(&self.last).map(|_| String::new());
+        first.chain(axes).chain(rest).collect()
     }
 
     fn names(self) -> Vec<String> {

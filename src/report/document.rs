@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 
 use super::collapse;
 use super::compared::{Compared, compared};
-use super::groups::{Group, SHARES, groups, is_seed, members};
+use super::groups::{Group, SHARES, groups, is_averaged, members};
 use super::results::{Evaluation, Row, axes_of};
+use super::times::{Unlike, conditions, unlike};
 use crate::error::Result;
 use crate::graph::StageGraph;
 use crate::manifest::Manifest;
-use crate::network::{Graph, Model, Op};
+use crate::network::{Graph, Model, Op, Signature};
 use crate::plan::{Plan, State};
 use crate::stage::Parameters;
-use crate::stage::timing::are_alike;
 use crate::store::{Digest, Record, Store};
 use crate::train::{Entry, History};
 
@@ -28,7 +28,7 @@ pub struct Document {
     pub pipeline: Value,
     /// The version of pleach.
     pub pleach: &'static str,
-    /// The axes with their values, and whether these are seeds.
+    /// The axes with their values, and whether these are seeds that are averaged over.
     pub axes: Vec<Value>,
     /// What is measured, with title, unit and direction.
     pub metrics: Vec<Value>,
@@ -48,14 +48,14 @@ pub struct Document {
     pub training: Vec<Epochs>,
     /// The stages that diverged when they ran, and so have no result.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub diverged: Vec<Value>,
+    pub diverged: Vec<Diverged>,
     /// What pruning left of each layer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pruning: Vec<Value>,
     /// Sections and what they take from each other, with counts and times.
     pub graph: Value,
-    /// Whether times were measured under unlike conditions, so that they are not to be compared.
-    pub unlike_times: bool,
+    /// The evaluations whose times were measured under unlike conditions, so that they are not to be compared.
+    pub unlike_times: Vec<Unlike>,
     /// What the store made unnecessary.
     pub saved: Value,
 }
@@ -72,6 +72,19 @@ pub struct Epochs {
     pub axes: IndexMap<String, Value>,
     /// What every epoch came to: the fields of [`Entry`].
     pub epochs: Vec<serde_json::Map<String, Value>>,
+}
+
+/// A stage that diverged when it ran.
+#[derive(Debug, Clone, Serialize)]
+pub struct Diverged {
+    /// The stage.
+    pub stage: String,
+    /// The name of its section.
+    pub name: String,
+    /// The axes that reach it, with their values.
+    pub axes: IndexMap<String, Value>,
+    /// What was said of it.
+    pub message: String,
 }
 
 /// What a document is made from.
@@ -97,14 +110,20 @@ pub struct Source<'a> {
 pub fn document(source: &Source, evaluations: &[Evaluation], details: bool) -> Result<Document> {
     let Source { manifest, .. } = *source;
     let members = members(evaluations, manifest);
-    let row = |(group, placed): (usize, &super::results::Placed)| row_of(source, placed.0, placed.1, group);
-    let placed =
-        members.iter().enumerate().flat_map(|(group, members)| members.rows.iter().map(move |row| (group, row)));
-    let rows = placed.map(row).collect();
-    let axis =
-        |axis: &crate::manifest::Axis| json!({ "name": axis.name, "values": axis.values, "seed": axis.is_seed() });
+    let mut known = BTreeMap::new();
+    let mut rows = Vec::new();
+    for (group, members) in members.iter().enumerate() {
+        for (evaluation, row, _) in &members.rows {
+            let stage = manifest.stages.get_index_of(&row.model);
+            let record = stage.and_then(|stage| source.records[stage].as_ref());
+            let normalization = record.map(|record| normalization(source, record, &mut known)).transpose()?;
+            let normalization = normalization.unwrap_or_default();
+            rows.push(row_of(source, evaluation, row, record, normalization, group));
+        }
+    }
+    let axis = |axis: &crate::manifest::Axis| json!({ "name": axis.name, "values": axis.values, "seed": is_averaged(&axis.name, manifest) });
     let panel = manifest.report.panel.map(|place| manifest.axes[place].name.clone());
-    let is_series = |name: &String| !is_seed(name, manifest) && Some(name) != panel.as_ref();
+    let is_series = |name: &String| !is_averaged(name, manifest) && Some(name) != panel.as_ref();
     let words = |axis: &&crate::manifest::Axis| axis.values.iter().any(Value::is_string) || manifest.axes.len() < 3;
     let pruning = if details { prunings(source)? } else { Vec::new() };
     Ok(Document {
@@ -125,7 +144,7 @@ pub fn document(source: &Source, evaluations: &[Evaluation], details: bool) -> R
         diverged: diverged(source),
         pruning,
         graph: graph(source),
-        unlike_times: !are_alike(evaluations.iter().flat_map(|e| &e.models).map(|row| &row.timing)),
+        unlike_times: unlike(evaluations),
         saved: saved(source),
     })
 }
@@ -160,9 +179,29 @@ fn metrics(evaluations: &[Evaluation]) -> Vec<Value> {
     all
 }
 
-fn row_of(source: &Source, evaluation: &Evaluation, row: &Row, group: usize) -> Value {
-    let stage = source.manifest.stages.get_index_of(&row.model);
-    let record = stage.and_then(|stage| source.records[stage].as_ref());
+/// What images are normalised by for the network that a stage made; null of one that does not say.
+fn normalization(source: &Source, record: &Record, known: &mut BTreeMap<Digest, Value>) -> Result<Value> {
+    let Some(output) = record.outputs.get("signature") else { return Ok(Value::Null) };
+    if let Some(normalization) = known.get(&output.digest) {
+        return Ok(normalization.clone());
+    }
+    let bytes = content(source, record, "signature")?;
+    let signature = bytes.map(|bytes| Signature::from_json(&bytes)).transpose()?;
+    let written = serde_json::to_string(&signature.map(|signature| signature.normalization));
+    // By way of text, which has the digits of an `f32` and no more.
+    let normalization: Value = written.and_then(|text| serde_json::from_str(&text)).expect("constants are plain data");
+    known.insert(output.digest, normalization.clone());
+    Ok(normalization)
+}
+
+fn row_of(
+    source: &Source,
+    evaluation: &Evaluation,
+    row: &Row,
+    record: Option<&Record>,
+    normalization: Value,
+    group: usize,
+) -> Value {
     let decides = |field: &str| {
         !matches!(field, "key-version" | "implementation")
             && !field.starts_with("inputs.")
@@ -197,9 +236,11 @@ fn row_of(source: &Source, evaluation: &Evaluation, row: &Row, group: usize) -> 
         "diverged": row.metrics.has_diverged(),
         "values": values,
         "timing": row.timing,
+        "times": conditions(&row.timing),
         "classes": evaluation.classes,
         "per-class": row.metrics.per_class,
         "class-images": evaluation.class_images,
+        "normalization": normalization,
         "settings": settings,
         "command": format!(
             "pleach export {} {} -o {}.safetensors", quoted(source.path), quoted(&row.model), row.template
@@ -251,11 +292,12 @@ pub fn histories(source: &Source) -> Result<Vec<Epochs>> {
     Ok(all)
 }
 
-fn diverged(source: &Source) -> Vec<Value> {
+/// The stages that diverged when they ran, and so have no result.
+pub fn diverged(source: &Source) -> Vec<Diverged> {
     let all = source.plan.diverged().map(|(stage, message)| {
-        let (name, definition) = source.manifest.stages.get_index(stage).expect("in range");
+        let (stage, definition) = source.manifest.stages.get_index(stage).expect("in range");
         let axes = axes_of(source.manifest, definition);
-        json!({ "stage": name, "name": definition.template, "axes": axes, "message": message })
+        Diverged { stage: stage.clone(), name: definition.template.clone(), axes, message: message.to_owned() }
     });
     all.collect()
 }

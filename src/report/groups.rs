@@ -13,8 +13,8 @@ use super::compared;
 use super::results::{Evaluation, Placed, Row, rows};
 use super::statistics::{Difference, Interval, Summary, adjust, mean};
 use super::times::{TIMES, conditions};
-use crate::manifest::Manifest;
 use crate::manifest::matrix::template_of;
+use crate::manifest::{Manifest, Report};
 use crate::stage::evaluate::{ANSWERS, MEASURES, ModelMetrics};
 use crate::stage::timing::are_alike;
 use crate::store::Digest;
@@ -121,17 +121,23 @@ pub fn is_swept(evaluations: &[Evaluation]) -> bool {
     evaluations.iter().any(|evaluation| evaluation.models.iter().any(|row| !row.axes.is_empty()))
 }
 
-/// Whether the axis of this name holds seeds.
-pub fn is_seed(axis: &str, manifest: &Manifest) -> bool {
+/// Whether an axis tells groups apart: of seeds only one that the manifest asks for.
+pub fn counts(axis: &str, manifest: &Manifest) -> bool {
+    let Report { group_by, compare, panel, .. } = &manifest.report;
+    let is_named = |place: usize| manifest.axes[place].name == axis;
+    match group_by {
+        Some(axes) => axes.iter().any(|place| is_named(*place)),
+        None => !is_seed(axis, manifest) || compare.map(|compare| compare.axis).into_iter().chain(*panel).any(is_named),
+    }
+}
+
+fn is_seed(axis: &str, manifest: &Manifest) -> bool {
     manifest.axes.iter().any(|other| other.name == axis && other.is_seed())
 }
 
-/// Whether an axis tells groups apart.
-pub fn counts(axis: &str, manifest: &Manifest) -> bool {
-    match &manifest.report.group_by {
-        Some(axes) => axes.iter().any(|place| manifest.axes[*place].name == axis),
-        None => !is_seed(axis, manifest),
-    }
+/// Whether an axis holds seeds that groups are taken together over.
+pub fn is_averaged(axis: &str, manifest: &Manifest) -> bool {
+    is_seed(axis, manifest) && !counts(axis, manifest)
 }
 
 /// The rows, group by group, in the order of the manifest.

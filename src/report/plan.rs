@@ -87,6 +87,9 @@ pub fn diverged(plan: &Plan, manifest: &Manifest) -> String {
 
 /// What would happen to a stage, and what changed.
 fn one_stage<'a>(planned: &Planned, name: &dyn Fn(usize) -> &'a str) -> (String, Vec<String>) {
+    if let Some(same) = planned.same {
+        return (format!("{:6}  its key is that of `{}`", "same", name(same)), Vec::new());
+    }
     let (word, why) = match &planned.state {
         State::Cached(record) => ("cached", record.key.short()),
         State::Maybe(after) => {
@@ -110,11 +113,13 @@ fn one_stage<'a>(planned: &Planned, name: &dyn Fn(usize) -> &'a str) -> (String,
 
 /// What would happen to the stages of one section, and for each different reason how many have it.
 fn counted(stages: &[&Planned]) -> (String, Vec<String>) {
+    let (stages, same): (Vec<&Planned>, Vec<&Planned>) = stages.iter().partition(|planned| planned.same.is_none());
     let count = |which: fn(&State) -> bool| stages.iter().filter(|planned| which(&planned.state)).count();
     let counts = [
         (count(|state| matches!(state, State::Cached(_))), "cached"),
         (count(|state| matches!(state, State::Run(_))), "run"),
         (count(|state| matches!(state, State::Maybe(_) | State::Open)), "maybe"),
+        (same.len(), "with the key of another"),
     ];
     let told: Vec<String> =
         counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
@@ -175,40 +180,44 @@ pub fn short(value: &str) -> String {
 /// A plan as one JSON object.
 pub fn json(plan: &Plan, manifest: &Manifest) -> Value {
     let name = |stage: usize| manifest.stages.get_index(stage).expect("in range").0.clone();
-    let stages: Vec<Value> = plan
-        .stages
-        .iter()
-        .map(|planned| match &planned.state {
-            State::Cached(record) => {
-                json!({ "stage": name(planned.stage), "state": "cached", "key": record.key.to_string() })
-            }
-            State::Maybe(after) => {
-                let after: Vec<String> = after.iter().map(|stage| name(*stage)).collect();
-                json!({ "stage": name(planned.stage), "state": "maybe", "after": after })
-            }
-            State::Open => json!({ "stage": name(planned.stage), "state": "maybe", "after": ["the search"] }),
-            State::Run(reason) => {
-                let (word, changes) = match reason {
-                    Reason::New => ("new", &[][..]),
-                    Reason::Gone => ("gone", &[][..]),
-                    Reason::Refresh => ("refresh", &[][..]),
-                    Reason::Diverged(_) => ("diverged", &[][..]),
-                    Reason::Changed(changes) => ("changed", &changes[..]),
-                };
-                let changes: Vec<Value> = changes
-                    .iter()
-                    .map(|c| {
-                        let place = match &c.origin {
-                            Origin::Written(place) if c.new.is_some() => Some(place.to_string()),
-                            _ => None,
-                        };
-                        json!({ "field": c.field, "old": c.old, "new": c.new, "place": place })
-                    })
-                    .collect();
-                json!({ "stage": name(planned.stage), "state": "run", "reason": word, "changes": changes })
-            }
-        })
-        .collect();
+    let state = |planned: &Planned| match &planned.state {
+        State::Cached(record) => {
+            json!({ "stage": name(planned.stage), "state": "cached", "key": record.key.to_string() })
+        }
+        State::Maybe(after) => {
+            let after: Vec<String> = after.iter().map(|stage| name(*stage)).collect();
+            json!({ "stage": name(planned.stage), "state": "maybe", "after": after })
+        }
+        State::Open => json!({ "stage": name(planned.stage), "state": "maybe", "after": ["the search"] }),
+        State::Run(reason) => {
+            let (word, changes) = match reason {
+                Reason::New => ("new", &[][..]),
+                Reason::Gone => ("gone", &[][..]),
+                Reason::Refresh => ("refresh", &[][..]),
+                Reason::Diverged(_) => ("diverged", &[][..]),
+                Reason::Changed(changes) => ("changed", &changes[..]),
+            };
+            let changes: Vec<Value> = changes
+                .iter()
+                .map(|c| {
+                    let place = match &c.origin {
+                        Origin::Written(place) if c.new.is_some() => Some(place.to_string()),
+                        _ => None,
+                    };
+                    json!({ "field": c.field, "old": c.old, "new": c.new, "place": place })
+                })
+                .collect();
+            json!({ "stage": name(planned.stage), "state": "run", "reason": word, "changes": changes })
+        }
+    };
+    let stage = |planned: &Planned| {
+        let mut told = state(planned);
+        if let Some(same) = planned.same {
+            told["same-as"] = name(same).into();
+        }
+        told
+    };
+    let stages: Vec<Value> = plan.stages.iter().map(stage).collect();
     let (cached, run, maybe) = plan.counts();
     json!({ "pipeline": manifest.pipeline.name, "cached": cached, "run": run, "maybe": maybe, "stages": stages })
 }

@@ -28,6 +28,7 @@ pub fn results(evaluations: &[Evaluation], manifest: &Manifest, classes: bool) -
     let swept = is_swept(evaluations);
     let tables: IndexSet<(&str, &str, &str)> =
         groups.iter().map(|group| (&*group.evaluation, &*group.data, group.split)).collect();
+    let unlike = unlike(evaluations);
     let mut out = String::new();
     for (section, data, split) in tables {
         let is_in = |group: &&Group| group.evaluation == section && group.data == data && group.split == split;
@@ -35,10 +36,9 @@ pub fn results(evaluations: &[Evaluation], manifest: &Manifest, classes: bool) -
         let diverged = members.iter().filter(|group| group.diverged > 0 && !swept);
         let line = |group: &&Group| format!("  {} diverged: some of its logits are not finite\n", group.name);
         let diverged: String = diverged.map(line).collect();
-        let of_table = |evaluation: &&Evaluation| evaluation.template == section && evaluation.split == split;
-        let unlike = unlike(&evaluations.iter().filter(of_table).collect::<Vec<_>>());
-        let mark = if unlike.is_empty() { "" } else { "*" };
-        out.push_str(&format!("{}\n{}{diverged}{unlike}\n", title(&members), table(&members, swept, mark)));
+        let unlike = unlike.iter().find(|unlike| unlike.evaluation == section && unlike.split == split);
+        let (mark, note) = unlike.map_or(("", String::new()), |unlike| ("*", unlike.note()));
+        out.push_str(&format!("{}\n{}{diverged}{note}\n", title(&members), table(&members, swept, mark)));
         if classes && !swept {
             let evaluations = evaluations.iter().filter(|evaluation| evaluation.template == section);
             let of_classes = |evaluation| format!("accuracy by class, in per cent\n{}\n", per_class(evaluation));
@@ -133,8 +133,8 @@ fn columns(groups: &[&Group], swept: bool, mark: &str) -> Vec<Column> {
 
     add("model", 0, true, &|group| group.name.clone());
     let axes: IndexSet<&str> = groups.iter().flat_map(|group| group.axes.keys().map(String::as_str)).collect();
-    for axis in axes {
-        add(axis, 0, true, &|group| group.axes.get(axis).map_or(String::new(), label));
+    for axis in &axes {
+        add(axis, 0, true, &|group| group.axes.get(*axis).map_or(String::new(), label));
     }
     if swept {
         add("n", 0, false, &|group| group.n.to_string());
@@ -171,6 +171,12 @@ fn columns(groups: &[&Group], swept: bool, mark: &str) -> Vec<Column> {
     let time = |text: String| if text.is_empty() { text } else { text + mark };
     add("ms/image", 0, false, &|group| time(shown(mean(group, "latency-ms"), decimals)));
     add("images/s", 7, false, &|group| time(size("throughput")(group)));
+    // The axes stand behind the name of the model.
+    for place in 1..=axes.len() {
+        if columns.iter().enumerate().any(|(other, column)| other != place && column.head == columns[place].head) {
+            columns[place].head = format!("matrix.{}", columns[place].head);
+        }
+    }
     columns
 }
 
@@ -275,8 +281,7 @@ fn per_class(evaluation: &Evaluation) -> String {
     let mut table = empty();
     let classes = evaluation.models.first().map_or(0, |row| row.metrics.per_class.len());
     let mut header = vec!["class".to_owned()];
-    let name = |class: usize| evaluation.classes.get(class).map_or_else(|| class.to_string(), |name| printable(name));
-    header.extend((0..classes).map(name));
+    header.extend((0..classes).map(|class| printable(&evaluation.class(class))));
     table.set_header(header);
     for row in &evaluation.models {
         let mut cells = vec![row.model.clone()];

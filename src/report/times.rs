@@ -1,8 +1,10 @@
 //! Times with the conditions under which they were measured, and what is said where these differ.
 
-use super::results::{Evaluation, Row};
-use crate::manifest::matrix::template_of;
-use crate::stage::timing::{Timing, are_alike};
+use indexmap::IndexMap;
+use serde::Serialize;
+
+use super::results::Evaluation;
+use crate::stage::timing::Timing;
 
 /// The measures that a clock decides.
 pub const TIMES: [&str; 2] = ["latency-ms", "throughput"];
@@ -42,31 +44,52 @@ pub fn day(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
-/// Says which networks were measured under which conditions, and how to measure them again; nothing where all are alike.
-pub fn unlike(evaluations: &[&Evaluation]) -> String {
-    let rows: Vec<&Row> = evaluations.iter().flat_map(|evaluation| &evaluation.models).collect();
-    if are_alike(rows.iter().map(|row| &row.timing)) {
-        return String::new();
-    }
-    let mut kinds: Vec<(&Timing, Vec<&str>)> = Vec::new();
-    for row in rows {
-        match kinds.iter_mut().find(|(timing, _)| timing.is_like(&row.timing)) {
-            Some((_, models)) if models.contains(&&*row.model) => {}
-            Some((_, models)) => models.push(&row.model),
-            None => kinds.push((&row.timing, vec![&row.model])),
+/// A section whose networks were measured under unlike conditions, so that their times are not to be compared.
+#[derive(Debug, Clone, Serialize)]
+pub struct Unlike {
+    /// The section that evaluated them.
+    pub evaluation: String,
+    /// The part of the data that was looked at.
+    pub split: &'static str,
+    /// The conditions, each with the networks that were measured under it.
+    pub conditions: Vec<(String, Vec<String>)>,
+}
+
+/// The sections, each with a split, whose networks were measured under unlike conditions.
+pub fn unlike(evaluations: &[Evaluation]) -> Vec<Unlike> {
+    let mut sections: IndexMap<(&str, &'static str), Vec<(&Timing, Vec<String>)>> = IndexMap::new();
+    for evaluation in evaluations {
+        let kinds = sections.entry((&evaluation.template, evaluation.split)).or_default();
+        for row in &evaluation.models {
+            match kinds.iter_mut().find(|(timing, _)| timing.is_like(&row.timing)) {
+                Some((_, models)) if models.contains(&row.model) => {}
+                Some((_, models)) => models.push(row.model.clone()),
+                None => kinds.push((&row.timing, vec![row.model.clone()])),
+            }
         }
     }
-    let section = template_of(&evaluations[0].stage);
-    let mut out = format!(
-        "  * times under unlike conditions, not to be compared; `--refresh {section}` measures all of them again\n"
-    );
-    for (timing, models) in kinds {
-        let others = models.len().saturating_sub(SHOWN);
-        let more = if others > 0 { format!(" and {others} more") } else { String::new() };
-        let shown = models.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
-        out.push_str(&format!("    {shown}{more}: {}\n", conditions(timing)));
+    let section = |((evaluation, split), kinds): ((&str, &'static str), Vec<(&Timing, Vec<String>)>)| {
+        let conditions = kinds.into_iter().map(|(timing, models)| (conditions(timing), models)).collect();
+        Unlike { evaluation: evaluation.to_owned(), split, conditions }
+    };
+    sections.into_iter().filter(|(_, kinds)| kinds.len() > 1).map(section).collect()
+}
+
+impl Unlike {
+    /// Which networks were measured under which conditions, and how to measure them again.
+    pub fn note(&self) -> String {
+        let mut out = format!(
+            "  * times under unlike conditions, not to be compared; `--refresh {}` measures all of them again\n",
+            self.evaluation
+        );
+        for (conditions, models) in &self.conditions {
+            let others = models.len().saturating_sub(SHOWN);
+            let more = if others > 0 { format!(" and {others} more") } else { String::new() };
+            let shown = models.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+            out.push_str(&format!("    {shown}{more}: {conditions}\n"));
+        }
+        out
     }
-    out
 }
 
 /// How many networks are named for each of several conditions.

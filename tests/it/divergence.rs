@@ -233,7 +233,8 @@ fn of_three_seeds_the_one_that_diverged_is_not_averaged() {
     assert!(text.contains(" 1 diverged"), "{text}");
 }
 
-const SEARCH: &str = r#"
+/// A search of which one candidate diverges.
+pub const SEARCH: &str = r#"
 [data.digits]
 source = "digits"
 validation = 0.2
@@ -291,6 +292,16 @@ fn a_search_goes_on_without_a_candidate_that_diverged() {
         let json = project.succeed(&["report", "pleach.toml", "--format=json"]).stdout;
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(json["diverged"][0]["stage"], "net[epochs=1,lr=1e30]");
+        for (rows, known) in [("settings", ["0", "1"]), ("networks", ["", "true"])] {
+            let csv = project.succeed(&["report", "pleach.toml", "--format=csv", "--rows", rows]).stdout;
+            let mut csv = csv::Reader::from_reader(csv.as_bytes());
+            let head = csv.headers().unwrap().clone();
+            let lost: Vec<_> = csv.records().map(Result::unwrap).filter(|record| record[0].is_empty()).collect();
+            let cell = |name: &str| head.iter().position(|other| other == name).map_or("", |place| &lost[0][place]);
+            assert_eq!(lost.len(), 1);
+            assert_eq!(["model", "epochs", "lr", "top1"].map(cell), ["net", "1", "1e30", ""], "{rows}");
+            assert_eq!(["n", "diverged"].map(cell), known, "{rows}");
+        }
     }
 }
 

@@ -328,3 +328,17 @@ fn a_run_is_shown_on_a_page() {
     let taken: Ran = Project::new(SWEEP).pleach(&["run", "pleach.toml", &format!("--serve={port}")]).expect(2);
     assert!(taken.stderr.contains("cannot serve the page on port"), "{}", taken.stderr);
 }
+
+#[test]
+fn a_search_averages_over_seeds_whatever_they_are_called() {
+    let manifest = crate::divergence::SEARCH
+        .replace("lr = [0.01, 0.05, 0.1, 1e30]", "lr = [0.01, 0.05]\nrepeat = [1, 2]")
+        .replace("epochs = \"${matrix.epochs}\"", "epochs = \"${matrix.epochs}\"\nseed = \"${matrix.repeat}\"");
+    let project = Project::new(&manifest);
+    let plan = project.succeed(&["plan", "pleach.toml"]).stdout;
+    let of_search: Vec<&str> = plan.lines().filter(|line| line.starts_with("search")).collect();
+    assert!(of_search.len() == 1 && of_search[0].starts_with("search: "), "{plan}");
+    project.write("pleach.toml", manifest.replace("over = [\"lr\"]", "over = [\"repeat\"]"));
+    let told = project.pleach(&["check", "pleach.toml"]).expect(10).stderr;
+    assert!(told.contains("results are averaged over `repeat`, so it cannot be searched"), "{told}");
+}

@@ -9,7 +9,10 @@ use std::process::Command;
 use pleach::report::html;
 use serde_json::{Value, json};
 
-use crate::support::{repository, skipped};
+use crate::divergence::SEARCH;
+use crate::reports::SETS;
+use crate::support::{Project, repository, skipped};
+use crate::times::measured_twice;
 
 /// What browsers that take Chromium's options are called.
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
@@ -158,4 +161,87 @@ fn a_page_without_results_says_so() {
     let found = findings(&browser, &rows.to_string(), "read.js", false);
     assert_eq!((&found["errors"], &found["sections"]), (&json!([]), &json!(["networks", "table"])), "{found:#}");
     assert!(found["text"].as_str().expect("text").contains("1 network without a value"), "{found:#}");
+}
+
+#[test]
+fn classes_have_their_names_whatever_these_are() {
+    let Some(browser) = browser() else {
+        return skipped("there is no Chromium on the PATH; set PLEACH_BROWSER to one");
+    };
+    let row = |classes: Value| {
+        json!({"rows": [{
+            "evaluation": "score", "model": "net", "name": "net", "values": {"top1": 0.6, "parameters": 10},
+            "per-class": [0.8, 0.4, null], "classes": classes,
+            "normalization": {"mean": [0.25, 0.5], "deviation": [0.125, 1.0]},
+        }]})
+    };
+    let named = json!(["cat", "a<b>\"c,d", "<img src=x onerror=alert(1)>"]);
+    let found = findings(&browser, &row(named).to_string(), "classes.js", false);
+    assert_eq!((&found["errors"], &found["marked"]), (&json!([]), &json!(0)), "{found:#}");
+    assert_eq!(found["bars"], json!(["cat: 80.0\u{202f}%", "a<b>\"c,d: 40.0\u{202f}%"]));
+    let card = found["card"].as_str().expect("text");
+    for part in
+        ["the worst, a<b>\"c,d, has 40.0\u{202f}%", "normalization.mean0.25, 0.5", "normalization.deviation0.125, 1"]
+    {
+        assert!(card.contains(part), "{part} is not in {card}");
+    }
+    // Results of earlier versions have no names.
+    let found = findings(&browser, &row(json!([])).to_string(), "classes.js", false);
+    assert_eq!(found["bars"], json!(["class 0: 80.0\u{202f}%", "class 1: 40.0\u{202f}%"]));
+}
+
+fn document(project: &Project) -> String {
+    project.succeed(&["report", "pleach.toml", "--format=json"]).stdout
+}
+
+#[test]
+fn sets_of_images_are_evaluations_of_their_own() {
+    let Some(browser) = browser() else {
+        return skipped("there is no Chromium on the PATH; set PLEACH_BROWSER to one");
+    };
+    let project = Project::new(SETS);
+    project.run(&[]).expect(0);
+    let found = findings(&browser, &document(&project), "sets.js", false);
+    assert_eq!(found["errors"], json!([]), "{found:#}");
+    let of = |title: &str, networks: [&str; 2], note: &str| {
+        let networks: Vec<&str> = networks.into_iter().filter(|name| !name.is_empty()).collect();
+        json!({ "title": title, "marks": networks, "lines": networks, "note": note })
+    };
+    let (small, large) = ("net[share=0.1]", "net[share=0.3]");
+    let choice = |share: &str, images: u64| format!("choice of digits[share={share}] (validation, {images} images)");
+    let expected = [
+        of(&choice("0.1", 135), [small, ""], "Measured on 135 images of the validation split."),
+        of(&choice("0.3", 405), [large, ""], "Measured on 405 images of the validation split."),
+        of("score (test, 447 images)", [small, large], "Measured on 447 images of the test split."),
+    ];
+    assert_eq!(found["evaluations"], json!(expected), "{found:#}");
+}
+
+#[test]
+fn times_that_are_not_to_be_compared_and_stages_that_diverged_are_told() {
+    let Some(browser) = browser() else {
+        return skipped("there is no Chromium on the PATH; set PLEACH_BROWSER to one");
+    };
+    let text = |project: &Project| {
+        let found = findings(&browser, &document(project), "read.js", false);
+        assert_eq!(found["errors"], json!([]), "{found:#}");
+        found["text"].as_str().expect("text").to_owned()
+    };
+    let project = measured_twice();
+    let unlike = text(&project);
+    let note = "* Times under unlike conditions, not to be compared; --refresh score measures all of them again.";
+    for part in [note, "a: 2 threads of ", "b: 1 thread of ", "ms*"] {
+        assert!(unlike.contains(part), "{part}: {unlike}");
+    }
+    assert!(!unlike.contains("diverged"), "{unlike}");
+    project.succeed(&["run", "pleach.toml", "--threads", "1", "--refresh", "score"]);
+    let alike = text(&project);
+    assert!(!alike.contains("unlike") && !alike.contains("ms*"), "{alike}");
+
+    let project = Project::new(SEARCH);
+    project.run(&["--keep-going"]).expect(21);
+    let lost = text(&project);
+    for part in ["1 stage diverged and made no network:", "net[epochs=1,lr=1e30] the loss is "] {
+        assert!(lost.contains(part), "{part}: {lost}");
+    }
 }

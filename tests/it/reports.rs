@@ -188,7 +188,8 @@ fn a_table_without_reference_has_no_empty_columns() {
     assert!(!text.contains('Δ'), "{text}");
 }
 
-const SETS: &str = r#"
+/// An axis that decides which images are looked at.
+pub const SETS: &str = r#"
 [matrix]
 share = [0.1, 0.3]
 seed = [1, 2]
@@ -382,6 +383,23 @@ fn seeds_are_what_goes_into_seeds() {
 }
 
 #[test]
+fn a_seed_that_is_compared_is_not_averaged_over() {
+    let project = Project::new(&format!("{SHARED}\n[report]\ncompare = \"seed\"\nagainst = \"1\"\n"));
+    project.run(&[]).expect(0);
+    let report = json_of(&project, &[]);
+    let drawn: Vec<&Value> = report["groups"].as_array().unwrap().iter().filter(|g| g["name"] == "drawn").collect();
+    assert_eq!(
+        drawn.iter().map(|group| (&group["axes"]["seed"], &group["n"])).collect::<Vec<_>>(),
+        [(&json!(1), &json!(1)), (&json!(2), &json!(1))]
+    );
+    let methods = |name: &str| {
+        report["compared"].as_array().unwrap().iter().find(|c| c["name"] == name).unwrap()["methods"].clone()
+    };
+    assert_eq!(methods("drawn").as_array().unwrap().len(), 2);
+    assert_eq!(report["axes"][0]["seed"], false);
+}
+
+#[test]
 fn an_axis_that_decides_more_than_seeds_is_no_seed() {
     let manifest =
         SHARED.replace("[matrix]\nseed = [1, 2]", "[matrix]\nhalf = [1, 2]").replace("matrix.seed", "matrix.half");
@@ -452,7 +470,10 @@ fn no_two_columns_have_one_name_and_values_have_theirs() {
     assert_eq!(sizes, BTreeSet::from(["narrow", "slim", "wide"]));
     let part = json_of(&project, &["--only=size=narrow", "--only=model=1e-2"]);
     assert_eq!(part["groups"].as_array().unwrap().len(), 2);
-    assert!(text_of(&project).contains("narrow"));
+    let text = text_of(&project);
+    let head: Vec<&str> = text.lines().nth(1).unwrap().split_whitespace().collect();
+    assert!(head.contains(&"matrix.loss") && head.contains(&"matrix.model") && text.contains("narrow"), "{text}");
+    assert!(head.iter().collect::<BTreeSet<_>>().len() == head.len(), "{text}");
     // A value may be left out by its name or by what it is.
     for value in ["\"wide\"", "12"] {
         let manifest = manifest.replace("[matrix.size]", &format!("exclude = [{{ size = {value} }}]\n\n[matrix.size]"));

@@ -37,8 +37,8 @@ fn rows(project: &Project) -> (Value, Vec<Value>) {
     (json, rows)
 }
 
-#[test]
-fn times_under_unlike_conditions_are_marked_and_not_divided() {
+/// A project of which one network was measured on two threads, and later another on one thread with narrow vectors.
+pub fn measured_twice() -> Project {
     let project = Project::new(TWO);
     project.write(
         "today.toml",
@@ -48,8 +48,16 @@ fn times_under_unlike_conditions_are_marked_and_not_divided() {
     let mut command = project.command(&["run", "pleach.toml", "--threads", "1"]);
     command.env("PLEACH_SIMD", "scalar");
     Running::start(command).wait().expect(0);
+    project
+}
+
+#[test]
+fn times_under_unlike_conditions_are_marked_and_not_divided() {
+    let project = measured_twice();
     let (json, found) = rows(&project);
-    assert_eq!(json["unlike-times"], true);
+    let unlike = &json["unlike-times"][0];
+    assert_eq!((&unlike["evaluation"], &unlike["split"]), (&"score".into(), &"test".into()));
+    assert_eq!([0, 1].map(|kind| unlike["conditions"][kind][1][0].as_str().unwrap()), ["a", "b"]);
     let conditions = |row: &Value| row["timing"]["conditions"].clone();
     assert_eq!([0, 1].map(|row| conditions(&found[row])["threads"].as_u64().unwrap()), [2, 1]);
     assert_eq!(conditions(&found[1])["lanes"], 1);
@@ -70,7 +78,7 @@ fn times_under_unlike_conditions_are_marked_and_not_divided() {
     // As it says, all are measured again.
     project.succeed(&["run", "pleach.toml", "--threads", "1", "--refresh", "score"]);
     let (json, found) = rows(&project);
-    assert_eq!(json["unlike-times"], false);
+    assert_eq!(json["unlike-times"].as_array().unwrap().len(), 0);
     assert!(found[1]["values"]["slower"].is_number());
     assert!(!project.succeed(&["report", "pleach.toml"]).stdout.contains('*'));
 }
@@ -81,7 +89,7 @@ fn nothing_runs_beside_a_stage_that_measures() {
     let project = Project::new(&format!("{}{matrix}", TWO.replace("seed = 2\n", "").split("[report").next().unwrap()));
     project.succeed(&["run", "pleach.toml", "--jobs", "3", "--threads", "3"]);
     let (json, found) = rows(&project);
-    assert_eq!((json["unlike-times"].as_bool(), found.len()), (Some(false), 8));
+    assert_eq!((json["unlike-times"].as_array().unwrap().len(), found.len()), (0, 8));
     for row in found {
         let conditions = &row["timing"]["conditions"];
         assert_eq!((conditions["threads"].as_u64(), conditions["beside"].as_u64()), (Some(3), Some(0)), "{row}");
@@ -114,18 +122,31 @@ models = ["pruned"]
 fn a_seed_that_decides_nothing_makes_no_second_result() {
     for jobs in ["--jobs=1", "--jobs=2"] {
         let project = Project::new(PRUNED);
+        // A plan counts results.
+        let plan = project.succeed(&["plan", "pleach.toml"]).stdout;
+        assert!(plan.contains("pruned x 2  1 run, 1 with the key of another\n"), "{plan}");
+        assert!(plan.ends_with("0 cached, 3 to run, 0 maybe\n"), "{plan}");
+        let expanded = project.succeed(&["plan", "pleach.toml", "--expand"]).stdout;
+        assert!(expanded.contains("score[seed=2]   same    its key is that of `score[seed=1]`\n"), "{expanded}");
         let ran = project.run(&[jobs]).expect(0);
         let end = ran.event("run-finished");
         // One of two prunes and of two evaluations does the work, and the other has its result.
         assert_eq!((end["ran"].as_u64(), end["cached"].as_u64()), (Some(3), Some(2)), "{}", ran.stdout);
         assert_eq!(project.records().len(), 3);
         let plan = project.succeed(&["plan", "pleach.toml"]).stdout;
-        assert!(plan.ends_with("5 cached, 0 to run, 0 maybe\n"), "{plan}");
+        assert!(plan.ends_with("3 cached, 0 to run, 0 maybe\n"), "{plan}");
+        let json = project.succeed(&["plan", "pleach.toml", "--json"]).stdout;
+        let json: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!((json["cached"].as_u64(), json["stages"].as_array().unwrap().len()), (Some(3), 5));
+        let same = json["stages"].as_array().unwrap().iter().find(|stage| stage["stage"] == "pruned[seed=2]").unwrap();
+        assert_eq!((&same["state"], &same["same-as"]), (&"cached".into(), &"pruned[seed=1]".into()));
         let explained = project.succeed(&["explain", "pleach.toml", "pruned[seed=1]"]).stdout;
         assert!(explained.contains("  kind ") && !explained.contains("  seed "), "{explained}");
         let again = project.run(&[jobs, "--set=stages.score.seed=9"]).expect(0);
         assert_eq!(again.stages("stage-finished"), [""; 0]);
         // One whose scores are drawn has two.
+        let plan = project.succeed(&["plan", "pleach.toml", "--set=stages.pruned.method.criterion='random'"]).stdout;
+        assert!(plan.ends_with("1 cached, 2 to run, 2 maybe\n"), "{plan}");
         let ran = project.run(&[jobs, "--set=stages.pruned.method.criterion='random'"]).expect(0);
         assert_eq!(ran.stages("stage-finished").len(), 4, "{}", ran.stdout);
     }

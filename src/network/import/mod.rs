@@ -23,9 +23,9 @@ use safetensors::tensor::SafeTensors;
 use serde::Serialize;
 
 use super::model::HostTensor;
-use super::{Graph, Model, pattern, weights};
+use super::{Graph, Model, Signature, pattern, weights};
 use crate::error::{Error, Kind, Result};
-use header::Entries;
+use header::{Entries, Header};
 use matching::{Matching, Source};
 use rules::{Mask, Rules};
 
@@ -65,30 +65,39 @@ pub struct Taken {
     pub notes: Vec<String>,
 }
 
-/// Whether the file fits the network by names, types and shapes; reads no values. `size` is that of the whole file.
+/// Whether the file fits the network, if that is known, by names, types and shapes; reads no values. `size` is that of the
+/// whole file, where it is known. What the file says that its network was trained for, if it does.
 ///
 /// # Errors
 /// `Kind::Input` with all that is wrong at once, and what would help; `Kind::Manifest` when a pattern of layers matches
 /// none.
-pub fn check(request: &Request, file: &mut impl Read, size: u64) -> Result<()> {
-    guarded(|| fitting(request, &header::read(file, size)?).map(drop))
+pub fn check(request: Option<&Request>, file: &mut impl Read, size: Option<u64>) -> Result<Option<Signature>> {
+    guarded(|| {
+        let header = header::read(file, size)?;
+        if let Some(request) = request {
+            fitting(request, &header.entries)?;
+        }
+        Signature::in_metadata(&header.metadata)
+    })
 }
 
 /// The network with the weights of the file. Tensors called `….num_batches_tracked` are ignored; values of 64 and 16 bits
 /// (f64, f16, bf16) are brought to 32; the two tensors that `torch.nn.utils.prune` makes of one (`weight_orig`,
-/// `weight_mask`; of a bias too) are multiplied, and the second becomes a mask.
+/// `weight_mask`; of a bias too) are multiplied, and the second becomes a mask. With what came of it, and what the file says
+/// that its network was trained for, if it does.
 ///
 /// # Errors
 /// `Kind::Input` with all that is wrong at once: tensors that are missing, extra, of the wrong shape or type, and
 /// values that are not finite or become so in 32 bits.
-pub fn import(request: &Request, file: &[u8]) -> Result<(Model, Taken)> {
+pub fn import(request: &Request, file: &[u8]) -> Result<(Model, Taken, Option<Signature>)> {
     guarded(|| {
-        let entries = header::read(&mut &file[..], file.len() as u64)?;
+        let Header { entries, metadata } = header::read(&mut &file[..], Some(file.len() as u64))?;
         let found = fitting(request, &entries)?;
         let tensors = SafeTensors::deserialize(file).map_err(|error| {
             Error::new(Kind::Input, format!("the weights are not a valid safetensors file: {error}"))
         })?;
-        read(request, &entries, &found, &tensors)
+        let (model, taken) = read(request, &entries, &found, &tensors)?;
+        Ok((model, taken, Signature::in_metadata(&metadata)?))
     })
 }
 

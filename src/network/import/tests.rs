@@ -41,8 +41,8 @@ fn import_with(file: &File, rules: &Rules) -> Result<(Model, Taken)> {
 fn import_bytes(bytes: &[u8], rules: &Rules) -> Result<(Model, Taken)> {
     let graph = graph();
     let request = Request { graph: &graph, rules, seed: 5, other: None };
-    let checked = check(&request, &mut &bytes[..], bytes.len() as u64);
-    let imported = super::import(&request, bytes);
+    let checked = check(Some(&request), &mut &bytes[..], Some(bytes.len() as u64));
+    let imported = super::import(&request, bytes).map(|(model, taken, _)| (model, taken));
     if let Err(error) = checked {
         assert_eq!(imported.as_ref().err(), Some(&error));
     }

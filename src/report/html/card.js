@@ -54,6 +54,7 @@ function cardContent(subject, pinned) {
       pinned ? html("button", { type: "button", class: "quiet", "aria-label": "Close", click: () => hideCard(true) }, "×") : null),
     html("p", { class: "note" }, ...cardNotes(subject, rowsInside)),
     cardValues(subject, group),
+    cardTimes(rowsInside),
     isGroup(subject) && subject.rows.length > 1 ? cardSeeds(subject, pinned) : null,
     ...rowsInside.length === 1 ? [perClass(rowsInside[0])] : [],
     cardSettings(rowsInside),
@@ -69,7 +70,8 @@ function cardNotes(subject, rowsInside) {
   if (isGroup(subject) && rowsInside.length > 1) notes.push(countOf(subject));
   if (subject.reference) notes.push("reference");
   const text = notes.join(" · ");
-  return subject.collapsed ? [text, " ", html("b", { class: "warning" }, "collapsed: no better than without looking")] : [text];
+  const about = { collapsed: "collapsed: no better than without looking", diverged: "diverged: some of its logits are not finite" };
+  return subject.trouble ? [text, " ", html("b", { class: "warning" }, about[subject.trouble] || subject.trouble)] : [text];
 }
 
 /** What a group's numbers are the mean of: seeds that made the same networks are one. */
@@ -86,7 +88,7 @@ function cardValues(subject, group) {
     if (!isNumber(summary?.mean)) return null;
     const between = isNumber(summary.low) ? interval(metric, summary.mean, summary.low, summary.high) : "";
     const against = isGroup(subject) ? againstReference(group, metric) : "";
-    return html("tr", {}, html("th", { scope: "row" }, metric.title), html("td", {}, measureWithSpread(metric, summary)),
+    return html("tr", {}, html("th", { scope: "row" }, metric.title), html("td", {}, markedTime(subject, metric, measureWithSpread(metric, summary))),
       html("td", { class: "faint" }, between), html("td", { class: "faint" }, against));
   }).filter(Boolean);
   const intervals = isGroup(subject) && entries(subject.values).some(([, summary]) => isNumber(summary?.low));
@@ -95,6 +97,12 @@ function cardValues(subject, group) {
       html("th", { scope: "col" }, intervals ? "95 % interval" : ""),
       html("th", { scope: "col" }, group?.against && group.against !== group ? `against ${group.against.name}` : ""))) : null,
     html("tbody", {}, lines));
+}
+
+/** Under which conditions times were measured. */
+function cardTimes(rowsInside) {
+  const conditions = [...new Set(rowsInside.map((row) => row.times).filter(Boolean))];
+  return conditions.length ? html("p", { class: "note" }, `Times: ${conditions.join("; ")}.`) : null;
 }
 
 /** The paired difference where it was tested, otherwise the share of the reference. */
@@ -126,18 +134,19 @@ function perClass(row) {
   const [step, height] = [Math.max(2, Math.min(18, Math.floor(280 / shares.length))), 30];
   const bars = shares.map((share, index) => (isNumber(share) ? svg("rect", { x: index * step, width: step - 1,
     y: round(height * (1 - share)), height: Math.max(1, round(height * share)) },
-  svg("title", {}, `class ${index}: ${measure({ unit: "share" }, share)}`)) : null));
-  const worst = Math.min(...shares.filter(isNumber));
+  svg("title", {}, `${classOf(row, index)}: ${measure({ unit: "share" }, share)}`)) : null));
+  const least = Math.min(...shares.filter(isNumber));
+  const worst = `the worst, ${classOf(row, shares.indexOf(least))}, has ${measure({ unit: "share" }, least)}`;
   return html("figure", { class: "per-class" },
-    svg("svg", { width: step * shares.length, height, role: "img", "aria-label": `accuracy by class, the worst ${measure({ unit: "share" }, worst)}` },
+    svg("svg", { width: step * shares.length, height, role: "img", "aria-label": `accuracy by class, ${worst}` },
       svg("line", { class: "grid", x1: 0, x2: step * shares.length, y1: 0.5, y2: 0.5 }), bars),
-    html("figcaption", { class: "faint" }, `top-1 by class; the worst has ${measure({ unit: "share" }, worst)}`));
+    html("figcaption", { class: "faint" }, `top-1 by class; ${worst}`));
 }
 
 /** The manifest's values: those that all the rows share. */
 function cardSettings(rowsInside) {
-  const same = list(rowsInside[0]?.settings).filter(([key, value]) => rowsInside.every((row) =>
-    list(row.settings).some(([otherKey, other]) => otherKey === key && other === value)));
+  const same = (rowsInside[0] ? settingsOf(rowsInside[0]) : []).filter(([key, value]) => rowsInside.every((row) =>
+    settingsOf(row).some(([otherKey, other]) => otherKey === key && other === value)));
   if (same.length === 0) return null;
   return html("dl", { class: "settings" }, same.map(([key, value]) => [html("dt", {}, String(key)), html("dd", {}, shown(value))]));
 }

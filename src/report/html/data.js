@@ -8,6 +8,13 @@ const entries = (value) => Object.entries(value || {});
 /** Values of axes as text: names as they are, everything else as in JSON. */
 const shown = (value) => (typeof value === "string" ? value : JSON.stringify(value));
 
+/** The name of a class of a row; its number where the document has no names. */
+const classOf = (row, index) => list(row.classes)[index] ?? `class ${index}`;
+
+/** The manifest's values for a row, and what images are normalised by for its network. */
+const settingsOf = (row) => [...list(row.settings),
+  ...entries(row.normalization).map(([name, values]) => [`normalization.${name}`, list(values).join(", ")])];
+
 /** What tells one axis's value from another. */
 const identity = (value) => JSON.stringify(value);
 
@@ -65,9 +72,14 @@ const groups = (list(report.groups).length ? list(report.groups) : rows.map((row
     if (row.group) row.group.rows.push(row);
   }
   // What was measured on other images is another evaluation: it stands beside nothing of this one.
-  const sets = new Map();
-  for (const { evaluation, data } of groups) sets.set(evaluation, (sets.get(evaluation) || new Set()).add(data));
-  for (const group of groups) if (sets.get(group.evaluation).size > 1) group.evaluation = `${group.evaluation} of ${group.data}`;
+  for (const item of [...groups, ...rows]) item.section = item.evaluation;
+  const several = (section, key) => new Set(groups.filter((group) => group.section === section).map((group) => group[key])).size > 1;
+  const named = new Map([...new Set(groups.map((group) => group.section))].map((section) =>
+    [section, { data: several(section, "data"), split: several(section, "split") }]));
+  for (const group of groups) {
+    const by = named.get(group.section);
+    group.evaluation = [`${group.section}${by.data ? ` of ${group.data}` : ""}`, by.split ? group.split : null].filter(Boolean).join(", ");
+  }
   for (const row of rows) if (row.group) row.evaluation = row.group.evaluation;
 }
 
@@ -84,8 +96,14 @@ const metrics = (() => {
 })();
 
 const metricNamed = (name) => metrics.find((metric) => metric.name === name) || null;
+const TIMES = ["latency-ms", "throughput"];
+const unlikeTimes = list(report["unlike-times"]);
+
+/** The conditions of the times of an item's evaluation, where they are unlike. */
+const unlikeOf = (item) => unlikeTimes.find(({ evaluation, split }) => evaluation === item.section && split === item.split);
+
 /** Times under unlike conditions are no cost to choose by. */
-const isComparable = (metric) => !(report["unlike-times"] && ["latency-ms", "throughput"].includes(metric.name));
+const isComparable = (metric) => !(unlikeTimes.length && TIMES.includes(metric.name));
 const costs = COSTS.map(metricNamed).filter(Boolean).filter(isComparable);
 const qualities = metrics.filter((metric) => !COSTS.includes(metric.name));
 const higherIsBetter = (metric) => metric["higher-is-better"] === true;
@@ -137,10 +155,16 @@ const chances = new Map(rows.map((row) => [row.evaluation, row.chance]));
 /** The share of right answers that the best answer without looking gets, where the document says it. */
 const chanceOf = (evaluation) => chances.get(evaluation) ?? null;
 
-// A group has collapsed when all its networks have; some of them are told by their number.
+for (const row of rows) row.trouble = row.diverged ? "diverged" : row.collapsed ? "collapsed" : "";
+
+// A group has collapsed when all its networks have; some of them are told by their number. Those that diverged have
+// collapsed too.
 for (const group of groups) {
-  const networks = group.networks ?? 1;
-  group["some-collapsed"] = group.collapsed > 0 && group.collapsed < networks ? group.collapsed : 0;
+  const [networks, diverged] = [group.networks ?? 1, group.diverged ?? 0];
+  const told = (count, all, word) => (count > 0 ? (count < all ? `${count} ${word}` : word) : null);
+  const collapsed = (group.collapsed ?? 0) - diverged;
+  group.trouble = group.alone ? group.alone.trouble
+    : [told(collapsed, networks - diverged, "collapsed"), told(diverged, networks, "diverged")].filter(Boolean).join(", ");
   group.collapsed = group.alone ? group.alone.collapsed === true : group.collapsed > 0 && group.collapsed >= networks;
 }
 
@@ -154,8 +178,9 @@ for (const group of groups) {
   group.against = group.reference ? group : candidates[0] || null;
 }
 
-/** A group's mean of a metric as a share of its reference's; null without one. */
+/** A group's mean of a metric as a share of its reference's; null without one, and of times under unlike conditions. */
 function shareOfReference(group, metric) {
+  if (TIMES.includes(metric) && unlikeOf(group)) return null;
   const [own, other] = [group.values[metric]?.mean, group.against?.values[metric]?.mean];
   return group.against !== group && isNumber(own) && other > 0 ? own / other : null;
 }

@@ -18,7 +18,7 @@ function makeFilters() {
   const chips = html("div", { class: "chips" });
   const words = html("p", { class: "note only-print" });
   const which = evaluations.length > 1 ? chooser("evaluation",
-    evaluations.map(({ name, split }) => [String(name), split ? `${name} (${split})` : String(name)]), String(choices.evaluation),
+    evaluations.map(({ name, split, images }) => [String(name), measuredOn(name, split, images)]), String(choices.evaluation),
     (value) => choose(() => { choices.evaluation = value; })) : null;
   const draw = () => {
     const [left, all] = [visibleGroups().length, ofEvaluation(groups).length];
@@ -34,6 +34,12 @@ function makeFilters() {
   draw();
   return html("div", { class: "filters" },
     html("div", { class: "controls", role: "search" }, which, search, count, clear), chips, words);
+}
+
+/** An evaluation with the part of the data that it looked at. */
+function measuredOn(name, split, images) {
+  const what = [split, isNumber(images) ? plural(images, "image") : null].filter(Boolean).join(", ");
+  return what ? `${name} (${what})` : String(name);
 }
 
 /** One line of chips; an axis with many values is folded. */

@@ -30,6 +30,7 @@ function makeTable() {
     return true;
   };
   const draw = () => {
+    notes.replaceChildren(...tableNotes());
     const column = columns.find((candidate) => candidate.id === sort.id);
     lines = sorted(choices.seeds ? visibleRows() : visibleGroups(), column, sort.down);
     drawHeads(head, shownColumns(), sort, draw);
@@ -38,6 +39,7 @@ function makeTable() {
     box.scrollTop = 0;
     if (!more()) body.append(html("tr", {}, html("td", { class: "empty", colspan: 99 }, "No network passes the filters.")));
   };
+  const notes = html("div");
   const several = groups.some((group) => group.rows.length > 1);
   const seedsToggle = toggle("Every seed", false, () => {
     choices.seeds = !choices.seeds;
@@ -46,7 +48,7 @@ function makeTable() {
   }, { class: "chip" });
   const element = section("table", "All networks", null,
     html("p", { class: "note only-screen" }, "Sort by a column's head. Enter or a click on a line opens the network's card."),
-    html("div", { class: "controls" }, several ? seedsToggle : null, columnChooser(columns, away, draw)), box);
+    html("div", { class: "controls" }, several ? seedsToggle : null, columnChooser(columns, away, draw)), box, notes);
   addEventListener("beforeprint", () => more(true));
   onChange(draw);
   return { element, draw };
@@ -61,7 +63,7 @@ function tableColumns() {
     cell: (item) => [item.group || item.series ? swatch((item.group || item).series) : null, html("span", {}, item.name)] }];
   for (const axis of axes.filter((axis) => axis.values.length > 1)) {
     if (![...groups, ...rows].some((item) => axis.name in item.axes)) continue;
-    columns.push({ id: `axis ${axis.name}`, title: axis.name, seedsOnly: isSeed(axis.name),
+    columns.push({ id: `axis ${axis.name}`, title: axisHead(axis.name), seedsOnly: isSeed(axis.name),
       value: (item) => item.axes[axis.name], cell: (item) => (axis.name in item.axes ? shown(item.axes[axis.name]) : "") });
   }
   const tested = ["top1", ...metrics.map((metric) => metric.name)]
@@ -82,12 +84,38 @@ function tableColumns() {
   return columns;
 }
 
+/** An axis that is called like another column says that it is one. */
+const axisHead = (name) => (["network", "n", "difference", "p", "rank", ...metrics.map((metric) => metric.title)].includes(name) ? `matrix.${name}` : name);
+
 function metricCell(item, metric) {
-  const text = isGroup(item) ? measureWithSpread(metric, item.values[metric.name]) : measure(metric, item.values[metric.name]);
+  const text = markedTime(item, metric,
+    isGroup(item) ? measureWithSpread(metric, item.values[metric.name]) : measure(metric, item.values[metric.name]));
   const share = isGroup(item) && COSTS.includes(metric.name) ? shareOfReference(item, metric.name) : null;
-  const words = item.collapsed ? " collapsed" : item["some-collapsed"] ? ` ${item["some-collapsed"]} collapsed` : null;
-  const collapsed = words && metric.name === "top1" ? html("b", { class: "warning" }, words) : null;
-  return [text, collapsed, isNumber(share) ? html("span", { class: "share" }, times(share)) : null];
+  const trouble = item.trouble && metric.name === "top1" ? html("b", { class: "warning" }, ` ${item.trouble}`) : null;
+  return [text, trouble, isNumber(share) ? html("span", { class: "share" }, times(share)) : null];
+}
+
+/** A time under conditions that are not those of all others of its evaluation is marked, as in the text. */
+const markedTime = (item, metric, text) => (TIMES.includes(metric.name) && unlikeOf(item) && text !== DASH ? `${text}*` : text);
+
+/** More stages or networks than this are not listed. */
+const LISTED = 12;
+
+/** What the table is of, times that are not to be compared, and stages that diverged and so are not in it. */
+function tableNotes() {
+  const { split, images } = evaluations.find(({ name }) => name === choices.evaluation) || {};
+  const shown = (names) => `${names.slice(0, LISTED).join(", ")}${names.length > LISTED ? ` and ${names.length - LISTED} more` : ""}`;
+  const first = ofEvaluation(groups)[0];
+  const unlike = first && unlikeOf(first);
+  const diverged = list(report.diverged).filter(passesElsewhere);
+  return [
+    isNumber(images) ? html("p", { class: "note" }, `Measured on ${plural(images, "image")}${split ? ` of the ${split} split` : ""}.`) : null,
+    unlike ? html("div", { class: "note" }, `* Times under unlike conditions, not to be compared; --refresh ${first.section} measures all of them again.`,
+      html("ul", {}, list(unlike.conditions).map(([conditions, models]) => html("li", {}, `${shown(list(models))}: ${conditions}`)))) : null,
+    diverged.length ? html("div", { class: "note" }, html("b", { class: "warning" }, `${plural(diverged.length, "stage")} diverged`), " and made no network:",
+      html("ul", {}, diverged.slice(0, LISTED).map(({ stage, message }) => html("li", {}, html("b", {}, breakable(stage)), ` ${message}`)),
+        diverged.length > LISTED ? html("li", {}, `and ${diverged.length - LISTED} more`) : null)) : null,
+  ].filter(Boolean);
 }
 
 /** The difference to the reference, seed by seed, and how likely chance alone makes one as large. */
