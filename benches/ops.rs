@@ -354,7 +354,7 @@ fn training_speed(depth: usize) -> f64 {
     let count = 20 * BATCH;
     let images = Images {
         shape: [32, 32, 3],
-        pixels: (0..count * 32 * 32 * 3).map(|i| (i * 7919 % 251) as u8).collect(),
+        pixels: std::sync::Arc::new((0..count * 32 * 32 * 3).map(|i| (i * 7919 % 251) as u8).collect()),
         labels: (0..count as u32).map(|i| i % 10).collect(),
     };
     let indices: Vec<u32> = (0..count as u32).collect();

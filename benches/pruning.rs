@@ -111,7 +111,8 @@ fn scores(model: &Model, name: &str) {
     let shape = model.graph.input;
     let size: usize = shape.iter().product();
     let pixels = (0..SEEN * size).map(|i| ((i * 7919 + i / 13 * 104_729) % 256) as u8).collect();
-    let images = Images { shape, pixels, labels: (0..SEEN as u32).map(|i| i % 10).collect() };
+    let images =
+        Images { shape, pixels: std::sync::Arc::new(pixels), labels: (0..SEEN as u32).map(|i| i % 10).collect() };
     let indices: Vec<u32> = (0..SEEN as u32).collect();
     let normalization = Normalization::of(&images, &indices);
     let watched = Watched { images: &images, indices: &indices, normalization: &normalization };

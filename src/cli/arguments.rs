@@ -222,6 +222,8 @@ pub enum CsvRows {
     Settings,
     /// One network
     Networks,
+    /// One class of one network
+    Classes,
     /// One epoch of a stage that trains
     Epochs,
 }

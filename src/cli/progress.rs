@@ -1,6 +1,6 @@
 //! A run's events for a person: bars on a terminal, plain lines elsewhere; or JSON.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use anstyle::AnsiColor;
@@ -18,7 +18,25 @@ pub enum Reporter {
     /// Bars and lines on a terminal.
     Bars(Bars),
     /// Plain lines.
-    Lines(Clocks),
+    Lines(Lines),
+}
+
+/// Plain lines, and what they are made from.
+#[derive(Default)]
+pub struct Lines {
+    clocks: Clocks,
+    constants: Constants,
+}
+
+/// The constants of networks that were told in this run: stages that share them are many, and say it once.
+#[derive(Default)]
+struct Constants(HashSet<String>);
+
+impl Constants {
+    /// Whether an event says nothing that was not told before.
+    fn are_told(&mut self, event: &Event) -> bool {
+        matches!(event, Event::Normalization { constants, .. } if !self.0.insert(constants.to_string()))
+    }
 }
 
 /// The clocks of running stages, for the time that is left.
@@ -51,6 +69,7 @@ pub struct Bars {
     run: Option<ProgressBar>,
     running: HashMap<String, ProgressBar>,
     clocks: Clocks,
+    constants: Constants,
 }
 
 impl Reporter {
@@ -64,9 +83,10 @@ impl Reporter {
                 run: None,
                 running: HashMap::new(),
                 clocks: HashMap::new(),
+                constants: Constants::default(),
             })
         } else {
-            Reporter::Lines(HashMap::new())
+            Reporter::Lines(Lines::default())
         }
     }
 
@@ -77,9 +97,10 @@ impl Reporter {
                 let json = serde_json::to_string(event).expect("events are plain data");
                 output::stdout(&format!("{json}\n"));
             }
-            Reporter::Lines(clocks) => {
+            Reporter::Lines(Lines { clocks, constants }) => {
                 remember(clocks, event);
-                if let Some(line) = line(event, clocks).filter(|_| is_worth_a_line(event, clocks)) {
+                let is_due = !constants.are_told(event) && is_worth_a_line(event, clocks);
+                if let Some(line) = line(event, clocks).filter(|_| is_due) {
                     output::stderr(&line);
                 }
             }
@@ -142,6 +163,9 @@ fn line(event: &Event, clocks: &Clocks) -> Option<String> {
         }
         Event::Epoch { stage, epoch, epochs, .. } => {
             format!("{:>9} {stage} epoch {epoch}/{epochs}: {}", "", epoch_words(event, clocks))
+        }
+        Event::Normalization { stage, constants } => {
+            format!("{} {stage}: images are normalised by {constants}", good("note"))
         }
         Event::Note { stage, message } => format!("{} {stage}: {message}", good("note")),
         Event::StageFinished { stage, seconds, .. } => {
@@ -247,6 +271,7 @@ impl Bars {
                 self.remove(stage);
                 self.print(event);
             }
+            other if self.constants.are_told(other) => {}
             other => self.print(other),
         }
     }

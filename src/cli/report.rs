@@ -61,6 +61,7 @@ pub fn report(arguments: &arguments::Report, global: &Global) -> Result<(), Fail
         ReportFormat::Csv => match arguments.rows {
             CsvRows::Settings => csv::settings(&groups::groups(&evaluations, manifest), &diverged(&source), manifest),
             CsvRows::Networks => csv::networks(&evaluations, &diverged(&source)),
+            CsvRows::Classes => csv::classes(&evaluations),
             CsvRows::Epochs => csv::training(&histories(&source)?),
         },
         ReportFormat::Json => {

@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn pixels_are_normalised_channel_by_channel() {
-        let images = Images { shape: [1, 2, 2], pixels: vec![9, 9, 9, 9, 51, 255, 0, 102], labels: vec![4, 7] };
+        let images = Images { shape: [1, 2, 2], pixels: vec![9, 9, 9, 9, 51, 255, 0, 102].into(), labels: vec![4, 7] };
         let normalization = Normalization { mean: vec![0.2, 0.5], deviation: vec![0.1, 0.25] };
         let batch = batch(&images, &[1], &normalization, None);
         let expected = [0.0, 2.0, -2.0, -0.4_f32];
@@ -230,7 +230,7 @@ mod tests {
         use Augmentation::{Crop, Flip};
         // 1 2 3
         // 4 5 6
-        let images = Images { shape: [2, 3, 1], pixels: vec![1, 2, 3, 4, 5, 6], labels: vec![0] };
+        let images = Images { shape: [2, 3, 1], pixels: vec![1, 2, 3, 4, 5, 6].into(), labels: vec![0] };
         let drawn = |augmentations: &[Augmentation]| -> std::collections::BTreeSet<Vec<u32>> {
             let pixels = |epoch| batch(&images, &[0], &IDENTITY(1), Some((augmentations, 3, epoch))).pixels;
             (0..400).map(|epoch| pixels(epoch).iter().map(|value| value.round() as u32).collect()).collect()

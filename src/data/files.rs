@@ -62,12 +62,15 @@ pub fn hash_within(path: &Path, limit: u64) -> Result<blake3::Hash> {
     Ok(hasher.finalize())
 }
 
-/// Opens a regular file of at most `limit` bytes to read a part of it as it is; with its size in bytes.
+/// Opens a regular file of at most `limit` bytes to read the beginning of its content; with the size of the content in
+/// bytes, which is not known where it is compressed.
 ///
 /// # Errors
 /// As for [`read`].
-pub fn open_plain(path: &Path, limit: u64) -> Result<(File, u64)> {
-    open(path, limit).map(|(file, stamp)| (file, stamp.size))
+pub fn open_content(path: &Path, limit: u64) -> Result<(Box<dyn Read>, Option<u64>)> {
+    let (file, stamp) = open(path, limit)?;
+    let size = Some(stamp.size).filter(|_| !is_compressed(path));
+    Ok((content(file, path)?, size))
 }
 
 /// Opens a regular file, and notes its looks before anything is read from it: a later change then always shows.
@@ -99,16 +102,7 @@ fn require_regular(found: FileType, path: &Path) -> Result<()> {
 
 /// Gives the content of `file` to `sink`, piece by piece.
 fn stream(file: File, path: &Path, limit: u64, mut sink: impl FnMut(&[u8])) -> Result<()> {
-    let compressed = path.extension().is_some_and(|ending| ending == "gz");
-    let cannot = |error: io::Error| {
-        let explanation = if compressed { gzip::explain(&error) } else { None };
-        Error::new(Kind::Input, explanation.unwrap_or_else(|| format!("cannot read the file: {error}"))).at(path)
-    };
-    let mut content: Box<dyn Read> = if compressed {
-        Box::new(gzip::decoder(BufReader::with_capacity(BUFFER_SIZE, file)).map_err(cannot)?)
-    } else {
-        Box::new(file)
-    };
+    let mut content = content(file, path)?;
     let mut buffer = vec![0; BUFFER_SIZE];
     let mut total = 0;
     loop {
@@ -122,9 +116,27 @@ fn stream(file: File, path: &Path, limit: u64, mut sink: impl FnMut(&[u8])) -> R
                 sink(&buffer[..count]);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(cannot(error)),
+            Err(error) => return Err(cannot_read(&error, path)),
         }
     }
+}
+
+fn is_compressed(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "gz")
+}
+
+/// The content of `file`, decompressed.
+fn content(file: File, path: &Path) -> Result<Box<dyn Read>> {
+    if !is_compressed(path) {
+        return Ok(Box::new(file));
+    }
+    let decoder = gzip::decoder(BufReader::with_capacity(BUFFER_SIZE, file));
+    Ok(Box::new(decoder.map_err(|error| cannot_read(&error, path))?))
+}
+
+fn cannot_read(error: &io::Error, path: &Path) -> Error {
+    let explanation = if is_compressed(path) { gzip::explain(error) } else { None };
+    Error::new(Kind::Input, explanation.unwrap_or_else(|| format!("cannot read the file: {error}"))).at(path)
 }
 
 fn too_large(path: &Path, limit: u64) -> Error {

@@ -30,6 +30,12 @@ impl From<&Constants> for Normalization {
     }
 }
 
+impl std::fmt::Display for Normalization {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(formatter, "mean {:?} and deviation {:?}", self.mean, self.deviation)
+    }
+}
+
 impl Normalization {
     /// Measures the images at `indices`: the training images, never those of validation or test. Without any, the mean
     /// is 0 and the deviation 1.
@@ -118,8 +124,11 @@ mod tests {
     #[test]
     fn mean_and_deviation_of_each_channel() {
         // Two images of 1x2 pixels and 2 channels; the third is not asked for.
-        let images =
-            Images { shape: [1, 2, 2], pixels: vec![0, 51, 51, 51, 102, 51, 255, 51, 9, 9, 9, 9], labels: vec![0; 3] };
+        let images = Images {
+            shape: [1, 2, 2],
+            pixels: vec![0, 51, 51, 51, 102, 51, 255, 51, 9, 9, 9, 9].into(),
+            labels: vec![0; 3],
+        };
         let Normalization { mean, deviation } = Normalization::of(&images, &[0, 1]);
         // Channel 0: 0, 0.2, 0.4, 1: mean 0.4, variance (0.16 + 0.04 + 0 + 0.36) / 4 = 0.14.
         assert_eq!(mean, [0.4, 0.2]);

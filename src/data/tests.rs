@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use flate2::{Compression, write::GzEncoder};
 use tempfile::{TempDir, tempdir};
@@ -106,7 +107,7 @@ pub fn messages<T: Debug>(
 pub fn some_images(shape: [usize; 3], count: usize) -> Images {
     let size: usize = shape.iter().product();
     let byte = |index: usize| (index.wrapping_mul(2_654_435_761) >> 13) as u8;
-    Images { shape, pixels: (0..count * size).map(byte).collect(), labels: (0..count as u32).collect() }
+    Images { shape, pixels: Arc::new((0..count * size).map(byte).collect()), labels: (0..count as u32).collect() }
 }
 
 /// What `work` gives on a pool of `threads`.

@@ -1,8 +1,7 @@
 //! What a network was trained for: which images it takes, and what its logits stand for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use safetensors::tensor::SafeTensors;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -71,14 +70,29 @@ impl Signature {
         Ok(signature)
     }
 
-    /// The signature in the metadata of a safetensors file, if it has one.
+    /// The signature among the metadata of a safetensors file, if there is one.
     ///
     /// # Errors
-    /// As for [`Signature::from_json`]. A file that is not safetensors has none.
-    pub fn in_safetensors(file: &[u8]) -> Result<Option<Self>> {
-        let Ok((_, header)) = SafeTensors::read_metadata(file) else { return Ok(None) };
-        let written = header.metadata().as_ref().and_then(|entries| entries.get(METADATA));
-        written.map(|json| Self::from_json(json.as_bytes())).transpose()
+    /// As for [`Signature::from_json`].
+    pub fn in_metadata(metadata: &HashMap<String, String>) -> Result<Option<Self>> {
+        metadata.get(METADATA).map(|json| Self::from_json(json.as_bytes())).transpose()
+    }
+
+    /// How the classes of a data set, whose images have `shape` (height, width, channels), lie in the network's logits. `name`
+    /// is what the network is called in messages.
+    ///
+    /// # Errors
+    /// `Kind::Input` when the set has other classes or images of another size.
+    pub fn order(&self, name: &str, shape: [usize; 3], classes: &[String]) -> Result<ClassOrder> {
+        if self.input != shape {
+            let words = |[h, w, c]: [usize; 3]| format!("{h}x{w}x{c}");
+            let message = format!("{name} takes images of {}, and the data has {}", words(self.input), words(shape));
+            return Err(Error::new(Kind::Input, message));
+        }
+        ClassOrder::between(&self.classes, classes).ok_or_else(|| {
+            let error = Error::new(Kind::Input, format!("{name} learnt other classes than the data has"));
+            difference(&self.classes, classes).into_iter().fold(error, Error::hint)
+        })
     }
 }
 

@@ -13,9 +13,12 @@ use super::times::conditions;
 use crate::manifest::Manifest;
 use crate::stage::evaluate::MEASURES;
 
+/// A group without a result: the name of its stages, and their axes with their values.
+type Lost<'a> = (&'a str, Vec<(&'a str, &'a Value)>);
+
 /// The groups: every measure with its mean, deviation and interval.
 pub fn settings(groups: &[Group], diverged: &[Diverged], manifest: &Manifest) -> String {
-    let mut lost: IndexMap<(&str, Vec<(&str, &Value)>), usize> = IndexMap::new();
+    let mut lost: IndexMap<Lost, usize> = IndexMap::new();
     for stage in diverged {
         let axes = stage.axes.iter().filter(|(axis, _)| counts(axis, manifest));
         *lost.entry((&stage.name, axes.map(|(axis, value)| (&**axis, value)).collect())).or_default() += 1;
@@ -62,7 +65,7 @@ pub fn settings(groups: &[Group], diverged: &[Diverged], manifest: &Manifest) ->
         record.push(group.times.iter().map(String::as_str).collect::<Vec<_>>().join("; "));
         record
     };
-    let without_result = |((name, of), stages): (&(&str, Vec<(&str, &Value)>), &usize)| {
+    let without_result = |((name, of), stages): (&Lost, &usize)| {
         let known = [("n", 0), ("networks", *stages), ("diverged", *stages)].map(|(column, n)| (column, n.to_string()));
         let value =
             |axis: &&str| of.iter().find(|(other, _)| other == axis).map_or(String::new(), |(_, value)| label(value));
@@ -105,6 +108,28 @@ pub fn networks(evaluations: &[Evaluation], diverged: &[Diverged]) -> String {
     let records: Vec<Vec<String>> =
         rows.iter().zip(&values).map(record).chain(diverged.iter().map(without_result)).collect();
     written(columns.names(), records.into_iter())
+}
+
+/// Accuracy class by class: one row a network, set of images, and class.
+pub fn classes(evaluations: &[Evaluation]) -> String {
+    let rows = rows(evaluations);
+    let axes: IndexSet<&str> = rows.iter().flat_map(|(_, row, _)| row.axes.keys().map(String::as_str)).collect();
+    let mut columns = Columns::of(&["evaluation", "model", "data", "split", "class", "images"]);
+    columns.reserve(&["top1"]);
+    columns.axes(&axes);
+    let of_class = |evaluation: &Evaluation, row: &Row, class: usize, share: &Option<f64>| {
+        let mut record = vec![evaluation.template.clone(), row.template.clone(), evaluation.data.clone()];
+        let images = evaluation.class_images.get(class).map_or(String::new(), u64::to_string);
+        record.extend([evaluation.split.to_owned(), evaluation.class(class), images]);
+        record.extend(axes.iter().map(|axis| row.axes.get(*axis).map_or(String::new(), label)));
+        record.push(share.map_or(String::new(), |share| share.to_string()));
+        record
+    };
+    let records = rows.iter().flat_map(|(evaluation, row, _)| {
+        let shares = row.metrics.per_class.iter().enumerate();
+        shares.map(move |(class, share)| of_class(evaluation, row, class, share))
+    });
+    written(columns.names(), records)
 }
 
 /// The epochs of the stages that train: one row an epoch.

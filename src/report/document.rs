@@ -14,7 +14,7 @@ use super::times::{Unlike, conditions, unlike};
 use crate::error::Result;
 use crate::graph::StageGraph;
 use crate::manifest::Manifest;
-use crate::network::{Graph, Model, Op};
+use crate::network::{Graph, Model, Op, Signature};
 use crate::plan::{Plan, State};
 use crate::stage::Parameters;
 use crate::store::{Digest, Record, Store};
@@ -110,10 +110,17 @@ pub struct Source<'a> {
 pub fn document(source: &Source, evaluations: &[Evaluation], details: bool) -> Result<Document> {
     let Source { manifest, .. } = *source;
     let members = members(evaluations, manifest);
-    let row = |(group, placed): (usize, &super::results::Placed)| row_of(source, placed.0, placed.1, group);
-    let placed =
-        members.iter().enumerate().flat_map(|(group, members)| members.rows.iter().map(move |row| (group, row)));
-    let rows = placed.map(row).collect();
+    let mut known = BTreeMap::new();
+    let mut rows = Vec::new();
+    for (group, members) in members.iter().enumerate() {
+        for (evaluation, row, _) in &members.rows {
+            let stage = manifest.stages.get_index_of(&row.model);
+            let record = stage.and_then(|stage| source.records[stage].as_ref());
+            let normalization = record.map(|record| normalization(source, record, &mut known)).transpose()?;
+            let normalization = normalization.unwrap_or_default();
+            rows.push(row_of(source, evaluation, row, record, normalization, group));
+        }
+    }
     let axis = |axis: &crate::manifest::Axis| json!({ "name": axis.name, "values": axis.values, "seed": is_averaged(&axis.name, manifest) });
     let panel = manifest.report.panel.map(|place| manifest.axes[place].name.clone());
     let is_series = |name: &String| !is_averaged(name, manifest) && Some(name) != panel.as_ref();
@@ -172,9 +179,29 @@ fn metrics(evaluations: &[Evaluation]) -> Vec<Value> {
     all
 }
 
-fn row_of(source: &Source, evaluation: &Evaluation, row: &Row, group: usize) -> Value {
-    let stage = source.manifest.stages.get_index_of(&row.model);
-    let record = stage.and_then(|stage| source.records[stage].as_ref());
+/// What images are normalised by for the network that a stage made; null of one that does not say.
+fn normalization(source: &Source, record: &Record, known: &mut BTreeMap<Digest, Value>) -> Result<Value> {
+    let Some(output) = record.outputs.get("signature") else { return Ok(Value::Null) };
+    if let Some(normalization) = known.get(&output.digest) {
+        return Ok(normalization.clone());
+    }
+    let bytes = content(source, record, "signature")?;
+    let signature = bytes.map(|bytes| Signature::from_json(&bytes)).transpose()?;
+    let written = serde_json::to_string(&signature.map(|signature| signature.normalization));
+    // By way of text, which has the digits of an `f32` and no more.
+    let normalization: Value = written.and_then(|text| serde_json::from_str(&text)).expect("constants are plain data");
+    known.insert(output.digest, normalization.clone());
+    Ok(normalization)
+}
+
+fn row_of(
+    source: &Source,
+    evaluation: &Evaluation,
+    row: &Row,
+    record: Option<&Record>,
+    normalization: Value,
+    group: usize,
+) -> Value {
     let decides = |field: &str| {
         !matches!(field, "key-version" | "implementation")
             && !field.starts_with("inputs.")
@@ -213,6 +240,7 @@ fn row_of(source: &Source, evaluation: &Evaluation, row: &Row, group: usize) -> 
         "classes": evaluation.classes,
         "per-class": row.metrics.per_class,
         "class-images": evaluation.class_images,
+        "normalization": normalization,
         "settings": settings,
         "command": format!(
             "pleach export {} {} -o {}.safetensors", quoted(source.path), quoted(&row.model), row.template

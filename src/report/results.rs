@@ -97,6 +97,11 @@ impl Evaluation {
         (row.metrics.right(self.images) as f64 - other.metrics.right(self.images) as f64) / self.images as f64
     }
 
+    /// The name of a class; its number in results of earlier versions, which have no names.
+    pub fn class(&self, number: usize) -> String {
+        self.classes.get(number).cloned().unwrap_or_else(|| number.to_string())
+    }
+
     /// Whether its classes are uneven, so that accuracy depends on how often they occur.
     pub fn is_uneven(&self) -> bool {
         let sizes = || self.class_images.iter().filter(|size| **size > 0);

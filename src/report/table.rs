@@ -281,8 +281,7 @@ fn per_class(evaluation: &Evaluation) -> String {
     let mut table = empty();
     let classes = evaluation.models.first().map_or(0, |row| row.metrics.per_class.len());
     let mut header = vec!["class".to_owned()];
-    let name = |class: usize| evaluation.classes.get(class).map_or_else(|| class.to_string(), |name| printable(name));
-    header.extend((0..classes).map(name));
+    header.extend((0..classes).map(|class| printable(&evaluation.class(class))));
     table.set_header(header);
     for row in &evaluation.models {
         let mut cells = vec![row.model.clone()];

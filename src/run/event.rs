@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::data::Normalization;
+
 /// One thing that happened. As JSON: an object with the key `event`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
@@ -37,6 +39,14 @@ pub enum Event {
         stage: String,
         /// The other process, if known.
         pid: Option<u32>,
+    },
+    /// What images are normalised by for the network of a stage that trains or imports.
+    Normalization {
+        /// Its name.
+        stage: String,
+        /// Mean and deviation, one a channel, of pixels scaled to 0 to 1.
+        #[serde(flatten)]
+        constants: Normalization,
     },
     /// Training goes on where an earlier run stopped.
     StageResumed {

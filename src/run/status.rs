@@ -160,7 +160,7 @@ impl Status {
             }),
             Event::RunStarted { .. } => self.over = false,
             Event::RunFinished { .. } => self.over = true,
-            Event::StageWaiting { .. } | Event::Note { .. } | Event::Warning { .. } => {}
+            Event::StageWaiting { .. } | Event::Normalization { .. } | Event::Note { .. } | Event::Warning { .. } => {}
         }
     }
 

@@ -214,6 +214,7 @@ fn event(stage: &str, progress: Progress) -> Event {
             inactive_units: entry.inactive_units,
             images_per_second,
         },
+        Progress::Normalization(constants) => Event::Normalization { stage, constants },
         Progress::Note(message) => Event::Note { stage, message },
     }
 }

@@ -8,15 +8,16 @@
 //! | stage | memory |
 //! |---|---|
 //! | trains | `P (6 + 4 s) + B (2 A + 3 I)`: weights, gradients and state; the networks after the last and the best epoch; a checkpoint as tensors and as bytes; outputs kept for the backward pass, which makes a gradient of each; batches made ahead. A peer doubles it |
-//! | its teacher | `2 P + max(B, E) 3 L`, with E images in a pass that trains nothing, and `N C` for its logits |
+//! | its teacher | `2 P + max(B, E) (3 L + 2 I)`, with E images in a pass that trains nothing, and `N (2 C + 1)`: its logits as numbers and as the bytes of their file, and where each image has its own |
 //! | prunes | `6 P + E (2 A + 2 I)`: the networks before and after, masked, and on the device; criteria may go backward |
-//! | evaluates | the largest of its models, `3 P + E (3 L + 2 I)` |
+//! | evaluates | the largest of its models, `3 P + E (3 L + 2 I)`, and `M C` for its logits on the M images that it looks at |
 //! | imports | `3 P` |
 //!
-//! A data set takes a byte a channel, and 4 a label. The work of a step is 3 multiply-adds for each of the forward pass
+//! A network that goes on or is pruned may have its classes in another order than its data set: then the stage has a list of
+//! N labels of its own, and shares the pixels. A data set takes a byte a channel, and 4 a label. The work of a step is 3 multiply-adds for each of the forward pass
 //! where something is trained, and 1 elsewhere.
 
-use super::{Description, Parameters};
+use super::{Description, Parameters, Split};
 use crate::data::{EVALUATION_BATCH, Outline};
 use crate::network::Graph;
 use crate::store::Store;
@@ -86,6 +87,7 @@ pub fn demand(description: &Description, outline: Option<(&str, &Outline)>, stor
     let limit = description.data.as_ref().and_then(|data| data.limit);
     let images = known.map_or(0, |outline| limit.unwrap_or(u64::MAX).min(outline.train as u64));
     let trains = |network, training| trains(network, of_input("teacher"), training, images);
+    let labels = if description.inputs.contains_key("from") { images } else { 0 };
     let (work, values) = match &description.parameters {
         Parameters::Train { network, training } | Parameters::Distill { network, training } => {
             trains(fresh(network), training)
@@ -95,10 +97,16 @@ pub fn demand(description: &Description, outline: Option<(&str, &Outline)>, stor
             let Size { parameters, outputs, image, macs, .. } = input("from");
             (macs.saturating_mul(pass), 6 * parameters + pass * (2 * outputs + 2 * image))
         }
-        Parameters::Evaluate { .. } => {
+        Parameters::Evaluate { split, .. } => {
+            let looked_at = known.map_or(0, |outline| match split {
+                Split::Train => images,
+                // Of the training set, at most.
+                Split::Validation => (outline.validation as u64).max(images),
+                Split::Test => outline.test as u64,
+            });
             let models = (0..).map(|i| format!("models.{i}")).take_while(|role| description.inputs.contains_key(role));
             models.map(|role| input(&role)).fold((0, 0), |(work, values), size| {
-                let own = 3 * size.parameters + pass * (3 * size.largest + 2 * size.image);
+                let own = 3 * size.parameters + pass * (3 * size.largest + 2 * size.image) + looked_at * size.classes;
                 (work.max(size.macs.saturating_mul(pass)), values.max(own))
             })
         }
@@ -109,7 +117,8 @@ pub fn demand(description: &Description, outline: Option<(&str, &Outline)>, stor
         (name.to_owned(), (outline.train + outline.test) as u64 * image)
     });
     let times = matches!(description.parameters, Parameters::Evaluate { .. });
-    Demand { work, memory: values.saturating_mul(VALUE), computes: description.parameters.computes(), times, data }
+    let memory = values.saturating_add(labels).saturating_mul(VALUE);
+    Demand { work, memory, computes: description.parameters.computes(), times, data }
 }
 
 /// Multiply-adds and values of a stage that trains on so many images.
@@ -123,7 +132,9 @@ fn trains(network: Size, teacher: Option<Size>, training: &Training, images: u64
     let networks = if training.losses.iter().any(|loss| matches!(loss, Loss::Mutual { .. })) { 2 } else { 1 };
     let own = network.parameters * (6 + 4 * slots) + batch.saturating_mul(2 * network.outputs + 3 * network.image);
     let taught = teacher.map_or(0, |teacher| {
-        2 * teacher.parameters + batch.max(pass).saturating_mul(3 * teacher.largest) + images * teacher.classes
+        2 * teacher.parameters
+            + batch.max(pass).saturating_mul(3 * teacher.largest + 2 * teacher.image)
+            + images * (2 * teacher.classes + 1)
     });
     (
         network.macs.saturating_mul(3 * networks).saturating_mul(batch),
@@ -172,7 +183,7 @@ mod tests {
         assert_eq!(trains(size, None, &training(1000, sgd.clone()), 100).1, own(1, 100), "a batch of all there are");
         assert_eq!(trains(size, None, &training(10, adam), 100).1, own(2, 10));
         let taught = trains(size, Some(size), &training(10, sgd.clone()), 100).1;
-        assert_eq!(taught, own(1, 10) + 2 * 23 + 250 * 3 * 4 + 100 * 2);
+        assert_eq!(taught, own(1, 10) + 2 * 23 + 250 * (3 * 4 + 2 * 4) + 100 * (2 * 2 + 1));
         let losses = vec![Loss::Mutual { weight: 1.0 }];
         let mutual = Training { losses, ..training(10, sgd) };
         assert_eq!(trains(size, None, &mutual, 100), (2 * 18 * 3 * 10, 2 * own(1, 10)));

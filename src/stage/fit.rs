@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use super::inputs::{self, Prepared};
 use super::{Context, Description, Failure};
 use crate::data::{Images, Normalization};
-use crate::error::{Error, Kind, Result};
-use crate::network::signature::difference;
+use crate::error::Result;
 use crate::network::{ClassOrder, Signature};
 use crate::train::Progress;
 
@@ -52,7 +51,7 @@ pub fn fit(description: &Description, role: &str, data: &Prepared, context: &Con
         );
         (context.progress)(Progress::Note(note));
     }
-    Ok(meet(signature, role, data, context)?)
+    Ok(meet(signature, &format!("`{role}`"), data, context)?)
 }
 
 /// A network with `signature`, if it has one, and a data set. `name` is what the network is called in messages.
@@ -61,22 +60,11 @@ pub fn fit(description: &Description, role: &str, data: &Prepared, context: &Con
 /// `Kind::Input` when they have other classes or images of another size.
 pub fn meet(signature: Option<Signature>, name: &str, data: &Prepared, context: &Context) -> Result<Fit> {
     let Some(signature) = signature else { return Ok(Fit { signature: signature_of(data), order: ClassOrder::SAME }) };
-    let (expected, found) = (signature.input, data.set.train.shape);
-    if expected != found {
-        let words = |[h, w, c]: [usize; 3]| format!("{h}x{w}x{c}");
-        let message = format!("`{name}` takes images of {}, and the data has {}", words(expected), words(found));
-        return Err(Error::new(Kind::Input, message));
-    }
-    let classes = &data.set.class_names;
-    let Some(order) = ClassOrder::between(&signature.classes, classes) else {
-        let error = Error::new(Kind::Input, format!("`{name}` learnt other classes than the data has"));
-        return Err(difference(&signature.classes, classes).into_iter().fold(error, Error::hint));
-    };
+    let order = signature.order(name, data.set.train.shape, &data.set.class_names)?;
     if data.has_own_constants && signature.normalization != data.normalization {
-        let Normalization { mean, deviation } = &signature.normalization;
         let note = format!(
-            "images are normalised for `{name}` as it was trained, by mean {mean:?} and deviation {deviation:?}, not by the \
-             constants of the data section"
+            "images are normalised for {name} as it was trained, by {}, not by the constants of the data section",
+            signature.normalization
         );
         (context.progress)(Progress::Note(note));
     }

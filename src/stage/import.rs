@@ -4,17 +4,20 @@ use std::path::Path;
 
 use super::outputs::Outputs;
 use super::{Context, Description, Failure, fit, inputs};
-use crate::data::files;
+use crate::data::{Outline, files};
 use crate::error::{Error, Kind, Result};
+use crate::network::Graph;
 use crate::network::arch::Architecture;
 use crate::network::import::rules::Rules;
 use crate::network::import::{self, Request};
-use crate::network::{Graph, Signature};
 use crate::store::Digest;
 use crate::train::Progress;
 
 /// The most bytes of a file with weights: far above what a CPU trains.
 const FILE_LIMIT: u64 = 8 << 30;
+
+/// What its network is called in messages.
+const THE_FILE: &str = "the network of the file";
 
 /// The hash of the bytes of a file with weights.
 ///
@@ -24,16 +27,27 @@ pub fn digest(path: &Path) -> Result<Digest> {
     Ok(Digest::from_bytes(*files::hash_within(path, FILE_LIMIT)?.as_bytes()))
 }
 
-/// Whether the file fits the network of this architecture, for images of (height, width, channels) in so many classes, by
-/// the names, types and shapes in its header.
+/// Whether the file fits the network of this architecture by the names, types and shapes in its header, and the data set that
+/// is told by `outline` by what the file says that it was trained for. Without an architecture, because the network is that
+/// of a stage's result, only the latter.
 ///
 /// # Errors
 /// `Kind::Input` when it does not, or cannot be read; see [`import::check`].
-pub fn check(path: &Path, architecture: &Architecture, shape: [usize; 3], classes: usize, rules: &Rules) -> Result<()> {
-    let (mut file, size) = files::open_plain(path, FILE_LIMIT)?;
-    let graph = architecture.build(shape, classes)?;
-    let request = request(&graph, rules, 0, Some(architecture), classes);
-    import::check(&request, &mut file, size).map_err(|error| error.at(path))
+pub fn check(path: &Path, network: Option<&Architecture>, outline: &Outline, rules: &Rules) -> Result<()> {
+    let (mut file, size) = files::open_content(path, FILE_LIMIT)?;
+    let graph = network.map(|network| network.build(outline.shape, outline.classes)).transpose()?;
+    let request = graph.as_ref().map(|graph| request(graph, rules, 0, network, outline.classes));
+    let found = import::check(request.as_ref(), &mut file, size).and_then(|said| {
+        let Some(said) = said else { return Ok(()) };
+        let head_is_fresh = match &graph {
+            Some(graph) => rules.head_is_fresh(graph),
+            // Whether a pattern means the head is known when the network is.
+            None => rules.head.is_some() || !rules.fresh.is_empty(),
+        };
+        let classes = if head_is_fresh { &said.classes } else { &outline.class_names };
+        said.order(THE_FILE, outline.shape, classes).map(drop)
+    });
+    found.map_err(|error| error.at(path))
 }
 
 fn request<'a>(
@@ -74,14 +88,14 @@ pub fn import(
     }
     context.check_cancelled()?;
     let request = request(&graph, rules, description.seed, network, input.classes);
-    let (model, taken) = import::import(&request, &file.bytes).map_err(|error| error.at(&input.path))?;
+    let (model, taken, mut said) = import::import(&request, &file.bytes).map_err(|error| error.at(&input.path))?;
     taken.notes.iter().for_each(|note| (context.progress)(Progress::Note(note.clone())));
     // A file of pleach's own says what its network was trained for; of others the data section does.
-    let mut said = Signature::in_safetensors(&file.bytes).map_err(|error| error.at(&input.path))?;
     if let Some(said) = said.as_mut().filter(|_| rules.head_is_fresh(&graph)) {
         // A fresh head has the classes of the data.
         said.classes.clone_from(&data.set.class_names);
     }
-    let met = fit::meet(said, "the file", &data, context).map_err(|error| error.at(&input.path))?;
+    let met = fit::meet(said, THE_FILE, &data, context).map_err(|error| error.at(&input.path))?;
+    (context.progress)(Progress::Normalization(met.normalization().clone()));
     Ok(Outputs::network(&model)?.signature(Some(&met.signature)).json("report", &taken))
 }

@@ -7,7 +7,7 @@ use super::{Context, Description, Failure, Parameters, fit, inputs, key};
 use crate::network::{ClassOrder, Model};
 use crate::tensor::Backend;
 use crate::train::parameters::Training;
-use crate::train::{self, Task, Tutor};
+use crate::train::{self, Progress, Task, Tutor};
 
 /// Trains, and hands over `network`, `weights`, `masks` and `history`.
 ///
@@ -38,6 +38,7 @@ pub fn train<B: Backend>(
     // Inputs are read before training, so that one that is lost is found before an epoch is spent.
     let start = start(description, &data, context)?;
     let fields = key::fields(description);
+    (context.progress)(Progress::Normalization(fit.normalization().clone()));
     let task = Task {
         training,
         seed: description.seed,

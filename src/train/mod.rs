@@ -38,6 +38,7 @@ mod watch;
 pub use history::{Entry, History};
 pub use session::{Task, Trained, Tutor, train};
 
+use crate::data::Normalization;
 use crate::error::Error;
 
 /// What a training stage tells while it works.
@@ -74,6 +75,8 @@ pub enum Progress {
         /// Training images a second.
         images_per_second: f64,
     },
+    /// What images are normalised by for the network. Told when it begins.
+    Normalization(Normalization),
     /// One line about the result.
     Note(String),
 }

@@ -366,6 +366,67 @@ fn every_key_of_the_manifest_makes_its_stage_run_and_says_why_and_where() {
     }
 }
 
+/// A class that is renamed leaves weights and layers as they are, and what goes on from them knows other classes.
+#[test]
+fn another_signature_makes_a_stage_run_and_is_named() {
+    const OWN: &str = r#"[pipeline]
+name = "signature"
+seed = 1
+[data.own]
+source = "images"
+path = "own"
+size = [4, 4]
+channels = 1
+test = 0.25
+[stages.teacher]
+kind = "train"
+data = "own"
+network = { arch = "mlp", hidden = [4] }
+epochs = 1
+batch = 4
+[stages.pruned]
+kind = "prune"
+from = "teacher"
+method = { kind = "weights", criterion = "magnitude", sparsity = 0.5 }
+"#;
+    let project = Project::new(OWN);
+    let class = |name: &str| project.path().join("own").join(name);
+    for (name, brightness) in [("a", 0), ("b", 100)] {
+        std::fs::create_dir_all(class(name)).unwrap();
+        for number in 0..8_u8 {
+            let image = image::GrayImage::from_pixel(4, 4, image::Luma([brightness + number]));
+            image.save(class(name).join(format!("{number}.png"))).unwrap();
+        }
+    }
+    // The hashes of what a stage made in a run.
+    let outputs = |ran: &crate::support::Ran, stage: &str| {
+        let finished = ran.events().into_iter().find(|e| e["event"] == "stage-finished" && e["stage"] == stage);
+        let outputs = finished.expect("it ran")["outputs"].clone();
+        ["network", "weights", "signature"].map(|output| outputs[output].as_str().unwrap().to_owned())
+    };
+    let first = project.run(&[]).expect(0);
+    std::fs::rename(class("b"), class("c")).unwrap();
+    let renamed = project.run(&["teacher"]).expect(0);
+    let [before, after] = [outputs(&first, "teacher"), outputs(&renamed, "teacher")];
+    assert!(before[..2] == after[..2] && before[2] != after[2], "{before:?} {after:?}");
+    let plan = project.succeed(&["plan", "pleach.toml"]).stdout;
+    let explained = project.succeed(&["explain", "pleach.toml", "pruned"]).stdout;
+    let nearest = explained.lines().skip_while(|line| !line.starts_with("nearest")).collect::<Vec<_>>().join("\n");
+    insta::assert_snapshot!(without_hashes(&format!("{plan}{nearest}")), @"
+    teacher  cached  HASH
+    pruned   run     inputs.from.signature changed
+                       inputs.from.signature  HASH → HASH  pleach.toml:18:8
+    1 cached, 1 to run, 0 maybe
+    nearest earlier result: signature/pruned (HASH)
+      inputs.from.signature  HASH → HASH  pleach.toml:18:8
+    ");
+    let pruned = project.run(&[]).expect(0);
+    assert_eq!(
+        (outputs(&pruned, "pruned")[2].clone(), pruned.stages("stage-started")),
+        (after[2].clone(), vec!["pruned".to_owned()])
+    );
+}
+
 /// What is made of files and images is part of the key, and their place is not.
 #[test]
 fn every_key_of_images_and_augmentations_makes_its_stage_run() {

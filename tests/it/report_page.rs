@@ -163,6 +163,33 @@ fn a_page_without_results_says_so() {
     assert!(found["text"].as_str().expect("text").contains("1 network without a value"), "{found:#}");
 }
 
+#[test]
+fn classes_have_their_names_whatever_these_are() {
+    let Some(browser) = browser() else {
+        return skipped("there is no Chromium on the PATH; set PLEACH_BROWSER to one");
+    };
+    let row = |classes: Value| {
+        json!({"rows": [{
+            "evaluation": "score", "model": "net", "name": "net", "values": {"top1": 0.6, "parameters": 10},
+            "per-class": [0.8, 0.4, null], "classes": classes,
+            "normalization": {"mean": [0.25, 0.5], "deviation": [0.125, 1.0]},
+        }]})
+    };
+    let named = json!(["cat", "a<b>\"c,d", "<img src=x onerror=alert(1)>"]);
+    let found = findings(&browser, &row(named).to_string(), "classes.js", false);
+    assert_eq!((&found["errors"], &found["marked"]), (&json!([]), &json!(0)), "{found:#}");
+    assert_eq!(found["bars"], json!(["cat: 80.0\u{202f}%", "a<b>\"c,d: 40.0\u{202f}%"]));
+    let card = found["card"].as_str().expect("text");
+    for part in
+        ["the worst, a<b>\"c,d, has 40.0\u{202f}%", "normalization.mean0.25, 0.5", "normalization.deviation0.125, 1"]
+    {
+        assert!(card.contains(part), "{part} is not in {card}");
+    }
+    // Results of earlier versions have no names.
+    let found = findings(&browser, &row(json!([])).to_string(), "classes.js", false);
+    assert_eq!(found["bars"], json!(["class 0: 80.0\u{202f}%", "class 1: 40.0\u{202f}%"]));
+}
+
 fn document(project: &Project) -> String {
     project.succeed(&["report", "pleach.toml", "--format=json"]).stdout
 }

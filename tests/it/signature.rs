@@ -1,5 +1,9 @@
 //! A network meets a set with other classes, another order of classes, other normalization or another size.
 
+mod names;
+mod orders;
+mod sizes;
+
 use std::fs;
 use std::path::Path;
 
@@ -10,20 +14,25 @@ use crate::support::Project;
 /// CIFAR-10's class names.
 const NAMES: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
+/// A name for cats that is markup, a quotation and two fields where it is not escaped.
+const HOSTILE: &str = "a<b>\"c,d";
+
 /// A set in CIFAR-10's format whose classes are called `names`: an image of `names[label]` is bright where that name is in
-/// [`NAMES`], so that the same name looks alike in every set; a name that is not there looks like the one in its place.
+/// [`NAMES`], so that the same name looks alike in every set; names that are not there look like cats.
 fn write_set(folder: &Path, names: &[&str]) {
+    write_pictures(folder, names, names);
+}
+
+/// As [`write_set`], with images of the classes `shown`, one after the other: sets that show the same have the same images in
+/// the same order, whatever the order of their classes.
+fn write_pictures(folder: &Path, names: &[&str], shown: &[&str]) {
     fs::create_dir_all(folder).unwrap();
     fs::write(folder.join("batches.meta.txt"), names.join("\n")).unwrap();
     let record = |number: usize| {
-        let label = number % 10;
-        let place = NAMES.iter().position(|name| *name == names[label]).unwrap_or(label);
-        let pixel = |at: usize| {
-            let noise = ((at * 31 + number * 17) * 2_654_435_761 % 60) as u8;
-            if at / 3 % 10 == place { 180 + noise } else { noise }
-        };
+        let name = shown[number % 10];
+        let label = names.iter().position(|other| *other == name).unwrap();
         let mut bytes = vec![label as u8];
-        bytes.extend((0..3072).map(pixel));
+        bytes.extend(picture(NAMES.iter().position(|other| *other == name).unwrap_or(3), number));
         bytes
     };
     let records = |numbers: std::ops::Range<usize>| numbers.flat_map(record).collect::<Vec<u8>>();
@@ -31,6 +40,19 @@ fn write_set(folder: &Path, names: &[&str]) {
         fs::write(folder.join(format!("data_batch_{}.bin", batch + 1)), records(batch * 20..batch * 20 + 20)).unwrap();
     }
     fs::write(folder.join("test_batch.bin"), records(100..140)).unwrap();
+}
+
+/// Three planes of 32x32, bright in every tenth column, the first of which is `place`; `number` says how it is noisy.
+fn picture(place: usize, number: usize) -> impl Iterator<Item = u8> {
+    (0..3072).map(move |at| {
+        let noise = ((at * 31 + number * 17) * 2_654_435_761 % 60) as u8;
+        if at / 3 % 10 == place { 180 + noise } else { noise }
+    })
+}
+
+/// [`NAMES`] in another order.
+fn turned() -> Vec<&'static str> {
+    NAMES.iter().copied().cycle().skip(3).take(10).collect()
 }
 
 const MANIFEST: &str = r#"
@@ -114,8 +136,7 @@ fn json(project: &Project, stage: &str, output: &str) -> Value {
 fn classes_in_another_order_and_other_constants_are_matched_in_every_kind_of_stage() {
     let project = Project::new(MANIFEST);
     write_set(&project.path().join("first"), &NAMES);
-    let turned: Vec<&str> = NAMES.iter().copied().cycle().skip(3).take(10).collect();
-    write_set(&project.path().join("second"), &turned);
+    write_set(&project.path().join("second"), &turned());
     project.run(&[]).expect(0);
     for score in ["on-first", "on-second"] {
         let metrics = json(&project, score, "metrics");
@@ -140,7 +161,7 @@ fn other_classes_are_refused_before_anything_runs() {
     let project = Project::new(MANIFEST);
     write_set(&project.path().join("first"), &NAMES);
     let mut renamed = NAMES;
-    renamed[3] = "a<b>\"c,d";
+    renamed[3] = HOSTILE;
     write_set(&project.path().join("second"), &renamed);
     let refused = project.pleach(&["run", "pleach.toml"]).expect(10);
     for words in ["`teacher` learnt other classes", "only in the network: `cat`", "only in the data: `a<b>\\\"c,d`"] {
@@ -155,8 +176,7 @@ fn other_classes_are_refused_before_anything_runs() {
 fn an_import_takes_classes_and_constants_from_its_file() {
     let project = Project::new(MANIFEST);
     write_set(&project.path().join("first"), &NAMES);
-    let turned: Vec<&str> = NAMES.iter().copied().cycle().skip(3).take(10).collect();
-    write_set(&project.path().join("second"), &turned);
+    write_set(&project.path().join("second"), &turned());
     project.run(&["teacher"]).expect(0);
     project.succeed(&["export", "pleach.toml", "teacher", "-o", "teacher.safetensors"]);
     project.succeed(&["export", "pleach.toml", "teacher", "-o", "teacher.json"]);
@@ -173,7 +193,7 @@ fn an_import_takes_classes_and_constants_from_its_file() {
     renamed[3] = "another";
     write_set(&project.path().join("second"), &renamed);
     let refused = project.run(&[]).expect(11);
-    assert!(refused.stdout.contains("learnt other classes"), "{}", refused.stdout);
+    assert!(refused.stderr.contains("learnt other classes"), "{}", refused.stderr);
     // Stages of their own, as results are found by the names of stages.
     for (stage, fresh) in [("by-head", "head = \"fresh\"".to_owned()), ("by-name", format!("fresh = [\"{head}\"]"))] {
         project.write("pleach.toml", format!("{data}{}{fresh}\n", import.replace("bought", stage)));

@@ -117,7 +117,7 @@ pub fn load(folder: &Path, decoding: &Decoding) -> Result<DataSet> {
                     Ok((watched, pixels)) => {
                         digest.part(&format!("{half} {}", listing.class_names[entry.class as usize]), watched.hash);
                         witness.watch(watched);
-                        images.pixels.extend(pixels);
+                        images.pixels_mut().extend(pixels);
                         images.labels.push(entry.class);
                     }
                     Err(error) => problems.push((entry.path.clone(), error.message)),
@@ -151,7 +151,7 @@ pub fn load(folder: &Path, decoding: &Decoding) -> Result<DataSet> {
         digest: digest.finish(),
         witness,
     };
-    set.train.pixels.extend(validation.pixels);
+    set.train.pixels_mut().extend_from_slice(&validation.pixels);
     set.train.labels.extend(validation.labels);
     Ok(set)
 }

@@ -52,9 +52,10 @@ pub fn append(bytes: &[u8], labels: Labels, classes: usize, images: &mut Images)
     check_labels("label", records().map(|record| record[class_at]), classes)?;
 
     images.labels.extend(records().map(|record| u32::from(record[class_at])));
-    let start = images.pixels.len();
-    images.pixels.resize(start + bytes.len() / record * CHANNELS * PLANE, 0);
-    images.pixels[start..]
+    let pixels = images.pixels_mut();
+    let start = pixels.len();
+    pixels.resize(start + bytes.len() / record * CHANNELS * PLANE, 0);
+    pixels[start..]
         .par_chunks_exact_mut(CHANNELS * PLANE)
         .zip(bytes.par_chunks_exact(record))
         .for_each(|(image, record)| interleave(&record[labels.count()..], image));

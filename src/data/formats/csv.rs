@@ -1,5 +1,7 @@
 //! Comma-separated values: an image a line, its pixels row by row, then its label.
 
+use std::sync::Arc;
+
 use super::malformed;
 use crate::data::Images;
 use crate::error::Result;
@@ -15,8 +17,8 @@ use crate::error::Result;
 pub fn images(bytes: &[u8], shape: [usize; 3], maximum: u8, scale: u8, classes: usize) -> Result<Images> {
     assert!(maximum.checked_mul(scale).is_some(), "{maximum} x {scale} does not fit a byte");
     let text = std::str::from_utf8(bytes).map_err(|error| malformed(format!("expected text: {error}")))?;
-    let mut images = Images::empty(shape);
-    let size = images.image_size();
+    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+    let size = shape.iter().product();
     for (line, number) in text.lines().zip(1..) {
         let columns = line.split(',').count();
         if columns != size + 1 {
@@ -29,16 +31,16 @@ pub fn images(bytes: &[u8], shape: [usize; 3], maximum: u8, scale: u8, classes: 
         };
         for (column, text) in line.split(',').enumerate() {
             if column < size {
-                images.pixels.push(value(text, usize::from(maximum) + 1)? * scale);
+                pixels.push(value(text, usize::from(maximum) + 1)? * scale);
             } else {
-                images.labels.push(u32::from(value(text, classes)?));
+                labels.push(u32::from(value(text, classes)?));
             }
         }
     }
-    if images.is_empty() {
+    if labels.is_empty() {
         return Err(malformed("expected at least one line"));
     }
-    Ok(images)
+    Ok(Images { shape, pixels: Arc::new(pixels), labels })
 }
 
 #[cfg(test)]
@@ -50,7 +52,7 @@ mod tests {
     fn a_line_is_an_image() {
         let images = images(b"0,1,16,2,9\n3,4,5,6,0\n", [2, 2, 1], 16, 15, 10).unwrap();
         assert_eq!(images.labels, [9, 0]);
-        assert_eq!(images.pixels, [0, 15, 240, 30, 45, 60, 75, 90]);
+        assert_eq!(*images.pixels, [0, 15, 240, 30, 45, 60, 75, 90]);
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub fn append(bytes: &[u8], images: &mut Images) -> Result<()> {
     if labels.len() != count {
         return Err(malformed(format!("expected {count} labels, one an image, found {}", labels.len())));
     }
-    images.pixels.extend(pixels);
+    images.pixels_mut().extend(pixels);
     images.labels.extend(labels);
     Ok(())
 }

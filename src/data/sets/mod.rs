@@ -148,7 +148,7 @@ impl Part {
         match self.holds {
             Holds::Images => {
                 let [height, width, _] = images.shape;
-                images.pixels.extend_from_slice(idx::images(bytes, height, width)?);
+                images.pixels_mut().extend_from_slice(idx::images(bytes, height, width)?);
             }
             Holds::Labels => {
                 let labels = idx::labels(bytes, classes)?;

@@ -2,7 +2,7 @@
 //!
 //! A safetensors file is the length of the header in 8 bytes (little-endian), the header as JSON, and the values.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::io::Read;
 
@@ -37,11 +37,19 @@ pub struct Entry {
     pub shape: Vec<usize>,
 }
 
-/// Reads the header of a file of `size` bytes, and nothing behind it.
+/// What a header says.
+pub struct Header {
+    /// The tensors.
+    pub entries: Entries,
+    /// What it says of the file as a whole.
+    pub metadata: HashMap<String, String>,
+}
+
+/// Reads the header of a file of `size` bytes, if that is known, and nothing behind it.
 ///
 /// # Errors
 /// `Kind::Input` when it is no safetensors file, or one that is cut off; says what it is if that is known.
-pub fn read(file: &mut impl Read, size: u64) -> Result<Entries> {
+pub fn read(file: &mut impl Read, size: Option<u64>) -> Result<Header> {
     let unreadable = |error: std::io::Error| Error::new(Kind::Input, format!("cannot read the file: {error}"));
     let mut bytes = Vec::new();
     file.take(foreign::PROBE as u64).read_to_end(&mut bytes).map_err(unreadable)?;
@@ -49,33 +57,35 @@ pub fn read(file: &mut impl Read, size: u64) -> Result<Entries> {
         return Err(error);
     }
     let Some(length) = bytes.first_chunk::<LENGTH>() else {
-        return Err(foreign::unknown(&bytes, &format!("it has only {size} bytes")));
+        return Err(foreign::unknown(&bytes, &format!("it has only {} bytes", bytes.len())));
     };
     let length = u64::from_le_bytes(*length);
     if length > LIMIT {
         let why = format!("its first eight bytes, the length of the header, say {length}");
         return Err(foreign::unknown(&bytes, &why));
     }
-    let cut_off = |whole: u64| {
+    let cut_off = |size: u64, whole: u64| {
         let message = format!("the file is cut off: it has {size} bytes of {whole}");
         Error::new(Kind::Input, message).hint("write or download it again")
     };
     let end = LENGTH as u64 + length;
-    if size < end {
-        return Err(cut_off(end));
+    if let Some(size) = size.filter(|size| *size < end) {
+        return Err(cut_off(size, end));
     }
     file.take(end.saturating_sub(bytes.len() as u64)).read_to_end(&mut bytes).map_err(unreadable)?;
     let header = bytes.get(LENGTH..end as usize).ok_or_else(|| invalid("it became shorter"))?;
     let metadata = metadata(header)?;
     let whole = end.saturating_add(metadata.data_len() as u64);
-    if size < whole {
-        return Err(cut_off(whole));
-    }
-    if size > whole {
-        return Err(invalid(&format!("it has {} bytes more than its header says", size - whole)));
+    match size {
+        Some(size) if size < whole => return Err(cut_off(size, whole)),
+        Some(size) if size > whole => {
+            return Err(invalid(&format!("it has {} bytes more than its header says", size - whole)));
+        }
+        _ => {}
     }
     let entries = metadata.tensors().into_iter();
-    Ok(entries.map(|(name, info)| (name, Entry { dtype: info.dtype, shape: info.shape.clone() })).collect())
+    let entries = entries.map(|(name, info)| (name, Entry { dtype: info.dtype, shape: info.shape.clone() })).collect();
+    Ok(Header { entries, metadata: metadata.metadata().clone().unwrap_or_default() })
 }
 
 fn invalid(why: &str) -> Error {
@@ -146,7 +156,7 @@ fn metadata(header: &[u8]) -> Result<Metadata> {
         }
         tensors.push((name, info));
     }
-    tensors.sort_by(|(_, one), (_, other)| one.data_offsets.cmp(&other.data_offsets));
+    tensors.sort_by_key(|(_, info)| info.data_offsets);
     Metadata::new(metadata, tensors).map_err(|error| match error {
         SafeTensorError::InvalidOffset(name) => {
             let name = shown(&name);

@@ -23,9 +23,9 @@ use safetensors::tensor::SafeTensors;
 use serde::Serialize;
 
 use super::model::HostTensor;
-use super::{Graph, Model, pattern, weights};
+use super::{Graph, Model, Signature, pattern, weights};
 use crate::error::{Error, Kind, Result};
-use header::Entries;
+use header::{Entries, Header};
 use matching::{Matching, Source};
 use rules::{Mask, Rules};
 
@@ -57,7 +57,7 @@ pub struct Taken {
     pub ignored: usize,
     /// Tensors with a mask.
     pub masked: usize,
-    /// Weights that the masks hold at zero.
+    /// Values that the masks hold at zero, of biases too.
     pub masked_weights: u64,
     /// What was taken off names; empty for nothing.
     pub prefix: String,
@@ -65,30 +65,39 @@ pub struct Taken {
     pub notes: Vec<String>,
 }
 
-/// Whether the file fits the network by names, types and shapes; reads no values. `size` is that of the whole file.
+/// Whether the file fits the network, if that is known, by names, types and shapes; reads no values. `size` is that of the
+/// whole file, where it is known. What the file says that its network was trained for, if it does.
 ///
 /// # Errors
 /// `Kind::Input` with all that is wrong at once, and what would help; `Kind::Manifest` when a pattern of layers matches
 /// none.
-pub fn check(request: &Request, file: &mut impl Read, size: u64) -> Result<()> {
-    guarded(|| fitting(request, &header::read(file, size)?).map(drop))
+pub fn check(request: Option<&Request>, file: &mut impl Read, size: Option<u64>) -> Result<Option<Signature>> {
+    guarded(|| {
+        let header = header::read(file, size)?;
+        if let Some(request) = request {
+            fitting(request, &header.entries)?;
+        }
+        Signature::in_metadata(&header.metadata)
+    })
 }
 
 /// The network with the weights of the file. Tensors called `….num_batches_tracked` are ignored; values of 64 and 16 bits
 /// (f64, f16, bf16) are brought to 32; the two tensors that `torch.nn.utils.prune` makes of one (`weight_orig`,
-/// `weight_mask`; of a bias too) are multiplied, and the second becomes a mask.
+/// `weight_mask`; of a bias too) are multiplied, and the second becomes a mask. With what came of it, and what the file says
+/// that its network was trained for, if it does.
 ///
 /// # Errors
 /// `Kind::Input` with all that is wrong at once: tensors that are missing, extra, of the wrong shape or type, and
 /// values that are not finite or become so in 32 bits.
-pub fn import(request: &Request, file: &[u8]) -> Result<(Model, Taken)> {
+pub fn import(request: &Request, file: &[u8]) -> Result<(Model, Taken, Option<Signature>)> {
     guarded(|| {
-        let entries = header::read(&mut &file[..], file.len() as u64)?;
+        let Header { entries, metadata } = header::read(&mut &file[..], Some(file.len() as u64))?;
         let found = fitting(request, &entries)?;
         let tensors = SafeTensors::deserialize(file).map_err(|error| {
             Error::new(Kind::Input, format!("the weights are not a valid safetensors file: {error}"))
         })?;
-        read(request, &entries, &found, &tensors)
+        let (model, taken) = read(request, &entries, &found, &tensors)?;
+        Ok((model, taken, Signature::in_metadata(&metadata)?))
     })
 }
 
@@ -150,8 +159,8 @@ fn read(request: &Request, entries: &Entries, found: &Matching, file: &SafeTenso
             Some(Mask::Zeros) if is_weight => Some(data.iter().map(|value| *value != 0.0).collect()),
             _ => mask,
         };
-        if is_weight || mask.is_some() {
-            zeros.count(&data, is_weight.then_some(&spec.name));
+        if is_weight {
+            zeros.count(&spec.name, &data, mask.as_deref());
         }
         if let Some(mask) = mask.filter(|mask| mask.contains(&false)) {
             // Negative zeros too.
@@ -186,22 +195,26 @@ fn values(file: &SafeTensors, source: &Source) -> Result<(Vec<f32>, Option<Vec<b
     }
 }
 
-/// The exact zeros among what can be masked: weights, and what the file has masks of.
+/// The exact zeros among the weights of the file.
 #[derive(Default)]
 struct Zeros {
     zeros: u64,
+    /// Those that stay zero.
+    masked: u64,
     weights: u64,
-    /// Weights of layers that have nothing else.
+    /// Tensors that have nothing else.
     empty: Vec<String>,
 }
 
 impl Zeros {
-    /// Counts those of a tensor; `weight` is its name if it is the weight of a layer.
-    fn count(&mut self, data: &[f32], weight: Option<&String>) {
+    fn count(&mut self, name: &str, data: &[f32], mask: Option<&[bool]>) {
         let zeros = data.iter().filter(|value| **value == 0.0).count();
         self.zeros += zeros as u64;
+        self.masked += mask.map_or(0, |mask| mask.iter().filter(|kept| !**kept).count()) as u64;
         self.weights += data.len() as u64;
-        self.empty.extend(weight.filter(|_| zeros == data.len()).cloned());
+        if zeros == data.len() {
+            self.empty.push(name.to_owned());
+        }
     }
 
     fn share(&self, part: u64) -> f64 {
@@ -222,7 +235,7 @@ fn taken(request: &Request, entries: &Entries, found: &Matching, model: &Model, 
         summary += &format!(", {} of the file ignored", found.ignored.len());
     }
     if !model.masks.is_empty() {
-        let percent = 100.0 * zeros.share(masked_weights);
+        let percent = 100.0 * zeros.share(zeros.masked);
         summary += &format!(", {} masked ({percent:.1} % of the weights stay zero)", model.masks.len());
     }
     let mut notes = vec![summary];
@@ -233,7 +246,7 @@ fn taken(request: &Request, entries: &Entries, found: &Matching, model: &Model, 
     for name in zeros.empty.iter().filter(|name| model.masks.contains_key(*name)) {
         notes.push(format!("all of `{name}` is zero and masked: of this layer only a bias can learn"));
     }
-    let unmasked = zeros.zeros - masked_weights.min(zeros.zeros);
+    let unmasked = zeros.zeros - zeros.masked;
     if rules.mask.is_none() && zeros.share(unmasked) >= MANY_ZEROS {
         let percent = 100.0 * zeros.share(unmasked);
         notes.push(format!(

@@ -1,6 +1,7 @@
 //! Every architecture: the shrunk network computes what the masked one computes, and nothing is emptied.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::data::{Images, Normalization};
@@ -165,7 +166,7 @@ fn every_family_shrunk_computes_what_it_computes_masked() {
 pub fn noise(shape: [usize; 3]) -> Images {
     let size: usize = shape.iter().product();
     let pixels = (0..24 * size).map(|i| ((i * 7919 + i / 13 * 104_729) % 256) as u8).collect();
-    Images { shape, pixels, labels: (0..24).map(|i| i % 10).collect() }
+    Images { shape, pixels: Arc::new(pixels), labels: (0..24).map(|i| i % 10).collect() }
 }
 
 /// The network after a few steps of training on noise.

@@ -134,18 +134,19 @@ function perClass(row) {
   const [step, height] = [Math.max(2, Math.min(18, Math.floor(280 / shares.length))), 30];
   const bars = shares.map((share, index) => (isNumber(share) ? svg("rect", { x: index * step, width: step - 1,
     y: round(height * (1 - share)), height: Math.max(1, round(height * share)) },
-  svg("title", {}, `class ${index}: ${measure({ unit: "share" }, share)}`)) : null));
-  const worst = Math.min(...shares.filter(isNumber));
+  svg("title", {}, `${classOf(row, index)}: ${measure({ unit: "share" }, share)}`)) : null));
+  const least = Math.min(...shares.filter(isNumber));
+  const worst = `the worst, ${classOf(row, shares.indexOf(least))}, has ${measure({ unit: "share" }, least)}`;
   return html("figure", { class: "per-class" },
-    svg("svg", { width: step * shares.length, height, role: "img", "aria-label": `accuracy by class, the worst ${measure({ unit: "share" }, worst)}` },
+    svg("svg", { width: step * shares.length, height, role: "img", "aria-label": `accuracy by class, ${worst}` },
       svg("line", { class: "grid", x1: 0, x2: step * shares.length, y1: 0.5, y2: 0.5 }), bars),
-    html("figcaption", { class: "faint" }, `top-1 by class; the worst has ${measure({ unit: "share" }, worst)}`));
+    html("figcaption", { class: "faint" }, `top-1 by class; ${worst}`));
 }
 
 /** The manifest's values: those that all the rows share. */
 function cardSettings(rowsInside) {
-  const same = list(rowsInside[0]?.settings).filter(([key, value]) => rowsInside.every((row) =>
-    list(row.settings).some(([otherKey, other]) => otherKey === key && other === value)));
+  const same = (rowsInside[0] ? settingsOf(rowsInside[0]) : []).filter(([key, value]) => rowsInside.every((row) =>
+    settingsOf(row).some(([otherKey, other]) => otherKey === key && other === value)));
   if (same.length === 0) return null;
   return html("dl", { class: "settings" }, same.map(([key, value]) => [html("dt", {}, String(key)), html("dd", {}, shown(value))]));
 }

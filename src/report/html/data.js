@@ -8,6 +8,13 @@ const entries = (value) => Object.entries(value || {});
 /** Values of axes as text: names as they are, everything else as in JSON. */
 const shown = (value) => (typeof value === "string" ? value : JSON.stringify(value));
 
+/** The name of a class of a row; its number where the document has no names. */
+const classOf = (row, index) => list(row.classes)[index] ?? `class ${index}`;
+
+/** The manifest's values for a row, and what images are normalised by for its network. */
+const settingsOf = (row) => [...list(row.settings),
+  ...entries(row.normalization).map(([name, values]) => [`normalization.${name}`, list(values).join(", ")])];
+
 /** What tells one axis's value from another. */
 const identity = (value) => JSON.stringify(value);
 

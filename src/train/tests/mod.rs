@@ -4,6 +4,7 @@
 //! - `resuming`: what is taken over from checkpoints
 //! - `masks`, `units`: weights, units and channels that go
 //! - `learning`: decay, penalties, a teacher
+//! - `orders`: classes in another order than those of the teacher
 //! - `answers`: the teacher's logits in the store
 //! - `failures`: what stops a run
 
@@ -11,6 +12,7 @@ mod answers;
 mod failures;
 mod learning;
 mod masks;
+mod orders;
 mod resuming;
 mod units;
 

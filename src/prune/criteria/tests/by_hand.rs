@@ -1,6 +1,8 @@
 //! One network for all: conv1, bn1, relu, conv2, the sum of both, the mean over positions, fc. All convolutions are 1x1.
 //! The channels of conv1 and conv2 are coupled by the sum.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::network::{Graph, HostTensor};
 use crate::prune::groups::{Member, Side};
@@ -66,7 +68,10 @@ fn group() -> Group {
 fn images() -> (Images, Normalization) {
     let pixels = IMAGES.iter().flat_map(|(pixels, _)| pixels.map(|pixel| pixel as u8)).collect();
     let labels = IMAGES.iter().map(|(_, label)| *label as u32).collect();
-    (Images { shape: [2, 2, 1], pixels, labels }, Normalization { mean: vec![0.0], deviation: vec![1.0 / 255.0] })
+    (
+        Images { shape: [2, 2, 1], pixels: Arc::new(pixels), labels },
+        Normalization { mean: vec![0.0], deviation: vec![1.0 / 255.0] },
+    )
 }
 
 fn channels(criterion: Criterion) -> Vec<f64> {

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::data::{self, Source};
 use crate::network::arch::Architecture;
@@ -26,7 +28,8 @@ fn digits(count: usize) -> (Images, Normalization) {
     let mut images = data::load(Source::Digits, None).unwrap().train;
     let every: Vec<u32> = (0..images.len() as u32).collect();
     let normalization = Normalization::of(&images, &every);
-    images.pixels.truncate(count * images.image_size());
+    let size = count * images.image_size();
+    Arc::make_mut(&mut images.pixels).truncate(size);
     images.labels.truncate(count);
     (images, normalization)
 }
@@ -34,7 +37,11 @@ fn digits(count: usize) -> (Images, Normalization) {
 /// Images of 32x32 with colours that repeat nowhere.
 fn colours(count: u32) -> Images {
     let bytes = |index: u32| (index.wrapping_mul(2_654_435_761) >> 13) as u8;
-    Images { shape: [32, 32, 3], pixels: (0..count * 3072).map(bytes).collect(), labels: (0..count).collect() }
+    Images {
+        shape: [32, 32, 3],
+        pixels: Arc::new((0..count * 3072).map(bytes).collect()),
+        labels: (0..count).collect(),
+    }
 }
 
 #[test]
