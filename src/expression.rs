@@ -5,6 +5,8 @@
 use rhai::packages::{ArithmeticPackage, BasicMathPackage, LogicPackage, Package};
 use rhai::{Dynamic, Engine, EvalAltResult, Map, ParseErrorType, Position, Scope};
 
+use crate::math;
+
 /// What an expression can name. Values that were not measured are left out: what depends on them has no value.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
@@ -37,6 +39,7 @@ impl Default for Calculator {
         ArithmeticPackage::new().register_into_engine(&mut engine);
         LogicPackage::new().register_into_engine(&mut engine);
         BasicMathPackage::new().register_into_engine(&mut engine);
+        with_own_functions(&mut engine);
         engine.set_fail_on_invalid_map_property(true);
         engine.set_max_expr_depths(64);
         engine.set_max_operations(10_000);
@@ -66,6 +69,22 @@ impl Calculator {
             unknown: None,
             at: None,
         })
+    }
+}
+
+/// Puts [`math`]'s functions in the place of the packages', which are the host's: a search chooses by what they give.
+fn with_own_functions(engine: &mut Engine) {
+    // Otherwise `**` of two numbers never asks for a function.
+    engine.set_fast_operators(false);
+    engine.register_fn("**", math::powf);
+    engine.register_fn("**", |base: f64, exponent: i64| math::powf(base, exponent as f64));
+    engine.register_fn("**", |base: i64, exponent: f64| math::powf(base as f64, exponent));
+    engine.register_fn("log", |x: f64, base: f64| math::ln(x) / math::ln(base));
+    for (name, function) in math::FUNCTIONS {
+        engine.register_fn(*name, *function);
+    }
+    for (name, function) in math::FUNCTIONS_OF_TWO {
+        engine.register_fn(*name, *function);
     }
 }
 
@@ -105,6 +124,23 @@ mod tests {
         assert_eq!(evaluate("accuracy - reference.accuracy").map(|x| (x * 1e6).round()), Ok(100_000.0));
         assert_eq!(evaluate("1 - parameters / reference.parameters"), Ok(0.75));
         assert_eq!(evaluate("sqrt(parameters + 6)"), Ok(6.0));
+    }
+
+    #[test]
+    fn functions_are_not_the_hosts() {
+        for x in [0.1, 0.7, 1.3, 5.2, 11.9] {
+            let value = |expression: &str| evaluate(&expression.replace('#', &format!("{x:?}"))).unwrap().to_bits();
+            assert_eq!(value("# ** 0.3"), math::powf(x, 0.3).to_bits());
+            assert_eq!(value("# ** 3"), math::powf(x, 3.0).to_bits());
+            assert_eq!(value("3 ** #"), math::powf(3.0, x).to_bits());
+            assert_eq!(value("log(#, 2.0)"), (math::ln(x) / math::ln(2.0)).to_bits());
+            assert_eq!(value("hypot(#, 2.0)"), libm::hypot(x, 2.0).to_bits());
+            for (name, function) in math::FUNCTIONS {
+                let found = value(&format!("{name}(#)"));
+                assert!(found == function(x).to_bits() || function(x).is_nan(), "{name}({x})");
+            }
+        }
+        assert_eq!(evaluate("2 ** 10"), Ok(1024.0));
     }
 
     #[test]

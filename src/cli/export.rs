@@ -11,7 +11,7 @@ use super::session::{Session, store};
 use super::{Failure, output};
 use crate::error::{Error, Kind, Result};
 use crate::network::weights::encode_with;
-use crate::network::{Graph, Model, Role, Signature};
+use crate::network::{Graph, Model, Signature};
 use crate::plan::{data_digests, explain};
 use crate::report::bytes;
 
@@ -86,10 +86,7 @@ fn masked(model: &Model, stored: usize) -> String {
     if model.masks.is_empty() {
         return String::new();
     }
-    let weights = model.graph.parameters().into_iter().filter(|spec| spec.role == Role::Weight);
-    let weights: usize = weights.map(|spec| spec.dims.iter().product::<usize>()).sum();
-    let zeros = model.masks.values().flatten().filter(|kept| !**kept).count();
-    let percent = 100.0 * zeros as f64 / weights.max(1) as f64;
+    let percent = 100.0 * model.masked_share();
     format!(
         "; {percent:.1} % of its weights are masked and are zeros in this file (the store has it in {}; an import with \
          `mask = \"zeros\"` has the masks again)",

@@ -14,7 +14,6 @@
 use std::collections::BTreeMap;
 
 use rand::RngExt;
-use rand_distr::StandardNormal;
 
 use super::graph::{Graph, Layer};
 use super::model::{HostTensor, Model};
@@ -44,7 +43,7 @@ fn layer_tensors(layer: &Layer, seed: u64) -> Vec<(String, HostTensor)> {
             Role::NormBias | Role::RunningMean => vec![0.0; count],
             Role::Weight if dims.len() == 4 => {
                 let deviation = (2.0 / fan_out as f32).sqrt();
-                (0..count).map(|_| random.sample::<f32, _>(StandardNormal) * deviation).collect()
+                (0..count).map(|_| crate::random::normal(&mut random) as f32 * deviation).collect()
             }
             Role::Weight | Role::Bias => {
                 let bound = 1.0 / (fan_in as f32).sqrt();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::graph::Graph;
+use super::parameters::Role;
 use crate::error::{Error, Kind, Result};
 
 /// A tensor's values in memory of the host, in PyTorch's layout.
@@ -80,6 +81,17 @@ impl Model {
             data.iter().enumerate().filter(|(index, value)| **value != 0.0 && kept(*index)).count() as u64
         };
         trainable.map(|spec| count(&spec.name)).sum()
+    }
+
+    /// The share of the weights of convolutions and linear layers that are masked, from 0 to 1. Masks of biases do not count.
+    pub fn masked_share(&self) -> f64 {
+        let weights = self.graph.parameters().into_iter().filter(|spec| spec.role == Role::Weight);
+        let (mut all, mut masked) = (0, 0);
+        for spec in weights {
+            all += spec.dims.iter().product::<usize>();
+            masked += self.masks.get(&spec.name).map_or(0, |mask| mask.iter().filter(|kept| !**kept).count());
+        }
+        masked as f64 / all.max(1) as f64
     }
 
     /// Fails with `Kind::Diverged` if a value is NaN or infinite, and says where the first one is.

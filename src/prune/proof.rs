@@ -1,8 +1,5 @@
 //! Proof that a network from which units were removed computes what it computed with these units silenced.
 
-use rand::RngExt;
-use rand_distr::StandardNormal;
-
 use super::Watched;
 use super::shrink::Selection;
 use crate::data::{self, EVALUATION_BATCH};
@@ -40,7 +37,7 @@ pub fn prove<B: Backend>(
         None => {
             let count = RANDOM_IMAGES * original.graph.input.iter().product::<usize>();
             let mut generator = random::generator(0, "proof", 0, 0);
-            ((0..count).map(|_| generator.sample(StandardNormal)).collect(), RANDOM_IMAGES)
+            ((0..count).map(|_| random::normal(&mut generator) as f32).collect(), RANDOM_IMAGES)
         }
     };
     let logits = |model: &Model| -> Result<Vec<f32>> {

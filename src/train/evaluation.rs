@@ -2,6 +2,7 @@
 
 use crate::data::{self, Images, Normalization};
 use crate::error::Result;
+use crate::math;
 use crate::network::{Executor, Mode};
 use crate::tensor::ops::ranking::rank;
 use crate::tensor::{Backend, NoneTape};
@@ -44,8 +45,8 @@ pub fn cross_entropy(logits: &[f32], labels: &[u32]) -> f64 {
     let mut sum = 0.0;
     for (row, label) in logits.chunks(classes.max(1)).zip(labels) {
         let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max) as f64;
-        let total: f64 = row.iter().map(|z| (*z as f64 - largest).exp()).sum();
-        sum += total.ln() + largest - row[*label as usize] as f64;
+        let total: f64 = row.iter().map(|z| math::exp(*z as f64 - largest)).sum();
+        sum += math::ln(total) + largest - row[*label as usize] as f64;
     }
     sum / labels.len().max(1) as f64
 }

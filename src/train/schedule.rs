@@ -23,7 +23,7 @@ fn factor(schedule: &Schedule, epochs: u64, steps_per_epoch: u64, epoch: u64, st
         Schedule::Cosine { final_share, .. } => {
             let total = (epochs * steps_per_epoch) as f64;
             let progress = (at - warmup_steps) / (total - warmup_steps).max(1.0);
-            final_share + (1.0 - final_share) * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
+            final_share + (1.0 - final_share) * 0.5 * (1.0 + crate::math::cos(std::f64::consts::PI * progress))
         }
     }
 }

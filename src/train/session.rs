@@ -11,7 +11,7 @@ use super::objective::Objective;
 use super::optimizer::State;
 use super::parameters::{Select, Training};
 use super::peer::{self, Peer};
-use super::sparsity::{Sparsity, masked_share};
+use super::sparsity::Sparsity;
 use super::{Entry, History, Progress, Stop, schedule};
 use crate::data::{Images, Normalization};
 use crate::error::{Error, Kind, Result};
@@ -300,7 +300,7 @@ impl<B: Backend> Session<B> {
         }
         let model = self.network.download();
         let masks = training.prune.as_ref().filter(|prune| prune.method.masks_weights());
-        let sparsity = masks.map(|_| masked_share(&model));
+        let sparsity = masks.map(|_| model.masked_share());
         let rising = training.prune.as_ref().is_some_and(|prune| epoch + 1 < prune.complete_after());
         self.finite = Some(model);
         let validation = self.validate(task, device)?;

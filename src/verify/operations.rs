@@ -1,7 +1,5 @@
 //! Every operation with its gradients, on sizes that are no multiple of what kernels work on at once.
 
-use rand_distr::{Distribution, StandardNormal};
-
 use crate::error::Result;
 use crate::tensor::geometry::{AdaptivePool, ChannelPadding, Convolution, Pool, Window};
 use crate::tensor::ops::activation::Activation;
@@ -13,7 +11,8 @@ use crate::tensor::{self, Backend, Flat, Gradients, OwnedTape};
 
 /// `count` normal numbers, a pure function of `name`.
 pub(super) fn normal(name: &str, count: usize) -> Vec<f32> {
-    StandardNormal.sample_iter(crate::random::generator(0, name, 0, 0)).take(count).collect()
+    let mut generator = crate::random::generator(0, name, 0, 0);
+    (0..count).map(|_| crate::random::normal(&mut generator) as f32).collect()
 }
 
 /// What an operation gave: its name, and its output and the gradients of all its inputs.

@@ -49,6 +49,15 @@ fn the_first_format_is_still_read() {
     assert_eq!(ran.event("stage-resumed")["epoch"], 1);
 }
 
+/// Whatever machine made them.
+#[test]
+fn its_results_come_out_again() {
+    let (stored, project) = (Project::new(MANIFEST), Project::new(MANIFEST));
+    copy(&repository("tests/it/golden/v1"), &stored.cache().join("v1"));
+    project.run(&["--device=cpu"]).expect(0);
+    assert_eq!(project.results(), stored.results());
+}
+
 /// Its networks carry no signature, and the implementation versions have risen since.
 #[test]
 fn a_store_from_before_signatures_is_missed_and_not_misread() {

@@ -25,6 +25,7 @@
 //! - `streams`: stdout and stderr that are closed, full or a terminal
 //! - `environment`: odd paths, folders and masks
 //! - `exit_codes`: the table of exit codes
+//! - `hosts`: the same bits on every host
 //! - `golden`: a store that an earlier version made
 //! - `times`: times under unlike conditions, and seeds that decide nothing
 //! - `cache_commands`: the commands that look after the store and take results out of it
@@ -43,6 +44,7 @@ mod divergence;
 mod environment;
 mod exit_codes;
 mod golden;
+mod hosts;
 mod import;
 mod input_files;
 mod kddp;

@@ -106,9 +106,10 @@ impl Project {
         std::fs::write(self.path().join(name), content).expect("a file that can be written");
     }
 
-    /// The binary, in the folder, without colour and with no store but the folder's own.
+    /// The binary, or the one that `PLEACH_TEST_BINARY` names, in the folder, without colour and with no store but the folder's own.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pleach"));
+        let binary = std::env::var_os("PLEACH_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_pleach").into());
+        let mut command = Command::new(binary);
         command.current_dir(self.path()).args(arguments).env_remove("PLEACH_CACHE").env("NO_COLOR", "1");
         command
     }

@@ -10,7 +10,7 @@ type Size = (usize, usize);
 /// Turns the image around its middle by `degrees`, counter-clockwise. Rounded where Pillow rounds: once the steps from
 /// pixel to pixel, and once where the first pixel comes from.
 pub fn rotate(image: &[u8], (height, width): Size, channels: usize, degrees: f64) -> Vec<u8> {
-    let (sin, cos) = degrees.to_radians().sin_cos();
+    let (sin, cos) = crate::math::sin_cos(degrees.to_radians());
     let fixed = |value: f64| (value * ONE as f64 + 0.5).floor() as i64;
     // From the middle to the centre of the first pixel.
     let (down, right) = (0.5 - height as f64 / 2.0, 0.5 - width as f64 / 2.0);

@@ -5,11 +5,10 @@
 //! in a manifest each image gets one of them, with probability 1/2.
 
 use rand::RngExt;
-use rand_distr::{Beta, Distribution};
 use rayon::prelude::*;
 
 use super::Augmentation;
-use crate::random::generator;
+use crate::random::{self, generator};
 
 /// What a batch was mixed with, image by image.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,7 +95,7 @@ fn draw(
     let kind = kinds[generator.random_range(0..kinds.len() as u32) as usize];
     let partner = generator.random_range(0..batch as u64) as usize;
     let mut second = |alpha: f64| {
-        let first = Beta::new(alpha, alpha).map_or(1.0, |beta| beta.sample(&mut generator));
+        let first = random::beta(alpha, &mut generator);
         // Where α is so small that λ is 0 or 1 but for rounding, it can come out as no number.
         if (0.0..=1.0).contains(&first) { 1.0 - first } else { 0.0 }
     };

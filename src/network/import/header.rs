@@ -156,7 +156,7 @@ fn metadata(header: &[u8]) -> Result<Metadata> {
         }
         tensors.push((name, info));
     }
-    tensors.sort_by(|(_, one), (_, other)| one.data_offsets.cmp(&other.data_offsets));
+    tensors.sort_by_key(|(_, info)| info.data_offsets);
     Metadata::new(metadata, tensors).map_err(|error| match error {
         SafeTensorError::InvalidOffset(name) => {
             let name = shown(&name);

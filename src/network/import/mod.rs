@@ -57,7 +57,7 @@ pub struct Taken {
     pub ignored: usize,
     /// Tensors with a mask.
     pub masked: usize,
-    /// Weights that the masks hold at zero.
+    /// Values that the masks hold at zero, of biases too.
     pub masked_weights: u64,
     /// What was taken off names; empty for nothing.
     pub prefix: String,
@@ -159,8 +159,8 @@ fn read(request: &Request, entries: &Entries, found: &Matching, file: &SafeTenso
             Some(Mask::Zeros) if is_weight => Some(data.iter().map(|value| *value != 0.0).collect()),
             _ => mask,
         };
-        if is_weight || mask.is_some() {
-            zeros.count(&data, is_weight.then_some(&spec.name));
+        if is_weight {
+            zeros.count(&spec.name, &data, mask.as_deref());
         }
         if let Some(mask) = mask.filter(|mask| mask.contains(&false)) {
             // Negative zeros too.
@@ -195,22 +195,26 @@ fn values(file: &SafeTensors, source: &Source) -> Result<(Vec<f32>, Option<Vec<b
     }
 }
 
-/// The exact zeros among what can be masked: weights, and what the file has masks of.
+/// The exact zeros among the weights of the file.
 #[derive(Default)]
 struct Zeros {
     zeros: u64,
+    /// Those that stay zero.
+    masked: u64,
     weights: u64,
-    /// Weights of layers that have nothing else.
+    /// Tensors that have nothing else.
     empty: Vec<String>,
 }
 
 impl Zeros {
-    /// Counts those of a tensor; `weight` is its name if it is the weight of a layer.
-    fn count(&mut self, data: &[f32], weight: Option<&String>) {
+    fn count(&mut self, name: &str, data: &[f32], mask: Option<&[bool]>) {
         let zeros = data.iter().filter(|value| **value == 0.0).count();
         self.zeros += zeros as u64;
+        self.masked += mask.map_or(0, |mask| mask.iter().filter(|kept| !**kept).count()) as u64;
         self.weights += data.len() as u64;
-        self.empty.extend(weight.filter(|_| zeros == data.len()).cloned());
+        if zeros == data.len() {
+            self.empty.push(name.to_owned());
+        }
     }
 
     fn share(&self, part: u64) -> f64 {
@@ -231,7 +235,7 @@ fn taken(request: &Request, entries: &Entries, found: &Matching, model: &Model, 
         summary += &format!(", {} of the file ignored", found.ignored.len());
     }
     if !model.masks.is_empty() {
-        let percent = 100.0 * zeros.share(masked_weights);
+        let percent = 100.0 * zeros.share(zeros.masked);
         summary += &format!(", {} masked ({percent:.1} % of the weights stay zero)", model.masks.len());
     }
     let mut notes = vec![summary];
@@ -242,7 +246,7 @@ fn taken(request: &Request, entries: &Entries, found: &Matching, model: &Model, 
     for name in zeros.empty.iter().filter(|name| model.masks.contains_key(*name)) {
         notes.push(format!("all of `{name}` is zero and masked: of this layer only a bias can learn"));
     }
-    let unmasked = zeros.zeros - masked_weights.min(zeros.zeros);
+    let unmasked = zeros.zeros - zeros.masked;
     if rules.mask.is_none() && zeros.share(unmasked) >= MANY_ZEROS {
         let percent = 100.0 * zeros.share(unmasked);
         notes.push(format!(

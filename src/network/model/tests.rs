@@ -283,3 +283,13 @@ fn values_that_are_not_finite_are_found() {
     assert_eq!(error.kind, Kind::Diverged);
     insta::assert_snapshot!(error, @"tensor `classifier.weight` holds -inf at 1");
 }
+
+#[test]
+fn masks_of_biases_are_no_masked_weights() {
+    let mut model = small();
+    assert_eq!(model.masked_share(), 0.0);
+    model.masks.insert("classifier.bias".into(), vec![false]);
+    assert_eq!((model.masked_share(), model.nonzero_count()), (0.0, 2));
+    model.masks.insert("classifier.weight".into(), vec![true, false]);
+    assert_eq!((model.masked_share(), model.nonzero_count()), (0.5, 1));
+}

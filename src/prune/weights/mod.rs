@@ -59,7 +59,11 @@ pub fn mask(
         let sparsity = |whole: f64| {
             let whole = whole * target.share;
             // Not by the power in the last step, which may be one bit off.
-            if step == target.steps { whole } else { 1.0 - (1.0 - whole).powf(step as f64 / target.steps as f64) }
+            if step == target.steps {
+                whole
+            } else {
+                1.0 - crate::math::powf(1.0 - whole, step as f64 / target.steps as f64)
+            }
         };
         let Some(scores) = scores(model)? else { return Ok(Vec::new()) };
         let pools = pools(&model.graph, target, &sparsity);

@@ -11,6 +11,7 @@ use rand::RngExt;
 
 use super::features::Pair;
 use crate::error::{Error, Kind, Result};
+use crate::math;
 use crate::network::{HostTensor, Parameter, ParameterSpec, Role};
 use crate::tensor::geometry::{Convolution, Window};
 use crate::tensor::ops::variational::EPSILON;
@@ -186,7 +187,7 @@ fn fresh(spec: &ParameterSpec, all: &[ParameterSpec], seed: u64) -> HostTensor {
     let fan_in = if spec.dims.len() == 4 { spec.dims[1] } else { weight.map_or(1, |weight| weight.dims[1]) };
     let bound = 1.0 / (fan_in as f32).sqrt();
     let data = if spec.name.ends_with("/scale") {
-        vec![((FIRST_VARIANCE - EPSILON).exp() - 1.0).ln() as f32; count]
+        vec![math::ln(math::exp(FIRST_VARIANCE - EPSILON) - 1.0) as f32; count]
     } else {
         (0..count).map(|_| random.random_range(-bound..bound)).collect()
     };

@@ -14,7 +14,7 @@ mod tests;
 use super::optimizer::{State, Tensors};
 use super::parameters::Training;
 use crate::error::Result;
-use crate::network::{Executor, Graph, Model, ParameterSpec, Role};
+use crate::network::{Executor, Graph, Model, ParameterSpec};
 use crate::prune::Method;
 use crate::tensor::{Backend, Gradients};
 use rigl::Rigl;
@@ -145,12 +145,4 @@ impl Sparsity {
 
 fn method(training: &Training) -> Option<&Method> {
     training.prune.as_ref().map(|prune| &prune.method)
-}
-
-/// The share of weights that are masked.
-pub fn masked_share(model: &Model) -> f64 {
-    let weights = model.graph.parameters().into_iter().filter(|spec| spec.role == Role::Weight);
-    let all: usize = weights.map(|spec| spec.dims.iter().product::<usize>()).sum();
-    let masked = model.masks.values().flatten().filter(|kept| !**kept).count();
-    masked as f64 / all.max(1) as f64
 }

@@ -6,6 +6,7 @@ use std::f64::consts::PI;
 use rand::RngExt;
 
 use crate::error::{Error, Kind, Result};
+use crate::math;
 use crate::network::{Executor, Model, Role, pattern};
 use crate::prune::weights::{self, Target};
 use crate::random;
@@ -43,7 +44,7 @@ impl Rigl {
     /// The share of a layer's weights that moves in this step (from 0), (α/2)(1 + cos(πt/T)); `None` when none do.
     pub(super) fn share(&self, step: u64) -> Option<f64> {
         let moves = step > 0 && step < self.end && step.is_multiple_of(self.every_steps);
-        moves.then(|| self.alpha / 2.0 * (1.0 + (PI * step as f64 / self.end as f64).cos()))
+        moves.then(|| self.alpha / 2.0 * (1.0 + math::cos(PI * step as f64 / self.end as f64)))
     }
 
     /// Moves the masks of all layers by the gradients of this step, which are not masked yet.

@@ -76,7 +76,7 @@ impl Surgery {
 
     /// Takes the dense weights back, and changes masks if it is their turn.
     pub(super) fn after_step<B: Backend>(&mut self, step: u64, network: &mut Executor<B>) -> Result<()> {
-        let probability = (1.0 + self.gamma * step as f64).powf(-self.power);
+        let probability = crate::math::powf(1.0 + self.gamma * step as f64, -self.power);
         for parameter in network.parameters_mut() {
             let Some(layer) = self.layers.get_mut(&parameter.name) else { continue };
             layer.dense.data = B::download(&parameter.tensor);

@@ -143,6 +143,42 @@ fn a_body_gets_a_head_for_other_classes() {
     assert!(told.contains("`seed` decides nothing here"), "{told}");
 }
 
+/// What `torch.nn.utils.prune` leaves: values and masks, of a weight and of the bias of the same units.
+#[test]
+fn units_that_pytorch_pruned_stay_silent_in_training() {
+    let more = "[stages.tuned]\nkind = \"fine-tune\"\ndata = \"digits\"\nfrom = \"bought\"\nepochs = 2\noptimizer = { kind = \
+                \"sgd\", lr = 0.1, momentum = 0.9, weight-decay = 1e-3 }\n\n[stages.score]\nkind = \"evaluate\"\ndata = \
+                \"digits\"\nmodels = [\"bought\", \"tuned\"]\n";
+    let project = Project::new(&manifest(MLP, "", more));
+    // Every fourth unit is gone.
+    let mut pairs = Tensors::new();
+    for (name, dims, data) in tensors(&SHAPES) {
+        if !name.starts_with("hidden1") {
+            pairs.push((name, dims, data));
+            continue;
+        }
+        let width = data.len() / 16;
+        let mask = (0..data.len()).map(|index| if index / width % 4 == 0 { 0.0 } else { 1.0 }).collect();
+        pairs.push((format!("{name}_orig"), dims.clone(), data));
+        pairs.push((format!("{name}_mask"), dims, mask));
+    }
+    project.write("w.safetensors", file(&pairs));
+    let ran = project.run(&[]).expect(0);
+    insta::assert_snapshot!(notes(&ran).join("\n"), @"4 tensors taken from the file, 2 masked (21.6 % of the weights stay zero)");
+    let told = project.succeed(&["export", "pleach.toml", "tuned", "-o", "tuned.safetensors"]).stdout;
+    assert!(told.contains("21.6 % of its weights are masked"), "256 of 1,184: {told}");
+    let bytes = std::fs::read(project.path().join("tuned.safetensors")).unwrap();
+    let tuned = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    for (name, width) in [("hidden1.weight", 64), ("hidden1.bias", 1)] {
+        let (values, _) = tuned.tensor(name).unwrap().data().as_chunks::<4>();
+        let is_zero = |value: &[u8; 4]| f32::from_le_bytes(*value) == 0.0;
+        let zeros = |unit: &[[u8; 4]]| unit.iter().all(is_zero);
+        let silent: Vec<bool> = values.chunks(width).map(zeros).collect();
+        assert_eq!(silent, (0..16).map(|unit| unit % 4 == 0).collect::<Vec<bool>>(), "{name}");
+    }
+    assert!(project.run(&[]).expect(0).stages("stage-started").is_empty());
+}
+
 /// `check` and `plan` say it too; what is not there may come yet.
 #[test]
 fn what_is_no_file_is_told_before_anything_runs() {

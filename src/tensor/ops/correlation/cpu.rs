@@ -2,6 +2,7 @@
 
 use super::Correlation;
 use crate::error::Result;
+use crate::math;
 use crate::tensor::backend::length;
 use crate::tensor::ops::cross_entropy::cpu::log_softmax;
 use crate::tensor::recording::{expect_length, loss, values};
@@ -23,7 +24,7 @@ pub(crate) fn correlation<T: Tape<f32, Cpu>>(
     let Correlation { temperature, beta, gamma } = *settings;
     let probabilities = |logits: &Flat<Cpu>| -> Vec<f64> {
         let rows = values(logits);
-        rows.chunks_exact(classes).flat_map(|row| log_softmax(row, temperature)).map(f64::exp).collect()
+        rows.chunks_exact(classes).flat_map(|row| log_softmax(row, temperature)).map(math::exp).collect()
     };
     let (own, others) = (probabilities(student), probabilities(teacher));
     let mut slopes = vec![0.0; own.len()];

@@ -2,6 +2,7 @@
 
 use super::check_targets;
 use crate::error::Result;
+use crate::math;
 use crate::tensor::backend::length;
 use crate::tensor::recording::{expect_length, record, tensor, values};
 use crate::tensor::{Cpu, Flat, Tape};
@@ -32,7 +33,7 @@ pub(crate) fn cross_entropy<T: Tape<f32, Cpu>>(
             if target != 0.0 {
                 loss -= target * log_p;
             }
-            gradient.push(((log_p.exp() - target) / batch as f64) as f32);
+            gradient.push(((math::exp(*log_p) - target) / batch as f64) as f32);
         }
     }
     let loss = tensor(&logits.device().clone(), vec![(loss / batch as f64) as f32])?;
@@ -46,6 +47,6 @@ pub(crate) fn cross_entropy<T: Tape<f32, Cpu>>(
 pub(crate) fn log_softmax(row: &[f32], temperature: f64) -> Vec<f64> {
     let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let scaled = row.iter().map(|value| (f64::from(*value) - f64::from(largest)) / temperature);
-    let log_sum = scaled.clone().map(f64::exp).sum::<f64>().ln();
+    let log_sum = math::ln(scaled.clone().map(math::exp).sum::<f64>());
     scaled.map(|value| value - log_sum).collect()
 }

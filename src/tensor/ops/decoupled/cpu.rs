@@ -2,6 +2,7 @@
 
 use super::{Decoupled, checked};
 use crate::error::Result;
+use crate::math;
 use crate::tensor::ops::cross_entropy::cpu::log_softmax;
 use crate::tensor::recording::{loss, values};
 use crate::tensor::{Cpu, Flat, Tape};
@@ -24,9 +25,13 @@ pub(crate) fn decoupled<T: Tape<f32, Cpu>>(
         let right = divergence(other.right, own.right) + divergence(other.wrong, own.wrong);
         let among: f64 = other.among.iter().zip(&own.among).map(|(other, own)| divergence(*other, *own)).sum();
         sum += alpha * right + beta * among;
-        let binary = alpha * (own.right.exp() - other.right.exp());
+        let binary = alpha * (math::exp(own.right) - math::exp(other.right));
         for (class, (own, other)) in own.among.iter().zip(&other.among).enumerate() {
-            let step = if class == label { binary } else { beta * (own.exp() - other.exp()) - binary * own.exp() };
+            let step = if class == label {
+                binary
+            } else {
+                beta * (math::exp(*own) - math::exp(*other)) - binary * math::exp(*own)
+            };
             gradient.push((temperature * step / batch as f64) as f32);
         }
     }
@@ -58,5 +63,6 @@ impl Row {
 
 /// `p log(p / q)` from the logarithms of both; 0 where p is 0.
 fn divergence(p: f64, q: f64) -> f64 {
-    if p.exp() == 0.0 { 0.0 } else { p.exp() * (p - q) }
+    let probability = math::exp(p);
+    if probability == 0.0 { 0.0 } else { probability * (p - q) }
 }

@@ -2,6 +2,7 @@
 
 use super::checked;
 use crate::error::Result;
+use crate::math;
 use crate::tensor::ops::cross_entropy::cpu::log_softmax;
 use crate::tensor::recording::{record, tensor, values};
 use crate::tensor::{Cpu, Flat, Tape};
@@ -19,11 +20,11 @@ pub(crate) fn distillation<T: Tape<f32, Cpu>>(
     let mut loss = 0.0;
     for (student, teacher) in values(student).chunks_exact(classes).zip(values(teacher).chunks_exact(classes)) {
         for (student, teacher) in log_softmax(student, temperature).iter().zip(log_softmax(teacher, temperature)) {
-            let probability = teacher.exp();
+            let probability = math::exp(teacher);
             if probability != 0.0 {
                 loss += probability * (teacher - student);
             }
-            gradient.push((temperature * (student.exp() - probability) / batch as f64) as f32);
+            gradient.push((temperature * (math::exp(*student) - probability) / batch as f64) as f32);
         }
     }
     let loss = tensor(&student.device().clone(), vec![(loss * temperature * temperature / batch as f64) as f32])?;

@@ -39,7 +39,7 @@ pub(crate) fn adam(update: &mut AdamUpdate<Cpu>, gradients: &mut Gradients<f32, 
     expect_length("a first moment", mean, &[length(parameter)])?;
     expect_length("a second moment", variance, &[length(parameter)])?;
     let gradient = of(gradients, parameter)?;
-    let correction = |beta: f64| 1.0 - beta.powf(step.step as f64);
+    let correction = |beta: f64| 1.0 - crate::math::powf(beta, step.step as f64);
     let shrink = (1.0 - step.lr * step.decay) as f32;
     let (l2, epsilon) = (step.l2 as f32, step.epsilon as f32);
     let (beta1, beta2) = (step.beta1 as f32, step.beta2 as f32);

@@ -81,7 +81,7 @@ impl Argument for AdamFactors {}
 
 impl AdamFactors {
     fn new(step: &AdamStep) -> Self {
-        let correction = |beta: f64| 1.0 - beta.powf(step.step as f64);
+        let correction = |beta: f64| 1.0 - crate::math::powf(beta, step.step as f64);
         Self {
             beta1: step.beta1 as f32,
             rest1: (1.0 - step.beta1) as f32,

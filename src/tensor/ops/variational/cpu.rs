@@ -2,6 +2,7 @@
 
 use super::EPSILON;
 use crate::error::Result;
+use crate::math;
 use crate::tensor::backend::length;
 use crate::tensor::recording::{expect_length, loss, values};
 use crate::tensor::{Cpu, Flat, Tape};
@@ -17,7 +18,7 @@ pub(crate) fn variational<T: Tape<f32, Cpu>>(
     expect_length("the teacher's feature", teacher, &[count])?;
     let scales: Vec<f64> = values(scale).into_iter().map(f64::from).collect();
     // ln(1 + e^s) without overflow.
-    let variances: Vec<f64> = scales.iter().map(|s| s.max(0.0) + (-s.abs()).exp().ln_1p() + EPSILON).collect();
+    let variances: Vec<f64> = scales.iter().map(|s| s.max(0.0) + math::ln_1p(math::exp(-s.abs())) + EPSILON).collect();
     let mut gradient = values(mean);
     let mut squares = vec![0.0; channels];
     for (means, targets) in gradient.chunks_exact_mut(channels).zip(values(teacher).chunks_exact(channels)) {
@@ -31,9 +32,9 @@ pub(crate) fn variational<T: Tape<f32, Cpu>>(
     let mut sum = 0.0;
     let mut scale_gradient = Vec::with_capacity(channels);
     for ((scale, variance), square) in scales.iter().zip(&variances).zip(&squares) {
-        sum += 0.5 * (square / variance + rows * variance.ln());
+        sum += 0.5 * (square / variance + rows * math::ln(*variance));
         let slope = 0.5 * (rows / variance - square / (variance * variance)) / count as f64;
-        scale_gradient.push((slope / (1.0 + (-scale).exp())) as f32);
+        scale_gradient.push((slope / (1.0 + math::exp(-scale))) as f32);
     }
     loss([mean, scale], sum / count as f64, [gradient, scale_gradient], tape)
 }

@@ -1,7 +1,13 @@
 //! Random numbers keyed by what they are for, never drawn from a shared stream.
 //!
 //! A generator is a pure function of (seed, purpose, epoch, sample). So a result cannot depend on the number of
-//! threads, on the order of work, or on whether a run was interrupted and resumed.
+//! threads, on the order of work, or on whether a run was interrupted and resumed. Nor on the host: distributions are here.
+
+mod beta;
+mod normal;
+
+pub use beta::beta;
+pub use normal::normal;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
