@@ -5,8 +5,11 @@
 //! store depends on uses them; `clippy.toml` keeps the others out. Square roots, products with sums (`mul_add`) and whole
 //! powers (`powi`) are exact or arithmetic alone, and stay the standard library's.
 
+type OfOne = fn(f64) -> f64;
+type OfTwo = fn(f64, f64) -> f64;
+
 /// What an expression can call with one number.
-pub const FUNCTIONS: &[(&str, fn(f64) -> f64)] = &[
+pub const FUNCTIONS: &[(&str, OfOne)] = &[
     ("exp", libm::exp),
     ("ln", libm::log),
     ("log", libm::log10),
@@ -25,7 +28,7 @@ pub const FUNCTIONS: &[(&str, fn(f64) -> f64)] = &[
 ];
 
 /// What an expression can call with two numbers.
-pub const FUNCTIONS_OF_TWO: &[(&str, fn(f64, f64) -> f64)] = &[("atan", libm::atan2), ("hypot", libm::hypot)];
+pub const FUNCTIONS_OF_TWO: &[(&str, OfTwo)] = &[("atan", libm::atan2), ("hypot", libm::hypot)];
 
 /// `e^x`.
 pub fn exp(x: f64) -> f64 {

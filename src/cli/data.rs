@@ -129,8 +129,8 @@ fn describe(set: &DataSet) -> String {
         text.push('\n');
     }
     let every: Vec<u32> = (0..set.train.len() as u32).collect();
-    let Normalization { mean, deviation } = Normalization::of(&set.train, &every);
-    text.push_str(&format!("mean {mean:?} and deviation {deviation:?} of the training images, by channel\n"));
+    let normalization = Normalization::of(&set.train, &every);
+    text.push_str(&format!("{normalization} of the training images, by channel\n"));
     let known = match set.source.published_digest() {
         Some(digest) if digest == set.digest.to_hex().as_str() => " (as published)",
         Some(_) => " (not what was published)",

@@ -34,13 +34,25 @@ pub fn report(arguments: &arguments::Report, global: &Global) -> Result<(), Fail
         }
     }
     let evaluations = results::evaluations(manifest, &records, &store)?;
-    if evaluations.is_empty() {
-        let error = Error::new(Kind::Input, "the store has no evaluation of this manifest as it stands");
-        let hint = format!("run `pleach run {}`", arguments.manifest.path.display());
-        return Err(error.at(store.root()).hint(hint).into());
-    }
     let path = arguments.manifest.path.display().to_string();
     let source = Source { manifest, path: &path, graph, plan: &plan, records: &records, store: &store };
+    // Epochs can be looked at before anything is evaluated.
+    let has_epochs = match (arguments.format, arguments.rows) {
+        (ReportFormat::Json | ReportFormat::Html, _) | (ReportFormat::Csv, CsvRows::Epochs) => true,
+        (ReportFormat::Text | ReportFormat::Csv, _) => false,
+    };
+    if evaluations.is_empty() && (!has_epochs || histories(&source)?.is_empty()) {
+        let error = Error::new(Kind::Input, "the store has no evaluation of this manifest as it stands");
+        let hint = match present.is_empty() {
+            true => "add a stage with `kind = \"evaluate\"` to it; `--format csv --rows epochs` has what training saw"
+                .to_owned(),
+            false => format!("run `pleach run {path}`"),
+        };
+        let diverged = plan.diverged().take(4).map(|(stage, _)| manifest.stages.get_index(stage).expect("in range").0);
+        let error =
+            diverged.fold(error.at(store.root()), |error, stage| error.hint(format!("`{stage}` diverged when it ran")));
+        return Err(error.hint(hint).into());
+    }
     let text = match arguments.format {
         ReportFormat::Text => {
             table::missing(&present).lines().for_each(output::stderr);

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::formats::names;
 use super::sets::{Half, Layout, digits, layout};
 use super::witness::Watched;
-use super::{Images, Source, Witness, files};
+use super::{Images, Source, Witness, files, repeats};
 use crate::error::{Error, Kind, Result};
 
 /// A whole data set in memory.
@@ -27,9 +28,17 @@ pub struct DataSet {
     pub digest: blake3::Hash,
     /// Tells whether the files changed since.
     pub witness: Witness,
+    /// Which training images are the same, once somebody asked.
+    pub(super) contents: OnceLock<Vec<u32>>,
 }
 
 impl DataSet {
+    /// For each training image a number that it shares with those of the same pixels, and with no other.
+    pub fn contents(&self) -> &[u32] {
+        let hash = |index| Some(blake3::hash(self.train.image(index)));
+        self.contents.get_or_init(|| repeats::contents((0..self.train.len()).map(hash)))
+    }
+
     /// The number of classes.
     pub fn classes(&self) -> usize {
         self.class_names.len()
@@ -54,7 +63,16 @@ pub fn load(source: Source, path: Option<&Path>) -> Result<DataSet> {
         digest.part(digits::ROLE, blake3::hash(&content));
         let (train, test) = digits::parse(&content)?;
         let digest = digest.finish();
-        return Ok(DataSet { source, train, validation: 0, test, class_names, digest, witness });
+        return Ok(DataSet {
+            source,
+            train,
+            validation: 0,
+            test,
+            class_names,
+            digest,
+            witness,
+            contents: OnceLock::new(),
+        });
     };
     let Some(outline) = source.published() else {
         return Err(Error::new(Kind::Internal, format!("`{}` has files but no published shape", source.name())));
@@ -73,7 +91,7 @@ pub fn load(source: Source, path: Option<&Path>) -> Result<DataSet> {
     file.into_iter().for_each(|file| witness.watch(file));
     digest.class_names(layout, &class_names);
     let digest = digest.finish();
-    Ok(DataSet { source, train, validation: 0, test, class_names, digest, witness })
+    Ok(DataSet { source, train, validation: 0, test, class_names, digest, witness, contents: OnceLock::new() })
 }
 
 /// The digest that [`load`] would give, in constant memory and without looking at what the bytes mean.

@@ -13,7 +13,7 @@
 //! | `files.rs` | reading a regular file, once, within a size limit |
 //! | `witness.rs` | [`Witness`]: have the files changed since they were read? |
 //! | `repeats.rs` | images that are in a set more than once |
-//! | `split.rs` | [`split`]: the stratified validation split |
+//! | `split.rs` | [`split()`]: the stratified validation split; [`split_by_content`]: with copies on one side |
 //! | `normalization.rs` | [`Normalization`]: mean and deviation of each channel |
 //! | `augmentation/` | [`Augmentation`]: random changes to training images |
 //! | `batch.rs` | [`epoch_order`], [`Batches`] and [`batch`]: the order of an epoch, and its normalised inputs, made ahead |
@@ -46,7 +46,7 @@ pub use load::{DataSet, digest, load};
 pub use normalization::{Constants, Normalization, Renormalization};
 pub use origin::{Origin, Outline};
 pub use source::Source;
-pub use split::{Split, split};
+pub use split::{Split, split, split_by_content};
 pub use witness::Witness;
 
 #[cfg(test)]

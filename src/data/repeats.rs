@@ -20,6 +20,16 @@ pub struct Seen {
     pub name: String,
 }
 
+/// For each image the number of the first with its hash; one without a hash is like no other.
+pub fn contents(hashes: impl Iterator<Item = Option<blake3::Hash>>) -> Vec<u32> {
+    let mut first = HashMap::new();
+    let number = |(number, hash): (u32, Option<blake3::Hash>)| match hash {
+        Some(hash) => *first.entry(hash).or_insert(number),
+        None => number,
+    };
+    (0..).zip(hashes).map(number).collect()
+}
+
 /// A warning for each kind of repetition: test images that are in the training half and the like, an image with two
 /// classes, and copies within a half. `images` are in the order of the set, training images first.
 pub fn warnings(images: &[Seen], class_names: &[String]) -> Vec<String> {

@@ -1,5 +1,7 @@
 //! Splitting a training set into training and validation images, class by class.
 
+use std::collections::HashMap;
+
 use rand::seq::SliceRandom;
 
 use crate::random::generator;
@@ -22,21 +24,59 @@ pub struct Split {
 /// # Panics
 /// If a label is not below `classes`, or there are more than 2^32 labels.
 pub fn split(labels: &[u32], classes: usize, fraction: f64, seed: u64) -> Split {
+    let contents: Vec<u32> = (0..labels.len()).map(number).collect();
+    split_by_content(labels, &contents, classes, fraction, seed)
+}
+
+/// As [`split`], with images of the same number in `contents` on the same side: an image that is drawn takes its copies with
+/// it, whatever class they are of, and is left where they are too many for a class's share. The sizes stay those of
+/// [`split`]: where what is left of a class are copies alone, and too many together, as many as are missing go without
+/// the others.
+///
+/// # Panics
+/// As [`split`], and if there are not as many `contents` as labels.
+pub fn split_by_content(labels: &[u32], contents: &[u32], classes: usize, fraction: f64, seed: u64) -> Split {
+    assert_eq!(labels.len(), contents.len(), "a number for each image");
     let fraction = fraction.clamp(0.0, 1.0);
     let mut members = vec![Vec::new(); classes];
-    for (index, &label) in labels.iter().enumerate() {
-        members[label as usize].push(u32::try_from(index).expect("at most 2^32 labels"));
+    let mut copies: HashMap<u32, Vec<u32>> = HashMap::new();
+    for (index, (&label, &content)) in labels.iter().zip(contents).enumerate() {
+        members[label as usize].push(number(index));
+        copies.entry(content).or_default().push(number(index));
     }
     let sizes: Vec<usize> = members.iter().map(Vec::len).collect();
-    let mut result = Split { train: Vec::new(), validation: Vec::new() };
-    for ((class, mut members), share) in (0..).zip(members).zip(shares(&sizes, fraction)) {
+    let mut left = shares(&sizes, fraction);
+    for (class, members) in (0..).zip(&mut members) {
         members.shuffle(&mut generator(seed, "validation split", 0, class));
-        result.validation.extend(&members[..share]);
-        result.train.extend(&members[share..]);
     }
-    result.train.sort_unstable();
-    result.validation.sort_unstable();
-    result
+    let class = |index: &u32| labels[*index as usize] as usize;
+    let mut drawn = vec![false; labels.len()];
+    for first in members.iter().flatten() {
+        let Some(group) = copies.remove(&contents[*first as usize]) else { continue };
+        let room = |index: &&u32| {
+            let room = left[class(index)] > 0;
+            left[class(index)] -= usize::from(room);
+            room
+        };
+        let fitting = group.iter().take_while(room).count();
+        if fitting == group.len() {
+            group.iter().for_each(|index| drawn[*index as usize] = true);
+        } else {
+            group[..fitting].iter().for_each(|index| left[class(index)] += 1);
+        }
+    }
+    for (members, missing) in members.iter().zip(left) {
+        let mut rest: Vec<u32> = members.iter().copied().filter(|index| !drawn[*index as usize]).collect();
+        // Copies beside each other, so that as few as possible are torn apart.
+        rest.sort_by_key(|index| contents[*index as usize]);
+        rest[..missing].iter().for_each(|index| drawn[*index as usize] = true);
+    }
+    let side = |wanted: bool| (0..labels.len()).filter(|index| drawn[*index] == wanted).map(number).collect();
+    Split { train: side(false), validation: side(true) }
+}
+
+fn number(index: usize) -> u32 {
+    u32::try_from(index).expect("at most 2^32 labels")
 }
 
 /// How many of each class go to validation.
@@ -53,6 +93,8 @@ fn shares(sizes: &[usize], fraction: f64) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -77,6 +119,40 @@ mod tests {
             }
             prop_assert_eq!(Split { train, validation }, split(&labels, 7, fraction, seed));
         }
+
+        #[test]
+        fn copies_are_on_one_side(
+            images in prop::collection::vec((0_u32..4, 0_u32..60), 20..200),
+            fraction in 0.05..0.6,
+            seed: u64,
+        ) {
+            // Behind them as many that are like no other, so that every share can be met.
+            let alone = (0..4 * images.len() as u32).map(|index| (index % 4, 1000 + index));
+            let (labels, contents): (Vec<u32>, Vec<u32>) = images.iter().copied().chain(alone).unzip();
+            let halves = split_by_content(&labels, &contents, 4, fraction, seed);
+            let plain = split(&labels, 4, fraction, seed);
+            let count = |indices: &[u32], class| indices.iter().filter(|i| labels[**i as usize] == class).count();
+            for class in 0..4 {
+                prop_assert_eq!(count(&halves.validation, class), count(&plain.validation, class));
+            }
+            let content = |index: &u32| contents[*index as usize];
+            let trained: HashSet<u32> = halves.train.iter().map(content).collect();
+            prop_assert!(halves.validation.iter().all(|index| !trained.contains(&content(index))));
+        }
+    }
+
+    #[test]
+    fn copies_are_torn_apart_where_the_share_cannot_be_met_else() {
+        // Three pairs a class, and three images of each are to go.
+        let labels = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1];
+        let contents = [0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10];
+        let halves = split_by_content(&labels, &contents, 2, 0.5, 5);
+        assert_eq!(halves.validation.len(), 6);
+        let content = |index: &u32| contents[*index as usize];
+        let both = halves.validation.iter().filter(|index| halves.train.iter().any(|o| content(o) == content(index)));
+        assert_eq!(both.count(), 2, "one a class");
+        // All are one image.
+        assert_eq!(split_by_content(&labels, &[7; 12], 2, 0.5, 5).validation.len(), 6);
     }
 
     #[test]

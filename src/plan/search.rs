@@ -24,13 +24,27 @@ use crate::stage::Parameters;
 use crate::stage::evaluate::{Metrics, ModelMetrics};
 use crate::store::{Record, Store};
 
-/// The accuracies that an evaluation found: of the searched model, and of the reference.
+/// How many right answers evaluations found. Counts, so that equal ones stay equal however they are added up.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Seen {
-    /// Of the model.
-    pub model: f64,
-    /// Of the reference, if the evaluation has one.
-    pub reference: Option<f64>,
+    /// Of the searched model.
+    pub right: u64,
+    /// Of the reference, if the evaluations have one.
+    pub right_of_reference: Option<u64>,
+    /// How many images were looked at.
+    pub images: u64,
+}
+
+impl Seen {
+    /// The accuracy of the model.
+    pub fn model(&self) -> f64 {
+        self.right as f64 / self.images as f64
+    }
+
+    /// The accuracy of the reference.
+    pub fn reference(&self) -> Option<f64> {
+        self.right_of_reference.map(|right| right as f64 / self.images as f64)
+    }
 }
 
 /// What is known of an evaluation.
@@ -71,7 +85,11 @@ pub fn seen(manifest: &Manifest, stage: usize, record: &Record, store: &Store) -
     if model.has_diverged() || reference.is_some_and(ModelMetrics::has_diverged) {
         return Some(Outcome::Diverged);
     }
-    Some(Outcome::Measured(Seen { model: model.top1, reference: reference.map(|reference| reference.top1) }))
+    Some(Outcome::Measured(Seen {
+        right: model.right(metrics.images),
+        right_of_reference: reference.map(|reference| reference.right(metrics.images)),
+        images: metrics.images,
+    }))
 }
 
 /// What a search came to, as far as it is known.
@@ -108,7 +126,7 @@ pub struct Found {
     /// The axes that were searched with their values; none when even the mildest value loses too much, or every candidate
     /// of a round diverged.
     pub coordinates: Vec<Coordinate>,
-    /// Mean accuracies at these.
+    /// Right answers at these, of all seeds.
     pub seen: Option<Seen>,
 }
 
@@ -214,8 +232,8 @@ struct State<'a> {
 }
 
 impl State<'_> {
-    /// The mean over the seeds of one value; `None`, with what is missing noted as next, when one is missing.
-    fn mean(&mut self, stages: &[usize]) -> Option<Outcome> {
+    /// All seeds of one value together; `None`, with what is missing noted as next, when one is missing.
+    fn together(&mut self, stages: &[usize]) -> Option<Outcome> {
         self.tried += 1;
         // Those that are there are still wanted: their results are to be shown.
         self.next.extend(stages);
@@ -232,11 +250,10 @@ impl State<'_> {
         if seen.len() < stages.len() {
             return None;
         }
-        let count = seen.len() as f64;
-        let reference: Option<Vec<f64>> = seen.iter().map(|seen| seen.reference).collect();
         Some(Outcome::Measured(Seen {
-            model: seen.iter().map(|seen| seen.model).sum::<f64>() / count,
-            reference: reference.map(|all| all.iter().sum::<f64>() / count),
+            right: seen.iter().map(|seen| seen.right).sum(),
+            right_of_reference: seen.iter().map(|seen| seen.right_of_reference).sum(),
+            images: seen.iter().map(|seen| seen.images).sum(),
         }))
     }
 }
@@ -255,7 +272,7 @@ fn bisect(axis: usize, drop: f64, members: &Members, state: &mut State) -> Optio
         }
         let middle = low + (fails - low) / 2;
         let (_, stages) = values.get_index(middle).expect("in range");
-        let Some(outcome) = state.mean(stages) else {
+        let Some(outcome) = state.together(stages) else {
             let others = (low..fails).filter(|place| *place != middle);
             state.open.extend(others.flat_map(|place| values.get_index(place).expect("in range").1));
             let may_hold = holds.into_iter().chain(low..fails);
@@ -265,7 +282,7 @@ fn bisect(axis: usize, drop: f64, members: &Members, state: &mut State) -> Optio
         };
         match outcome {
             // A difference that only rounding makes is none.
-            Outcome::Measured(seen) if seen.reference.is_some_and(|of| seen.model >= of - drop - 1e-9) => {
+            Outcome::Measured(seen) if seen.reference().is_some_and(|of| seen.model() >= of - drop - 1e-9) => {
                 (holds, best) = (Some(middle), Some(seen));
             }
             _ => fails = middle,
@@ -278,7 +295,7 @@ fn halving(axis: usize, keep: f64, members: &Members, state: &mut State) -> Opti
     let mut candidates: Vec<&Vec<Coordinate>> = members.keys().collect();
     for (number, rung) in rungs.iter().enumerate() {
         let seen: Vec<Option<Outcome>> =
-            candidates.iter().map(|candidate| state.mean(members[*candidate].get(rung)?)).collect();
+            candidates.iter().map(|candidate| state.together(members[*candidate].get(rung)?)).collect();
         let Some(seen) = seen.into_iter().collect::<Option<Vec<Outcome>>>() else {
             let later = candidates.iter().flat_map(|candidate| &members[*candidate]);
             let later = later.filter(|(value, _)| rungs[number + 1..].contains(value));
@@ -298,7 +315,7 @@ fn halving(axis: usize, keep: f64, members: &Members, state: &mut State) -> Opti
             return Some(Found { coordinates: Vec::new(), seen: None });
         }
         // Of equals the first stays.
-        ranked.sort_by(|a, b| b.1.model.total_cmp(&a.1.model));
+        ranked.sort_by(|a, b| b.1.model().total_cmp(&a.1.model()));
         if number + 1 == rungs.len() {
             let (best, seen) = ranked[0];
             let mut coordinates = best.clone();

@@ -8,6 +8,10 @@ use crate::error::{Error, Kind, Result};
 use crate::network::{Executor, Graph, Model};
 use crate::tensor::Backend;
 
+/// What to do with a network of which no channel can be removed.
+pub const NO_CHANNELS: &str =
+    "channels that are tied to the image or the output have to stay; choose `kind = \"weights\"`";
+
 /// What [`Method::Channels`] leaves of `model`, `share` of the way from `before`; `None` when it was stopped.
 ///
 /// # Errors
@@ -29,7 +33,9 @@ pub(super) fn choose<B: Backend>(
     let Surroundings { watched, seed, device, stop } = surroundings;
     let coupling = Coupling::of(&model.graph)?;
     if coupling.groups.is_empty() {
-        return Err(Error::new(Kind::Stage, "no channel of this network can be removed"));
+        // A manifest whose network is known says so before it runs.
+        let error = Error::new(Kind::Stage, "no channel of the network that is to be pruned can be removed");
+        return Err(error.hint(NO_CHANNELS));
     }
     let evidence = if criterion.needs_data() {
         let network = Executor::new(model, *device)?;

@@ -70,6 +70,8 @@ pub enum Method {
         until: f64,
         /// Layers that keep all their weights, as patterns.
         ignore: Vec<String>,
+        /// At least this share of each layer's weights stays, and always one weight; 0 when absent.
+        minimum: Option<f64>,
     },
     /// Removes channels wherever they are: smaller tensors, the same function of the channels that stay. One of `ratio`,
     /// `macs` and `parameters` is given; without any, only the `layers` lose channels.
@@ -200,14 +202,14 @@ impl Method {
                 steps: steps.unwrap_or(1),
                 share: 1.0,
             }),
-            Method::Rigl { sparsity, scope, ignore, .. } => {
+            Method::Rigl { sparsity, scope, ignore, minimum, .. } => {
                 static NONE: BTreeMap<String, f64> = BTreeMap::new();
                 Some(Target {
                     sparsity: *sparsity,
                     scope: *scope,
                     ignore,
                     layers: &NONE,
-                    minimum: 0.0,
+                    minimum: minimum.unwrap_or(0.0),
                     steps: 1,
                     share: 1.0,
                 })

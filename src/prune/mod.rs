@@ -30,6 +30,7 @@ pub mod weights;
 mod widths;
 
 pub use activity::Activity;
+pub use channels::NO_CHANNELS;
 pub use criterion::Criterion;
 pub use method::{ChannelScope, Measure, Method, WeightScope};
 

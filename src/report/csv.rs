@@ -13,9 +13,12 @@ use super::times::conditions;
 use crate::manifest::Manifest;
 use crate::stage::evaluate::MEASURES;
 
+/// A group without a result: the name of its stages, and their axes with their values.
+type Lost<'a> = (&'a str, Vec<(&'a str, &'a Value)>);
+
 /// The groups: every measure with its mean, deviation and interval.
 pub fn settings(groups: &[Group], diverged: &[Diverged], manifest: &Manifest) -> String {
-    let mut lost: IndexMap<(&str, Vec<(&str, &Value)>), usize> = IndexMap::new();
+    let mut lost: IndexMap<Lost, usize> = IndexMap::new();
     for stage in diverged {
         let axes = stage.axes.iter().filter(|(axis, _)| counts(axis, manifest));
         *lost.entry((&stage.name, axes.map(|(axis, value)| (&**axis, value)).collect())).or_default() += 1;
@@ -62,7 +65,7 @@ pub fn settings(groups: &[Group], diverged: &[Diverged], manifest: &Manifest) ->
         record.push(group.times.iter().map(String::as_str).collect::<Vec<_>>().join("; "));
         record
     };
-    let without_result = |((name, of), stages): (&(&str, Vec<(&str, &Value)>), &usize)| {
+    let without_result = |((name, of), stages): (&Lost, &usize)| {
         let known = [("n", 0), ("networks", *stages), ("diverged", *stages)].map(|(column, n)| (column, n.to_string()));
         let value =
             |axis: &&str| of.iter().find(|(other, _)| other == axis).map_or(String::new(), |(_, value)| label(value));

@@ -65,7 +65,7 @@ pub fn search(decision: &Decision, manifest: &Manifest) -> String {
                 let percent = |share: f64| format!("{:.2} %", 100.0 * share);
                 let against = |reference: f64| format!(" against {}", percent(reference));
                 let seen = found.seen.map_or(String::new(), |seen| {
-                    format!(": {}{}", percent(seen.model), seen.reference.map_or(String::new(), against))
+                    format!(": {}{}", percent(seen.model()), seen.reference().map_or(String::new(), against))
                 });
                 format!("found {}{seen}", words(&found.coordinates))
             }

@@ -55,9 +55,12 @@ pub struct Unlike {
     pub conditions: Vec<(String, Vec<String>)>,
 }
 
+/// A condition, and the networks that were measured under it.
+type Alike<'a> = (&'a Timing, Vec<String>);
+
 /// The sections, each with a split, whose networks were measured under unlike conditions.
 pub fn unlike(evaluations: &[Evaluation]) -> Vec<Unlike> {
-    let mut sections: IndexMap<(&str, &'static str), Vec<(&Timing, Vec<String>)>> = IndexMap::new();
+    let mut sections: IndexMap<(&str, &'static str), Vec<Alike>> = IndexMap::new();
     for evaluation in evaluations {
         let kinds = sections.entry((&evaluation.template, evaluation.split)).or_default();
         for row in &evaluation.models {
@@ -68,7 +71,7 @@ pub fn unlike(evaluations: &[Evaluation]) -> Vec<Unlike> {
             }
         }
     }
-    let section = |((evaluation, split), kinds): ((&str, &'static str), Vec<(&Timing, Vec<String>)>)| {
+    let section = |((evaluation, split), kinds): ((&str, &'static str), Vec<Alike>)| {
         let conditions = kinds.into_iter().map(|(timing, models)| (conditions(timing), models)).collect();
         Unlike { evaluation: evaluation.to_owned(), split, conditions }
     };

@@ -13,8 +13,8 @@
 //! | evaluates | the largest of its models, `3 P + E (3 L + 2 I)`, and `M C` for its logits on the M images that it looks at |
 //! | imports | `3 P` |
 //!
-//! A network that goes on or is pruned may have its classes in another order than its data set: then the stage has a list of
-//! N labels of its own, and shares the pixels. A data set takes a byte a channel, and 4 a label. The work of a step is 3 multiply-adds for each of the forward pass
+//! A network that goes on or is pruned may have its classes in another order than its data set: then the stage has a label of
+//! its own for each image but those of the test, and shares the pixels. A data set takes a byte a channel, and 4 a label. The work of a step is 3 multiply-adds for each of the forward pass
 //! where something is trained, and 1 elsewhere.
 
 use super::{Description, Parameters, Split};
@@ -87,7 +87,8 @@ pub fn demand(description: &Description, outline: Option<(&str, &Outline)>, stor
     let limit = description.data.as_ref().and_then(|data| data.limit);
     let images = known.map_or(0, |outline| limit.unwrap_or(u64::MAX).min(outline.train as u64));
     let trains = |network, training| trains(network, of_input("teacher"), training, images);
-    let labels = if description.inputs.contains_key("from") { images } else { 0 };
+    let all = known.map_or(0, |outline| (outline.train + outline.validation) as u64);
+    let labels = if description.inputs.contains_key("from") { all } else { 0 };
     let (work, values) = match &description.parameters {
         Parameters::Train { network, training } | Parameters::Distill { network, training } => {
             trains(fresh(network), training)
@@ -100,7 +101,7 @@ pub fn demand(description: &Description, outline: Option<(&str, &Outline)>, stor
         Parameters::Evaluate { split, .. } => {
             let looked_at = known.map_or(0, |outline| match split {
                 Split::Train => images,
-                // Of the training set, at most.
+                // The set's own, or a part of the training images.
                 Split::Validation => (outline.validation as u64).max(images),
                 Split::Test => outline.test as u64,
             });
@@ -114,7 +115,7 @@ pub fn demand(description: &Description, outline: Option<(&str, &Outline)>, stor
     };
     let data = description.data.as_ref().and(outline).map(|(name, outline)| {
         let image = outline.shape.iter().product::<usize>() as u64 + size_of::<u32>() as u64;
-        (name.to_owned(), (outline.train + outline.test) as u64 * image)
+        (name.to_owned(), (outline.train + outline.validation + outline.test) as u64 * image)
     });
     let times = matches!(description.parameters, Parameters::Evaluate { .. });
     let memory = values.saturating_add(labels).saturating_mul(VALUE);
@@ -144,8 +145,13 @@ fn trains(network: Size, teacher: Option<Size>, training: &Training, images: u64
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::data::Source;
     use crate::network::arch::Architecture;
+    use crate::stage::{DataInput, NetworkInput};
+    use crate::store::{Digest, Options};
     use crate::tensor::engine::Precision;
     use crate::train::parameters::{Schedule, Select};
     use crate::train::steps::LastBatch;
@@ -187,5 +193,50 @@ mod tests {
         let losses = vec![Loss::Mutual { weight: 1.0 }];
         let mutual = Training { losses, ..training(10, sgd) };
         assert_eq!(trains(size, None, &mutual, 100), (2 * 18 * 3 * 10, 2 * own(1, 10)));
+    }
+
+    #[test]
+    fn labels_in_another_order_and_the_logits_of_an_evaluation_by_hand() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), &Options::default()).unwrap();
+        let graph = Architecture::Mlp { hidden: vec![3] }.build([2, 2, 1], 2).unwrap();
+        let size = Size::of(&graph).unwrap();
+        let network = store.put(&serde_json::to_vec(&graph).unwrap()).unwrap();
+        let outline = |test| Outline {
+            shape: [2, 2, 1],
+            classes: 2,
+            class_names: vec!["a".into(), "b".into()],
+            train: 100,
+            validation: 20,
+            test,
+        };
+        let of = |parameters: Parameters, role: &str, test: usize| {
+            let data = DataInput {
+                source: Source::Images,
+                path: None,
+                decoding: None,
+                normalization: None,
+                validation: 0.0,
+                limit: Some(50),
+                seed: 0,
+                digest: Digest::of(b"data"),
+            };
+            let input = NetworkInput { network, weights: None, masks: None, signature: None };
+            let inputs = BTreeMap::from([(role.to_owned(), input)]);
+            let description = Description { parameters, seed: 0, data: Some(data), import: None, inputs };
+            demand(&description, Some(("set", &outline(test))), &store)
+        };
+        let sgd = Optimizer::Sgd { lr: 0.1, momentum: 0.0, nesterov: false, weight_decay: 0.0, decay_all: false };
+        let training = training(10, sgd);
+        let tuned = of(Parameters::FineTune { training: training.clone() }, "from", 30);
+        let alone = trains(size, None, &training, 50).1;
+        assert_eq!(tuned.memory, 4 * (alone + 120), "labels of the set's own validation images too");
+        assert_eq!(tuned.data, Some(("set".to_owned(), (100 + 20 + 30) * (4 + 4))));
+        let looked_at = |split| {
+            let evaluated = |test| of(Parameters::Evaluate { split, reference: None }, "models.0", test).memory;
+            (evaluated(1000) - evaluated(30)) / (4 * 2)
+        };
+        let splits = [Split::Train, Split::Validation, Split::Test];
+        assert_eq!(splits.map(looked_at), [0, 0, 970], "two logits an image");
     }
 }

@@ -45,7 +45,12 @@ pub fn check(path: &Path, network: Option<&Architecture>, outline: &Outline, rul
             None => rules.head.is_some() || !rules.fresh.is_empty(),
         };
         let classes = if head_is_fresh { &said.classes } else { &outline.class_names };
-        said.order(THE_FILE, outline.shape, classes).map(drop)
+        said.order(THE_FILE, outline.shape, classes).map(drop).map_err(|error| {
+            error.hint(match said.input == outline.shape {
+                true => "`head = \"fresh\"` makes the last layer anew, for the classes of the data",
+                false => "take data of that size; a set of your own images has `size` and `channels`",
+            })
+        })
     });
     found.map_err(|error| error.at(path))
 }

@@ -1,12 +1,14 @@
 //! Networks and data that a stage reads, verified against the hashes in its description.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::{Context, DataInput, Description, Failure, NetworkInput};
-use crate::data::{self, DataSet, Images, Normalization, Origin};
+use crate::data::{self, DataSet, Images, Normalization, Origin, Source};
 use crate::error::{Error, Kind, Result};
 use crate::network::{Model, Signature};
 use crate::store::Digest;
+use crate::train::Progress;
 
 /// Data sets in memory, each read once a run and shared by the stages that use it.
 #[derive(Default)]
@@ -14,7 +16,13 @@ pub struct DataSets(Mutex<Slots>);
 
 /// Few enough to look through.
 type Slots = Vec<(Origin, Arc<Slot>)>;
-type Slot = OnceLock<Result<Arc<DataSet>>>;
+
+#[derive(Default)]
+struct Slot {
+    set: OnceLock<Result<Arc<DataSet>>>,
+    /// Whether its repeated images were told.
+    told: AtomicBool,
+}
 
 impl DataSets {
     /// The set, read when it is asked for first.
@@ -22,17 +30,30 @@ impl DataSets {
     /// # Errors
     /// [`Kind::Input`] when a file is missing or malformed.
     pub fn get(&self, origin: &Origin) -> Result<Arc<DataSet>> {
-        let slot = {
-            let mut sets = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            match sets.iter().find(|(other, _)| other == origin) {
-                Some((_, slot)) => Arc::clone(slot),
-                None => {
-                    sets.push((origin.clone(), Arc::default()));
-                    Arc::clone(&sets[sets.len() - 1].1)
-                }
+        self.slot(origin).set.get_or_init(|| origin.load().map(Arc::new)).clone()
+    }
+
+    /// A warning for each kind of repetition in a published set, when it is asked for first. Those of a user's own images
+    /// are told by their files when a run is planned.
+    ///
+    /// # Errors
+    /// As [`DataSets::get`].
+    pub fn repeats(&self, origin: &Origin) -> Result<Vec<String>> {
+        if origin.source == Source::Images || self.slot(origin).told.swap(true, Ordering::Relaxed) {
+            return Ok(Vec::new());
+        }
+        Ok(data::repeats::of_pixels(&*self.get(origin)?))
+    }
+
+    fn slot(&self, origin: &Origin) -> Arc<Slot> {
+        let mut sets = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        match sets.iter().find(|(other, _)| other == origin) {
+            Some((_, slot)) => Arc::clone(slot),
+            None => {
+                sets.push((origin.clone(), Arc::default()));
+                Arc::clone(&sets[sets.len() - 1].1)
             }
-        };
-        slot.get_or_init(|| origin.load().map(Arc::new)).clone()
+        }
     }
 
     /// Whether the files of a set still hold what was read from them.
@@ -84,6 +105,9 @@ pub fn data(input: &DataInput, context: &Context) -> Result<Prepared> {
             None => error,
         });
     }
+    for repeat in context.data.repeats(&input.origin())? {
+        (context.progress)(Progress::Note(format!("data set `{}`: {repeat}", input.source.name())));
+    }
     let trained = (set.train.len() - set.validation) as u32;
     let mut available: Vec<u32> = (0..trained).collect();
     if let Some(limit) = input.limit {
@@ -92,7 +116,13 @@ pub fn data(input: &DataInput, context: &Context) -> Result<Prepared> {
         available = data::split(&set.train.labels[..trained as usize], set.classes(), share, input.seed).train;
     }
     let labels: Vec<u32> = available.iter().map(|i| set.train.labels[*i as usize]).collect();
-    let split = data::split(&labels, set.classes(), input.validation, input.seed);
+    let split = if input.validation > 0.0 {
+        // A copy of a training image says nothing of others.
+        let contents: Vec<u32> = available.iter().map(|i| set.contents()[*i as usize]).collect();
+        data::split_by_content(&labels, &contents, set.classes(), input.validation, input.seed)
+    } else {
+        data::split(&labels, set.classes(), 0.0, input.seed)
+    };
     let pick = |indices: &[u32]| indices.iter().map(|i| available[*i as usize]).collect::<Vec<u32>>();
     let (train, mut validation) = (pick(&split.train), pick(&split.validation));
     // Of the set's own; a share is refused then.

@@ -189,7 +189,8 @@ impl<B: Backend> Session<B> {
         device: &B,
     ) -> Result<Self> {
         let training = task.training;
-        let sparsity = Sparsity::begin(training, steps, &mut model, task.seed)?;
+        let (sparsity, notes) = Sparsity::begin(training, steps, &mut model, task.seed)?;
+        notes.into_iter().for_each(|note| (task.progress)(Progress::Note(note)));
         let network = Executor::new(&model, device)?.with_precision(training.precision);
         let optimizer = State::new(&training.optimizer, network.parameters(), device)?;
         let connectors = Connectors::new(connectors, &training.optimizer, task.seed, device)?;

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use image::codecs::{bmp::BmpEncoder, png::PngEncoder};
+use image::codecs::bmp::BmpEncoder;
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
 use crate::server::{Reply, Server};
@@ -287,6 +288,46 @@ fn test_images_that_were_trained_on_are_told_by_check_plan_and_run() {
         assert!(told.contains("1 image has more than one class: "), "{told}");
         assert!(told.contains("cat/90.png") && told.contains("cat/00.png"), "{told}");
     }
+}
+
+/// Noise can only be learnt by heart: what was guessed right on the validation split were copies of what was trained on.
+#[test]
+fn copies_of_training_images_validate_nothing() {
+    let manifest = IMAGES
+        .replace("test = 0.25\n", "validation = 0.25\n")
+        .replace("{ arch = \"lenet\", channels = [4, 4], hidden = [16] }", "{ arch = \"mlp\", hidden = [64] }")
+        .replace("epochs = 20", "epochs = 30")
+        .replace("augment = [\"flip\", \"trivial-augment\", { kind = \"cutout\", size = 2 }]\n", "");
+    let project = Project::new(&manifest);
+    let mut state = 1u64;
+    for half in ["train", "test"] {
+        for class in ["ant", "bee"] {
+            let folder = project.path().join("animals").join(half).join(class);
+            fs::create_dir_all(&folder).unwrap();
+            for number in 0..if half == "train" { 40 } else { 2 } {
+                let mut next = || {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    (state >> 56) as u8
+                };
+                let pixels: Vec<u8> = (0..8 * 8 * 3).map(|_| next()).collect();
+                for (copy, compression) in [("a", CompressionType::Fast), ("b", CompressionType::Uncompressed)] {
+                    // Other files, and the same pixels.
+                    let mut bytes = Vec::new();
+                    PngEncoder::new_with_quality(&mut bytes, compression, FilterType::NoFilter)
+                        .write_image(&pixels, 8, 8, ExtendedColorType::Rgb8)
+                        .unwrap();
+                    fs::write(folder.join(format!("{number:02}{copy}.png")), bytes).unwrap();
+                }
+            }
+        }
+    }
+    let ran = project.run(&[]).expect(0);
+    let epochs = ran.events().into_iter().filter(|event| event["event"] == "epoch");
+    let last = epochs.last().expect("an epoch");
+    let [Some(training), Some(validation)] = ["accuracy", "validation-accuracy"].map(|key| last[key].as_f64()) else {
+        panic!("{last}")
+    };
+    assert!(training > 0.95 && validation < 0.7, "{last}");
 }
 
 #[test]

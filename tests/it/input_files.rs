@@ -133,6 +133,19 @@ fn data_that_vanishes_during_its_stage_is_said() {
     assert!(ran.event("stage-failed")["message"].as_str().unwrap().contains(TRAIN));
 }
 
+/// Those of a user's own images are told by their files when a run is planned.
+#[test]
+fn repeated_images_of_a_published_set_are_told_once_a_run() {
+    let project = project();
+    let quick = ["--set", "stages.second.epochs=1", "--set", "stages.first.epochs=1"];
+    let ran = project.run(&quick).expect(0);
+    assert_eq!(ran.stages("stage-finished"), ["first", "second", "third"]);
+    let notes = ran.events().into_iter().filter(|event| event["event"] == "note");
+    let notes: Vec<String> = notes.filter_map(|event| Some(event["message"].as_str()?.to_owned())).collect();
+    insta::assert_snapshot!(notes.join("\n"), @"data set `mnist`: 20 of 20 test images are training images too: test image 0 (= training image 0), test image 1 (= training image 1), test image 2 (= training image 2), test image 3 (= training image 3), test image 4 (= training image 4) and 15 more");
+    assert!(project.run(&quick).expect(0).stages("note").is_empty(), "nothing is read");
+}
+
 #[test]
 fn a_touch_or_a_copy_is_no_change() {
     let project = project();

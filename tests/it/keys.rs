@@ -201,6 +201,7 @@ every-steps = 3
 alpha = 0.4
 until = 0.8
 ignore = ["conv1"]
+minimum = 0.1
 
 [stages.score]
 kind = "evaluate"
@@ -339,6 +340,7 @@ const EDITS: &[(&str, &str, &str, [&str; 3], &str)] = &[
     ("stages.moving", "alpha = 0.4", "alpha = 0.5", ["prune.method.alpha", "0.4", "0.5"], ""),
     ("stages.moving", "until = 0.8", "until = 0.5", ["prune.method.until", "0.8", "0.5"], ""),
     ("stages.moving", "ignore = [\"conv1\"]", "ignore = [\"fc\"]", ["prune.method.ignore", "[\"conv1\"]", "[\"fc\"]"], ""),
+    ("stages.moving", "minimum = 0.1", "minimum = 0.2", ["prune.method.minimum", "0.1", "0.2"], ""),
     ("stages.score", "reference = \"student\"", "reference = \"teacher\"", ["reference", "1", "0"], ""),
     ("stages.score", "split = \"validation\"", "split = \"train\"", ["split", "\"validation\"", "\"train\""], ""),
 ];

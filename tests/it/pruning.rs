@@ -335,14 +335,37 @@ fn starved_layers_are_named() {
              scope = \"global\"{more} }}\n"
         )
     };
-    let manifest = [START.to_owned(), prune("starved", ""), prune("fed", ", minimum = 0.01")].join("\n");
+    let moving = |name: &str, more: &str| {
+        let method = format!("{{ kind = \"rigl\", sparsity = 0.97{more} }}");
+        format!(
+            "[stages.{name}]\nkind = \"fine-tune\"\ndata = \"digits\"\nfrom = \"whole\"\nepochs = 1\nprune = \
+             {{ method = {method} }}\n"
+        )
+    };
+    let manifest = [
+        START.to_owned(),
+        prune("starved", ""),
+        prune("fed", ", minimum = 0.01"),
+        moving("sparse", ", scope = \"uniform\""),
+        moving("less-sparse", ", minimum = 0.02"),
+    ]
+    .join("\n");
     let project = Project::new(&manifest);
     let ran = project.run(&[]).expect(0);
     let report: Value = serde_json::from_slice(&output(&project, "starved", "report")).unwrap();
     assert!(report["notes"].to_string().contains("starved of weights"), "{report}");
     assert!(ran.events().iter().any(|e| e["message"].as_str().is_some_and(|m| m.contains("starved of weights"))));
-    for (name, mask) in stored(&project, "fed").masks {
-        let kept = mask.iter().filter(|kept| **kept).count();
-        assert!(kept as f64 >= 0.01 * mask.len() as f64, "{name}: {kept} of {}", mask.len());
+    let told = |stage: &str| -> Vec<String> {
+        let notes = ran.events().into_iter().filter(|event| event["stage"] == stage);
+        notes.filter_map(|event| Some(event["message"].as_str()?.to_owned())).collect()
+    };
+    assert!(told("sparse").iter().any(|note| note.contains("starved of weights")), "{:?}", told("sparse"));
+    let least = "are the least that their layers keep";
+    assert!(told("less-sparse").iter().any(|note| note.contains(least)), "{:?}", told("less-sparse"));
+    for (stage, minimum) in [("fed", 0.01), ("less-sparse", 0.02)] {
+        for (name, mask) in stored(&project, stage).masks {
+            let kept = mask.iter().filter(|kept| **kept).count();
+            assert!(kept as f64 >= minimum * mask.len() as f64, "{name}: {kept} of {}", mask.len());
+        }
     }
 }

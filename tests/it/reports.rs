@@ -410,6 +410,23 @@ fn an_axis_that_decides_more_than_seeds_is_no_seed() {
     assert!(groups.len() == 6 && groups.iter().all(|group| group["n"] == 1 && group["axes"]["half"].is_number()));
 }
 
+#[test]
+fn epochs_can_be_looked_at_before_anything_is_evaluated() {
+    let project = Project::new(OWN.split("[stages.score]").next().unwrap());
+    project.run(&["small"]).expect(0);
+    assert_eq!(csv_of(&project, "epochs").len(), 1 + 5);
+    let report = json_of(&project, &[]);
+    assert_eq!((report["rows"].as_array().unwrap().len(), report["training"][0]["stage"].as_str()), (0, Some("small")));
+    let told = project.pleach(&["report", "pleach.toml"]).expect(11).stderr;
+    assert!(told.contains("add a stage with `kind = \"evaluate\"` to it; `--format csv --rows epochs` has"), "{told}");
+    // Nothing has run: nothing is shown in any format.
+    let fresh = Project::new(OWN);
+    for format in ["text", "json", "csv", "html"] {
+        let told = fresh.pleach(&["report", "pleach.toml", "--format", format, "--rows=epochs"]).expect(11).stderr;
+        assert!(told.contains("run `pleach run pleach.toml`"), "{told}");
+    }
+}
+
 /// Axes with the names of columns, two names for one value, and a value with a name.
 const NAMES: &str = r#"
 [data.digits]

@@ -227,7 +227,7 @@ penalties = [
     { kind = "polarization", strength = 1e-4, l1-factor = 1.2 },
     { kind = "growing", delta = 1e-4 },
 ]
-prune = { method = { kind = "rigl", sparsity = 0.5, scope = "erk", every-steps = 10, alpha = 0.3, until = 0.7, ignore = ["fc"] } }
+prune = { method = { kind = "rigl", sparsity = 0.5, scope = "erk", every-steps = 10, alpha = 0.3, until = 0.7, ignore = ["fc"], minimum = 0.1 } }
 
 [stages.tuned]
 kind = "fine-tune"

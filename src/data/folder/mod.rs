@@ -3,7 +3,10 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `mod.rs` | from the files to a [`DataSet`], and to its digest alone |
-//! | `listing.rs` | [`Listing`]: which files there are, and of which class |
+//! | `listing.rs` | [`Listing`]: which files there are, in which half and of which class |
+//! | `class_folders.rs` | halves that are folders with a folder a class |
+//! | `tables.rs` | halves that are tables |
+//! | `class_names.rs` | names of classes: their form, their order, and those that look alike |
 //! | `decode.rs` | one file's bytes to pixels of the wanted shape |
 //! | `jpeg.rs` | JPEG files: whole or refused, and the same pixels on every processor |
 //! | `fixtures/` | small images, and what Pillow reads from them |
@@ -13,11 +16,15 @@
 //! files count only as far as they decide it. The order of classes is a function of their names ([`Listing`]), so the digest
 //! covers that too.
 
+mod class_folders;
+mod class_names;
 mod decode;
 mod jpeg;
 mod listing;
+mod tables;
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -26,7 +33,7 @@ use super::load::ContentDigest;
 use super::repeats::{self, Seen};
 use super::{DataSet, Images, Outline, Source, Witness, files};
 use crate::error::{Error, Kind, Result};
-use listing::{Entry, Listing};
+use listing::{Contents, Entry, Listing};
 
 /// The most bytes that a set may take in memory, decoded.
 const MEMORY_LIMIT: u64 = 4 << 30;
@@ -82,7 +89,7 @@ impl Decoding {
 /// # Errors
 /// Kind `Input` if the folder or a table in it is missing or not laid out as [`load`] says.
 pub fn survey(folder: &Path, decoding: &Decoding) -> Result<(Outline, Vec<String>)> {
-    let listing = Listing::of(folder, decoding.test)?;
+    let listing = Listing::of(folder, decoding.test, Contents::Unread)?;
     check_memory(&listing, decoding)?;
     let outline = Outline {
         shape: decoding.shape(),
@@ -96,14 +103,17 @@ pub fn survey(folder: &Path, decoding: &Decoding) -> Result<(Outline, Vec<String
 }
 
 /// Reads the images of `folder`: `train/CLASS/` and `test/CLASS/` with files in them, or `train.csv` and `test.csv` with
-/// columns `path` and `label`; or only `CLASS/` or `train.csv`, of which the share [`Decoding::test`] is held out.
+/// columns `path` and `label`; or only `CLASS/` or `train.csv`, of which the share [`Decoding::test`] is held out, copies of
+/// a file on one side.
 /// `val`, `valid` or `validation` beside `train` has validation images. Classes are in the order of their names: by number
 /// where all are whole numbers, else by their bytes. Names are compared in Unicode's composed form.
 ///
 /// # Errors
 /// Kind `Input`, naming every file that cannot be read or decoded (the first 20).
 pub fn load(folder: &Path, decoding: &Decoding) -> Result<DataSet> {
-    let listing = Listing::of(folder, decoding.test)?;
+    // What is drawn depends on which files are copies. A file that changes before it is decoded changes the digest.
+    let contents = if decoding.test.is_some() { Contents::Hashed } else { Contents::Unread };
+    let listing = Listing::of(folder, decoding.test, contents)?;
     check_memory(&listing, decoding)?;
     let mut digest = new_digest();
     let mut witness = Witness::default();
@@ -150,6 +160,7 @@ pub fn load(folder: &Path, decoding: &Decoding) -> Result<DataSet> {
         class_names: listing.class_names,
         digest: digest.finish(),
         witness,
+        contents: OnceLock::new(),
     };
     set.train.pixels_mut().extend_from_slice(&validation.pixels);
     set.train.labels.extend(validation.labels);
@@ -170,13 +181,13 @@ pub struct Hashed {
 /// # Errors
 /// As for [`load`], except that files which cannot be decoded go unnoticed.
 pub fn digest(folder: &Path, decoding: &Decoding) -> Result<Hashed> {
-    let listing = Listing::of(folder, decoding.test)?;
+    let listing = Listing::of(folder, decoding.test, Contents::Hashed)?;
     let mut digest = new_digest();
     let mut seen = Vec::new();
     for (half, entries) in listing.halves() {
-        let hashes: Vec<Result<blake3::Hash>> = entries.par_iter().map(|entry| files::hash(&entry.path)).collect();
-        for (entry, hash) in entries.iter().zip(hashes) {
-            let hash = hash?;
+        for entry in entries {
+            // Once more, for the reason that it has none.
+            let hash = entry.hash.map_or_else(|| files::hash(&entry.path), Ok)?;
             digest.part(&format!("{half} {}", listing.class_names[entry.class as usize]), hash);
             let name = entry.path.strip_prefix(folder).unwrap_or(&entry.path).display().to_string();
             let half = if half == "train" { "training" } else { half };

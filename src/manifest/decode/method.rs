@@ -85,6 +85,7 @@ fn method(reader: &mut Reader) -> Method {
             alpha: reader.number("alpha", Limits::SHARE, Some(0.3)),
             until: reader.number("until", Limits::SHARE, Some(0.75)),
             ignore: reader.strings("ignore", "a pattern"),
+            minimum: least_weights(reader),
         },
         Name::Channels => channels(reader),
     }
@@ -128,6 +129,11 @@ fn channels(reader: &mut Reader) -> Method {
     }
 }
 
+/// The share of every layer's weights that stays. None is the same whether it is said or not, and so is its key.
+fn least_weights(reader: &mut Reader) -> Option<f64> {
+    Some(reader.number("minimum", Limits::SHARE, Some(0.0))).filter(|minimum| *minimum > 0.0)
+}
+
 /// The rounds that the paper of SynFlow takes.
 const SYNFLOW_STEPS: u64 = 100;
 
@@ -145,8 +151,7 @@ fn weights(reader: &mut Reader) -> Method {
         steps: (steps > 1).then_some(steps),
         ignore: reader.strings("ignore", "a pattern"),
         layers: reader.numbers("layers", "{ \"conv1\" = 0.5 }", Limits::BELOW_ONE),
-        // None is the same whether it is said or not, and so is its key.
-        minimum: Some(reader.number("minimum", Limits::SHARE, Some(0.0))).filter(|minimum| *minimum > 0.0),
+        minimum: least_weights(reader),
         images: reader.optional_integer("images", 1..=1 << 32).or_else(|| criterion.default_images()),
     }
 }

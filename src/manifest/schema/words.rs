@@ -387,6 +387,7 @@ pub const WORDS: &[(&str, &str)] = &[
     ("method.measure=zeros", "The share of activations that are not zero."),
     ("method.threshold", "At most this counts as inactive."),
     ("method/weights.minimum", "At least this share of each layer's weights stays, and always one weight."),
+    ("method/rigl.minimum", "At least this share of each layer's weights stays, and always one weight."),
     ("method/inactive.minimum", "At least so many units stay."),
     ("method.criterion", "The score: the lowest go."),
     ("method.criterion=random", "Uniform random numbers, the control"),

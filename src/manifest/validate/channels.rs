@@ -5,9 +5,10 @@ use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::scalar::printable;
 use crate::network::{Graph, Op, pattern};
 use crate::prune::allocation::Rounding;
+
 use crate::prune::coupling::Coupling;
 use crate::prune::groups::Group;
-use crate::prune::{Criterion, Method};
+use crate::prune::{Criterion, Method, NO_CHANNELS};
 
 /// Checks a method that removes channels; other methods are left alone. `prefix` is the method's name in keys.
 pub fn check(
@@ -77,7 +78,7 @@ pub fn check(
             format!("every layer of {} whose channels could be removed is ignored", network_name(stage))
         };
         diagnostics.error(stage.span(&path), message).hint(if coupling.groups.is_empty() {
-            "channels that are tied to the image or the output have to stay; choose `kind = \"weights\"`"
+            NO_CHANNELS
         } else if !common && layers.is_empty() {
             "add `ratio = 0.5`, or a ratio for a layer to `layers`"
         } else {

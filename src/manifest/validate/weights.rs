@@ -42,7 +42,8 @@ pub fn check(stage: &Stage, method: &Method, prefix: &str, graph: &Graph, diagno
             .hint("ignore fewer");
         return;
     }
-    if let Method::Weights { sparsity, minimum: Some(minimum), .. } = method
+    if let Method::Weights { sparsity, minimum: Some(minimum), .. }
+    | Method::Rigl { sparsity, minimum: Some(minimum), .. } = method
         && stage.spans.sound(&format!("{prefix}.minimum"))
     {
         let sound = |path: &String| stage.spans.sound(&format!("{prefix}.{path}"));
@@ -59,7 +60,7 @@ pub fn check(stage: &Stage, method: &Method, prefix: &str, graph: &Graph, diagno
         let path = own.map_or(format!("{prefix}.sparsity"), |(wanted, _)| format!("{prefix}.layers.{wanted}"));
         diagnostics
             .error(stage.span(&path), format!("a sparsity of {sparsity} leaves {emptied} without a weight"))
-            .hint("choose a lower one");
+            .hint("choose a lower one, or keep a share of every layer with `minimum`");
     }
 }
 

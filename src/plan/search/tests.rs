@@ -71,11 +71,16 @@ fn search(manifest: &Manifest, accuracy: &dyn Fn(&HashMap<&str, String>) -> f64)
                 (axis.name.as_str(), axis.labels[*value].clone())
             };
             let model = accuracy(&of.coordinates.iter().map(label).collect());
-            let outcome = Outcome::Measured(Seen { model, reference: Some(0.9) });
+            let outcome = Outcome::Measured(seen(model));
             known.insert(stage, if model.is_nan() { Outcome::Diverged } else { outcome });
         }
     }
     panic!("the search does not end");
+}
+
+/// An accuracy on a thousand images, beside a reference of 0.9.
+fn seen(accuracy: f64) -> Seen {
+    Seen { right: (1000.0 * accuracy).round() as u64, right_of_reference: Some(900), images: 1000 }
 }
 
 fn found(manifest: &Manifest, decision: &Decision) -> Vec<Vec<String>> {
@@ -146,7 +151,7 @@ fn nothing_is_left_open_that_cannot_be_wanted_any_more() {
     let first = decide(&manifest, &graph, &all, &|_| None);
     insta::assert_snapshot!(names(&first.wanted), @"tuned[epochs=1,criterion=magnitude,sparsity=0.4]");
     insta::assert_snapshot!(names(&first.open), @"tuned[epochs=1,criterion=magnitude,sparsity=0.1] tuned[epochs=1,criterion=magnitude,sparsity=0.2] tuned[epochs=1,criterion=magnitude,sparsity=0.3] tuned[epochs=1,criterion=magnitude,sparsity=0.5] tuned[epochs=1,criterion=magnitude,sparsity=0.6] tuned[epochs=1,criterion=magnitude,sparsity=0.7]");
-    let loses = Outcome::Measured(Seen { model: 0.1, reference: Some(0.9) });
+    let loses = Outcome::Measured(seen(0.1));
     let fails = |stage: usize| first.wanted.contains(&stage).then_some(loses);
     let second = decide(&manifest, &graph, &all, &fails);
     insta::assert_snapshot!(names(&second.wanted), @"tuned[epochs=1,criterion=magnitude,sparsity=0.2] tuned[epochs=1,criterion=magnitude,sparsity=0.4]");
@@ -169,6 +174,20 @@ fn halving_where(diverges: &dyn Fn(&str, &str, &str) -> bool) -> (Vec<Vec<String
     let (mut decision, choices) = search(&manifest, &accuracy);
     let found = found(&manifest, &decision);
     (found, decision.settings.remove(0), choices)
+}
+
+#[test]
+fn of_candidates_with_as_many_right_answers_the_first_stays() {
+    let matrix = "[matrix]\nsparsity = [0.5]\nseed = [1, 2, 3]\nepochs = [1, 2]\ncriterion = [\"random\", \"magnitude\"]\n\
+         [search]\nkind = \"halving\"\naxis = \"epochs\"\nover = [\"criterion\"]\nevaluate = \"choice\"\n";
+    let manifest = manifest(matrix);
+    let accuracy = |axes: &HashMap<&str, String>| {
+        let seed: f64 = axes.get("seed").map_or(0.0, |seed| seed.parse().unwrap());
+        // 0.3 + 0.2 + 0.1 is less than 0.1 + 0.2 + 0.3.
+        if axes.get("criterion").is_some_and(|name| name == "random") { 0.1 * (4.0 - seed) } else { 0.1 * seed }
+    };
+    let (decision, _) = search(&manifest, &accuracy);
+    assert_eq!(found(&manifest, &decision), [["2", "random"]]);
 }
 
 #[test]

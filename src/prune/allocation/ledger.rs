@@ -85,6 +85,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// How many units are taken away.
+    pub fn gone(&self) -> usize {
+        self.keep.iter().flatten().filter(|kept| !**kept).count()
+    }
+
     /// Whether a unit is there and every layer that makes it has enough without it.
     pub fn may_remove(&self, book: &Book, group: usize, unit: usize) -> bool {
         let enough = |(layer, channels): (usize, usize)| self.widths[layer] >= book.least[layer] + channels;

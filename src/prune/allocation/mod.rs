@@ -227,7 +227,12 @@ pub fn allocate(
     match request.amount {
         Amount::Ratio(_) => {
             take(&book, &mut ledger, &mut common);
+            let asked = ledger.gone();
             failed = rounding::round(&book, &mut ledger);
+            let pools = || own.iter().chain(&common);
+            let all: usize = pools().map(|pool| pool.before).sum();
+            let earlier: usize = all - pools().map(|pool| pool.units.len()).sum::<usize>();
+            notes.extend(notes::rounded(request.rounding, earlier + asked, earlier + ledger.gone(), all));
         }
         Amount::Cost(measure, target) => {
             let mut furthest = ledger.clone();

@@ -1,7 +1,7 @@
 //! What did not come out as asked, by the names of layers.
 
 use super::ledger::{Book, Ledger};
-use super::{Part, Request};
+use super::{Part, Request, Rounding};
 use crate::network::{Graph, Op};
 
 /// Adds what is to be told of single layers to `notes`. `failed` are those that [`super::rounding`] could not round.
@@ -38,6 +38,20 @@ pub(super) fn of_layers(
     ));
     let failed: Vec<&str> = failed.iter().map(|layer| name(*layer)).collect();
     notes.extend(listed(&failed, &format!("kept whole, as no multiple of {multiple} is within reach")));
+}
+
+/// That other than `asked` of `all` units are `gone`, because widths were rounded, if it is more than one in a hundred.
+pub(super) fn rounded(rounding: Rounding, asked: usize, gone: usize, all: usize) -> Option<String> {
+    let share = |units: usize| 100.0 * units as f64 / all.max(1) as f64;
+    let multiple = rounding.multiple;
+    (asked.abs_diff(gone) * 100 > all).then(|| {
+        format!(
+            "{gone} of {all} units ({:.1} %) go, and {asked} ({:.1} %) were asked for: widths are brought to the nearest \
+             multiple of {multiple}",
+            share(gone),
+            share(asked)
+        )
+    })
 }
 
 /// `a, b and 3 more: what`, or nothing.

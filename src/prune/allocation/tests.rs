@@ -166,6 +166,28 @@ fn layers_that_one_criterion_cannot_rank_are_named() {
     );
 }
 
+/// A ratio is met as nearly as the multiples of each layer allow.
+#[test]
+fn what_rounding_makes_of_a_ratio_is_told() {
+    let none = BTreeMap::new();
+    let graph = chain(&[20, 16]);
+    let notes = |round_to, ratio, share, graph: &Graph, before: &Graph| {
+        let rounding = Rounding::of(Some(round_to));
+        let scope = ChannelScope::Uniform;
+        let request = Request { rounding, scope, share, ..request(Amount::Ratio(ratio), &none) };
+        let groups = groups(graph).unwrap();
+        allocate(&request, graph, &groups, &some_scores(&groups), before).unwrap()
+    };
+    let rounded = notes(8, 0.3, 1.0, &graph, &graph);
+    insta::assert_snapshot!(rounded.notes.join("\n"), @"12 of 36 units (33.3 %) go, and 11 (30.6 %) were asked for: widths are brought to the nearest multiple of 8");
+    assert_eq!(notes(1, 0.3, 1.0, &graph, &graph).notes, [""; 0]);
+    assert_eq!(notes(8, 0.0, 1.0, &graph, &graph).notes, [""; 0]);
+    assert_eq!(notes(4, 0.4, 1.0, &chain(&[20, 20]), &chain(&[20, 20])).notes, [""; 0], "12 of 20 is a multiple");
+    // In two steps the same counts, of what there was before the first.
+    let half = shrunk(&graph, &notes(8, 0.3, 0.5, &graph, &graph));
+    assert_eq!(notes(8, 0.3, 1.0, &half, &graph).notes, rounded.notes);
+}
+
 #[test]
 fn groups_of_one_structure_are_ranked_together() {
     let graph = Architecture::Lenet { channels: [4, 4], hidden: vec![4, 4] }.build([28, 28, 1], 3).unwrap();
@@ -277,6 +299,7 @@ fn what_cannot_be_met_is_told() {
     let chain = chain(&[12]);
     let rounded = Request { rounding: Rounding::of(Some(8)), minimum: 0.8, ..request(Amount::Ratio(0.0), &layers) };
     insta::assert_snapshot!(allocated(&rounded, &chain).notes.join("\n"), @r"
+    0 of 12 units (0.0 %) go, and 2 (16.7 %) were asked for: widths are brought to the nearest multiple of 8
     hidden1: kept whole, as no multiple of 8 is within reach
     ");
 }

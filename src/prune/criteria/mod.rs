@@ -39,7 +39,7 @@ mod activations;
 pub(super) mod evidence;
 mod flow;
 mod fpgm;
-mod lamp;
+pub(super) mod lamp;
 mod norms;
 mod random;
 mod rank;
@@ -79,7 +79,7 @@ pub fn weight_scores(
         Criterion::Random => weights(model, |name, values| Ok(random::weights(name, values.len(), seed))),
         Criterion::Magnitude => weights(model, |_, values| Ok(values.iter().map(|w| f64::from(w.abs())).collect())),
         Criterion::Lamp => weights(model, |_, values| {
-            Ok(lamp::scores(&values.iter().map(|w| f64::from(*w).powi(2)).collect::<Vec<_>>()))
+            Ok(lamp::scores(&values.iter().map(|w| f64::from(*w).powi(2)).collect::<Vec<_>>(), |_| true))
         }),
         Criterion::Taylor | Criterion::Snip | Criterion::Obd => {
             weights(model, |name, values| sensitivity::of_values(criterion, evidence, name, values))

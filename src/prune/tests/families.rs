@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use crate::data::{Images, Normalization};
 use crate::network::arch::{Architecture, Shortcut, Stem, VggClassifier};
 use crate::network::{Executor, Graph, Mode, Model, Op, ParameterSpec};
+use crate::prune::allocation::Rounding;
 use crate::prune::coupling::Coupling;
 use crate::prune::groups::Side;
 use crate::prune::shrink::Keep;
@@ -159,6 +160,49 @@ fn every_family_shrunk_computes_what_it_computes_masked() {
                 assert!((gone - ratio).abs() < 0.04, "{what}: {gone} of the units went");
             }
         }
+    }
+}
+
+/// What is coupled by additions, gates, depthwise convolutions and concatenations has multiples, or keeps its width.
+#[test]
+fn every_family_has_multiples_where_it_is_wide_enough() {
+    let (dropout, stem) = (0.0, Stem::Cifar);
+    let more = [
+        ("efficientnet", Architecture::Efficientnet { width: 0.5, depth: 0.5, dropout, stochastic_depth: 0.0, stem }),
+        ("mobilenet", Architecture::MobilenetV2 { width: 0.5, dropout, stem }),
+        ("densenet", Architecture::Densenet { depth: 16, growth: 12, bottleneck: true, compression: 0.5, stem: None }),
+    ];
+    let more = more.into_iter().map(|(name, architecture)| (name, architecture.build([8, 8, 1], 10).unwrap()));
+    for (name, graph) in families().into_iter().chain(more) {
+        let whole = model(graph, 3);
+        for (wanted, asked) in [
+            (ChannelScope::Global, Some(8)),
+            (ChannelScope::Uniform, Some(8)),
+            (ChannelScope::Isomorphic, None),
+            (ChannelScope::Uniform, None),
+        ] {
+            let what = format!("{name} {asked:?} {wanted:?}");
+            let mut method = channels(0.4);
+            if let Method::Channels { scope, round_to, .. } = &mut method {
+                (*scope, *round_to) = (wanted, asked);
+            }
+            let shrunk = check(&what, &whole, &method, None);
+            let rounding = Rounding::of(asked);
+            for (before, after) in whole.graph.layers.iter().zip(&shrunk.graph.layers) {
+                let (Some(before), Some(width)) = (width(&before.op), width(&after.op)) else { continue };
+                let is_multiple = width.is_multiple_of(rounding.multiple_of(before));
+                assert!(width == before || is_multiple, "{what}: {} {before} → {width}", after.name);
+            }
+        }
+    }
+}
+
+/// What a convolution or a linear layer makes.
+fn width(op: &Op) -> Option<usize> {
+    match op {
+        Op::Convolution { out_channels, .. } => Some(*out_channels),
+        Op::Linear { out_features, .. } => Some(*out_features),
+        _ => None,
     }
 }
 

@@ -97,6 +97,32 @@ fn removing_units_computes_what_silencing_them_computes() {
     }
 }
 
+/// A manifest whose network is known is refused before it runs.
+#[test]
+fn a_network_without_channels_is_told_as_such() {
+    let mut linear = model(&Architecture::Mlp { hidden: vec![] });
+    let before = linear.graph.clone();
+    let method = Method::Channels {
+        criterion: Criterion::L1,
+        ratio: Some(0.5),
+        macs: None,
+        parameters: None,
+        scope: ChannelScope::Global,
+        round_to: None,
+        minimum: 0.0,
+        ignore: Vec::new(),
+        layers: BTreeMap::new(),
+        steps: 1,
+        images: None,
+    };
+    let surroundings = Surroundings { watched: None, seed: 1, device: &Cpu::default(), stop: &|| false };
+    let error = prune(&method, &mut linear, &before, 1.0, &surroundings).unwrap_err();
+    insta::assert_snapshot!(format!("{error}\n{}", error.hints.join("\n")), @r#"
+    no channel of the network that is to be pruned can be removed
+    channels that are tied to the image or the output have to stay; choose `kind = "weights"`
+    "#);
+}
+
 #[test]
 fn units_that_never_fire_can_go_without_a_trace() {
     for units in [256, 512] {

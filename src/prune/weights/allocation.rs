@@ -84,8 +84,12 @@ pub(super) fn erdos_renyi_kernel(shapes: &[&[usize]], density: f64) -> Vec<f64> 
 }
 
 /// What would have no weight left, in words for a message, and at which sparsity; nothing when everything keeps some.
-/// Where layers share the sparsity, one weight in each stays, so only the network as a whole can be asked to lose all.
+/// Where layers share the sparsity, one weight in each stays, so only the network as a whole can be asked to lose all; with
+/// a `minimum` nothing can.
 pub fn emptied(graph: &Graph, target: &Target) -> Option<(String, f64)> {
+    if target.minimum > 0.0 {
+        return None;
+    }
     let all_go = |size: usize, sparsity: f64| size > 0 && (sparsity * size as f64).round() as usize >= size;
     let (mut apart, rest) = chosen(graph, target);
     let total = rest.iter().map(size).sum();

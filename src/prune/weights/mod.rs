@@ -2,11 +2,9 @@
 //!
 //! - this file: from scores to masks, at once or in rounds;
 //! - `allocation`: how many weights each layer loses, and which of them are ranked together;
-//! - `lamp`: scores that can be compared between layers;
 //! - `starved`: layers that are left with next to nothing.
 
 mod allocation;
-mod lamp;
 mod starved;
 #[cfg(test)]
 mod tests;
@@ -17,6 +15,7 @@ pub use allocation::emptied;
 use allocation::{Pool, pools};
 
 use super::WeightScope;
+use super::criteria::lamp;
 use super::ties::{self, Scored};
 use crate::error::{Error, Kind, Result};
 use crate::network::Model;
@@ -95,7 +94,8 @@ fn mask_lowest(model: &mut Model, pool: &Pool, scores: &Scores, target: &Target)
         let mask = model.masks.get(name);
         let kept = |index: usize| mask.is_none_or(|mask| mask[index]);
         let by_lamp = target.scope == WeightScope::Lamp && !pool.apart;
-        let scores = if by_lamp { lamp::scores(given, kept) } else { given.clone() };
+        let squares = || given.iter().map(|score| score * score).collect::<Vec<f64>>();
+        let scores = if by_lamp { lamp::scores(&squares(), kept) } else { given.clone() };
         // What was masked before goes first.
         let scored = scores.into_iter().enumerate();
         let mut own: Vec<_> =

@@ -51,7 +51,7 @@ fn lamp_scores_and_their_threshold_are_numpys() {
     let mut model = Model::initialise(Architecture::Mlp { hidden: vec![6] }.build([8, 8, 1], 10).unwrap(), 1).unwrap();
     for name in ["hidden1.weight", "classifier.weight"] {
         let weights = numbers(&case["weights"][name]);
-        let sizes: Vec<f64> = weights.iter().map(|weight| weight.abs()).collect();
+        let sizes: Vec<f64> = weights.iter().map(|weight| weight * weight).collect();
         for (ours, theirs) in lamp::scores(&sizes, |_| true).iter().zip(numbers(&case["scores"][name])) {
             assert!((ours - theirs).abs() <= 1e-12 * theirs, "{name}: {ours} {theirs}");
         }
@@ -63,7 +63,7 @@ fn lamp_scores_and_their_threshold_are_numpys() {
         assert_eq!(model.masks[name], kept, "{name}");
     }
     // What is masked has no part in the sums: by hand, 3² of 3² + 4², and 4² of itself.
-    assert_eq!(lamp::scores(&[3.0, 5.0, 4.0], |index| index != 1), [9.0 / 25.0, 0.0, 1.0]);
+    assert_eq!(lamp::scores(&[9.0, 25.0, 16.0], |index| index != 1), [9.0 / 25.0, 0.0, 1.0]);
     assert_eq!(lamp::scores(&[0.0, 0.0], |_| true), [0.0, 0.0]);
 }
 
@@ -137,6 +137,31 @@ fn equal_weights_go_from_every_layer_alike() {
         let (shares, _) = masked(&mut model, &Target { steps, share, ..target(0.8, WeightScope::Global, &none) });
         assert!(shares.values().all(|gone| (gone - 0.8 * share).abs() < 0.01), "{steps}: {shares:?}");
     }
+}
+
+/// One score for all of a layer, 1/n, took all but one weight of the largest. The authors' code, by whose scores a layer of n
+/// equal weights has 1/n, 1/(n − 1), … 1, leaves as many weights in each.
+#[test]
+fn equal_weights_under_lamp_leave_as_many_in_every_layer() {
+    let none = BTreeMap::new();
+    let mut model = lenet();
+    for (name, tensor) in &mut model.tensors {
+        tensor.data.iter_mut().filter(|_| name.ends_with("weight")).for_each(|weight| *weight = 0.1);
+    }
+    // 150, 2400, 2560, 960 and 240 weights.
+    for steps in [1, 3] {
+        let mut model = model.clone();
+        masked(&mut model, &Target { steps, ..target(0.8, WeightScope::Lamp, &none) });
+        let kept: Vec<usize> = kept(&model).into_values().collect();
+        assert!(kept.iter().all(|kept| [150, 240, 290, 291].contains(kept)), "{steps}: {kept:?}");
+    }
+    // As a criterion of weights, and of channels.
+    let mut by_criterion = model.clone();
+    let lamp = |model: &Model| criteria::weight_scores(Criterion::Lamp, model, &criteria::Evidence::default(), 0);
+    mask(&mut by_criterion, &target(0.8, WeightScope::Global, &none), |model| Ok(Some(lamp(model)?))).unwrap();
+    let mut by_scope = model;
+    masked(&mut by_scope, &target(0.8, WeightScope::Lamp, &none));
+    assert!(by_criterion == by_scope);
 }
 
 #[test]
@@ -223,6 +248,8 @@ fn what_would_be_empty_is_known_before() {
         assert_eq!(emptied(0.997, scope), None);
         assert_eq!(emptied(0.999999, scope).as_deref(), Some("the network"));
     }
+    let floor = Target { minimum: 0.001, ..target(0.997, WeightScope::Uniform, &none) };
+    assert_eq!(super::emptied(&graph, &floor), None, "one weight stays");
     let own = BTreeMap::from([("conv1".to_owned(), 0.997)]);
     let told = super::emptied(&graph, &target(0.5, WeightScope::Global, &own));
     assert_eq!(told, Some(("`conv1.weight`".to_owned(), 0.997)));

@@ -44,7 +44,8 @@ fn surgery() -> Method {
 
 fn rigl() -> Method {
     let scope = WeightScope::Uniform;
-    Method::Rigl { sparsity: 0.5, scope, every_steps: 7, alpha: 0.25, until: 0.125, ignore: vec!["conv1".into()] }
+    let (ignore, minimum) = (vec!["conv1".into()], Some(0.125));
+    Method::Rigl { sparsity: 0.5, scope, every_steps: 7, alpha: 0.25, until: 0.125, ignore, minimum }
 }
 
 fn layers(name: &str) -> Vec<LayerPair> {

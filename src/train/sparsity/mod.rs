@@ -31,19 +31,20 @@ pub enum Sparsity {
 }
 
 impl Sparsity {
-    /// Prepares `model` for training: RigL masks it.
+    /// Prepares `model` for training: RigL masks it. Returns what did not come out as asked, too.
     ///
     /// # Errors
     /// When the method does not fit the network.
-    pub fn begin(training: &Training, steps: u64, model: &mut Model, seed: u64) -> Result<Self> {
-        if let Some(Method::Rigl { .. }) = method(training) {
-            rigl::mask(method(training).and_then(Method::target), model, seed)?;
-        }
+    pub fn begin(training: &Training, steps: u64, model: &mut Model, seed: u64) -> Result<(Self, Vec<String>)> {
+        let notes = match method(training) {
+            Some(method @ Method::Rigl { .. }) => rigl::mask(method.target(), model, seed)?,
+            _ => Vec::new(),
+        };
         let sparsity = Self::restore(training, steps, model, None, seed);
         if let Self::Surgery(surgery) = &sparsity {
             surgery.begin(model);
         }
-        Ok(sparsity)
+        Ok((sparsity, notes))
     }
 
     /// Goes on after a checkpoint. `start` is the network as it was before the first epoch, and `dense` the weights that

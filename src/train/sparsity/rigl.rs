@@ -22,8 +22,9 @@ pub struct Rigl {
     ignore: Vec<String>,
 }
 
-/// Masks weights drawn by `seed`, until the sparsity is that of `target`. Masks that there are count.
-pub(super) fn mask(target: Option<Target>, model: &mut Model, seed: u64) -> Result<()> {
+/// Masks weights drawn by `seed`, until the sparsity is that of `target`. Masks that there are count. What a layer keeps now
+/// it keeps to the end, as masks only move within layers. Returns what did not come out as asked.
+pub(super) fn mask(target: Option<Target>, model: &mut Model, seed: u64) -> Result<Vec<String>> {
     let target = target.ok_or_else(|| Error::new(Kind::Internal, "RigL without a sparsity"))?;
     weights::mask(model, &target, |model| {
         let draw = |(name, tensor): (&String, &crate::network::HostTensor)| {
@@ -32,7 +33,6 @@ pub(super) fn mask(target: Option<Target>, model: &mut Model, seed: u64) -> Resu
         };
         Ok(Some(model.tensors.iter().map(draw).collect()))
     })
-    .map(drop)
 }
 
 impl Rigl {

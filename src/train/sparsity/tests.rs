@@ -55,6 +55,38 @@ fn rigl_is_numpys() {
     }
 }
 
+/// RigL had no floor, and said nothing of a layer that it left with next to nothing.
+#[test]
+fn rigl_keeps_the_least_and_tells_what_starves() {
+    let mlp = crate::network::arch::Architecture::Mlp { hidden: vec![24] }.build([8, 8, 1], 10).unwrap();
+    let mask = |scope, minimum| {
+        let (sparsity, every_steps, alpha, until, ignore) = (0.98, 5, 0.3, 0.75, Vec::new());
+        let rigl = Method::Rigl { sparsity, scope, every_steps, alpha, until, ignore, minimum };
+        let mut model = Model::initialise(mlp.clone(), 3).unwrap();
+        let notes = rigl::mask(rigl.target(), &mut model, 1).unwrap();
+        let kept = |name: &str| model.masks[name].iter().filter(|kept| **kept).count();
+        ([kept("hidden1.weight"), kept("classifier.weight")], notes.join("\n"))
+    };
+    let mut told = String::new();
+    for (scope, minimum, expected) in [
+        (WeightScope::Uniform, None, [31, 5]),
+        (WeightScope::Uniform, Some(0.05), [77, 12]),
+        (WeightScope::Erk, None, [26, 10]),
+        (WeightScope::Erk, Some(0.05), [77, 12]),
+    ] {
+        let (kept, notes) = mask(scope, minimum);
+        assert_eq!(kept, expected);
+        told += format!("{scope:?} {minimum:?}: {notes}").trim_end();
+        told += "\n";
+    }
+    insta::assert_snapshot!(told, @r"
+    Uniform None: classifier (5 of 240): starved of weights; `minimum` keeps a share of every layer
+    Uniform Some(0.05): 53 weights that were to go are the least that their layers keep
+    Erk None:
+    Erk Some(0.05): 53 weights that were to go are the least that their layers keep
+    ");
+}
+
 #[test]
 fn rigl_moves_less_and_less_and_then_nothing() {
     let rigl = Rigl::new(10, 0.4, 0.5, 200, &[]);

@@ -30,7 +30,8 @@ fn surgery() -> Method {
 
 fn rigl() -> Method {
     let scope = WeightScope::Erk;
-    Method::Rigl { sparsity: 0.8, scope, every_steps: 5, alpha: 0.3, until: 0.75, ignore: vec!["classifier".into()] }
+    let (ignore, minimum) = (vec!["classifier".into()], None);
+    Method::Rigl { sparsity: 0.8, scope, every_steps: 5, alpha: 0.3, until: 0.75, ignore, minimum }
 }
 
 fn pruned_by(method: Method, epochs: u64) -> Training {

@@ -148,6 +148,7 @@ fn weight_pruning() {
         &[(PLACE, "prune = { method = { kind = \"rigl\", sparsity = 0.5, every-steps = 0 } }")],
         &[(PLACE, "prune = { method = { kind = \"rigl\", sparsity = 0.5, alpha = 2 } }")],
         &[(PLACE, "prune = { method = { kind = \"rigl\", sparsity = 0.5, ignore = [\"nowhere\"] } }")],
+        &[(PLACE, "prune = { method = { kind = \"rigl\", sparsity = 0.8, minimum = 0.5 } }")],
         &[(PLACE, "prune = { method = { kind = \"surgery\", c = \"0\" } }")],
         &[(PLACE, "prune = { method = { kind = \"surgery\", c = inf } }")],
         &[(PLACE, "prune = { method = { kind = \"surgery\", gamma = -1 } }")],

@@ -125,6 +125,7 @@ fn other_classes_in_a_file_are_refused_before_anything_runs() {
                       help: classes of the network: `airplane`, `automobile`, `bird`, `cat`, `deer`, `dog`, `frog`, `horse`, `ship`, `truck`
                       help: classes of the data: `airplane`, `automobile`, `bird`, `a<b>\"c,d`, `deer`, `dog`, `frog`, `horse`, `ship`, `truck`
                       help: only in the network: `cat`; only in the data: `a<b>\"c,d`
+                      help: `head = "fresh"` makes the last layer anew, for the classes of the data
                       help: `path` of `[stages.bought]` names the file (pleach.toml:23:8)
                     "#);
                 }
