@@ -41,7 +41,7 @@ pub fn report(arguments: &arguments::Report, global: &Global) -> Result<(), Fail
         (ReportFormat::Json | ReportFormat::Html, _) | (ReportFormat::Csv, CsvRows::Epochs) => true,
         (ReportFormat::Text | ReportFormat::Csv, _) => false,
     };
-    if evaluations.is_empty() && !(has_epochs && !histories(&source)?.is_empty()) {
+    if evaluations.is_empty() && (!has_epochs || histories(&source)?.is_empty()) {
         let error = Error::new(Kind::Input, "the store has no evaluation of this manifest as it stands");
         let hint = match present.is_empty() {
             true => "add a stage with `kind = \"evaluate\"` to it; `--format csv --rows epochs` has what training saw"

@@ -31,7 +31,7 @@ pub(super) struct Axis {
     pub span: Span,
     /// Its values: those of its list, and those that only `include` gives it.
     pub values: Vec<AxisValue>,
-    /// What [`seeds::seeds`] finds once the stages are known.
+    /// What [`seeds::find`] finds once the stages are known.
     pub seeds: Option<Vec<usize>>,
 }
 

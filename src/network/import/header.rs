@@ -73,7 +73,7 @@ pub fn read(file: &mut impl Read, size: Option<u64>) -> Result<Header> {
         return Err(cut_off(size, end));
     }
     file.take(end.saturating_sub(bytes.len() as u64)).read_to_end(&mut bytes).map_err(unreadable)?;
-    let header = bytes.get(LENGTH..end as usize).ok_or_else(|| invalid("it became shorter"))?;
+    let header = bytes.get(LENGTH..end as usize).ok_or_else(|| invalid("its header is cut off"))?;
     let metadata = metadata(header)?;
     let whole = end.saturating_add(metadata.data_len() as u64);
     match size {

@@ -1,5 +1,7 @@
 //! Files that other programs wrote: names with a prefix, other heads, zeros without masks.
 
+use std::io::Write;
+
 use pleach::network::Model;
 use pleach::network::arch::Architecture;
 use safetensors::tensor::{Dtype, TensorView};
@@ -81,6 +83,31 @@ fn names_with_a_prefix_are_taken() {
         }
     }
     assert!(weights.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+/// A compressed file is looked into as a plain one is.
+#[test]
+fn what_is_wrong_with_a_compressed_file_is_told_before_anything_runs() {
+    let project = Project::new(&manifest(MLP, "", "").replace("w.safetensors", "w.safetensors.gz"));
+    let pack = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        project.write("w.safetensors.gz", encoder.finish().unwrap());
+    };
+    let whole = file(&tensors(&SHAPES));
+    pack(&whole);
+    project.succeed(&["check", "pleach.toml"]);
+    for (bytes, expected) in [
+        (file(&tensors(&SHAPES[..3])), "`classifier.bias` is missing"),
+        (whole[..100].to_vec(), "its header is cut off"),
+        (b"<html>".to_vec(), "this is an HTML page"),
+    ] {
+        pack(&bytes);
+        let told = project.pleach(&["check", "pleach.toml"]).expect(11).stderr;
+        assert!(told.contains(expected), "{told}");
+    }
+    pack(&whole);
+    project.run(&[]).expect(0);
 }
 
 #[test]
