@@ -322,8 +322,8 @@ fn copies_of_training_images_validate_nothing() {
         }
     }
     let ran = project.run(&[]).expect(0);
-    let epochs = ran.events().into_iter().filter(|event| event["event"] == "epoch");
-    let last = epochs.last().expect("an epoch");
+    let mut epochs = ran.events().into_iter().filter(|event| event["event"] == "epoch");
+    let last = epochs.next_back().expect("an epoch");
     let [Some(training), Some(validation)] = ["accuracy", "validation-accuracy"].map(|key| last[key].as_f64()) else {
         panic!("{last}")
     };

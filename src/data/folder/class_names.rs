@@ -78,6 +78,8 @@ pub fn in_order(names: BTreeSet<String>) -> Vec<String> {
 mod tests {
     use super::*;
 
+    // The snapshot shows names as they are told.
+    #[expect(clippy::invisible_characters)]
     #[test]
     fn names_that_are_taken_for_one_another_are_told() {
         let told = |names: &[&str]| alike(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).join("\n");
