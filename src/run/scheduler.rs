@@ -398,8 +398,7 @@ impl Owner<'_> {
         if matches!(event, Event::Step { .. }) {
             return;
         }
-        let value = serde_json::to_value(&event).unwrap_or_default();
-        if let Some(Err(error)) = self.journal.as_ref().map(|journal| journal.append(&value)) {
+        if let Some(Err(error)) = self.journal.as_ref().map(|journal| journal.append(&event)) {
             self.without_journal(&error);
         }
     }

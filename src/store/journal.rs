@@ -3,6 +3,7 @@
 use super::publish::{failed, write_failed};
 use super::{Store, files, held};
 use crate::error::{Error, Kind, Result};
+use serde::Serialize;
 use serde_json::Value;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -61,8 +62,11 @@ impl Store {
 
 impl Journal {
     /// Adds one line. It survives the end of this process; only after [`Journal::flush`] also that of the machine.
-    pub fn append(&self, value: &Value) -> Result<()> {
-        let mut line = value.to_string();
+    /// A number of 32 bits keeps its short form, which it would lose on the way through a [`Value`]. [`Kind::Internal`] for
+    /// what JSON cannot hold.
+    pub fn append(&self, value: &impl Serialize) -> Result<()> {
+        let mut line = serde_json::to_string(value)
+            .map_err(|error| Error::new(Kind::Internal, format!("a line of a journal is no JSON: {error}")))?;
         line.push('\n');
         let mut length = held(&self.length);
         if let Err(error) = files::write_at(&self.file, &self.path, line.as_bytes(), *length) {
