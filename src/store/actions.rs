@@ -61,13 +61,12 @@ impl Store {
     /// `replace` the new one wins. [`Kind::Internal`] when the record names an object that is not in the store.
     pub fn commit(&self, record: Record, replace: bool) -> Result<Commit> {
         let bytes = record.encode()?;
-        let mut folders = BTreeSet::new();
+        let mut shards = BTreeSet::new();
         for (name, output) in &record.outputs {
             match self.locate(&output.digest)? {
                 Some((tree, size)) if size == output.size => {
                     if self.is_written(tree) {
-                        folders.insert(tree.objects());
-                        folders.extend(tree.object(&output.digest).parent().map(Path::to_owned));
+                        shards.extend(tree.object(&output.digest).parent().map(Path::to_owned));
                     }
                 }
                 found => {
@@ -87,10 +86,7 @@ impl Store {
             }
         }
         let path = self.tree.action(&record.key);
-        let synced = |error: std::io::Error, at: &Path| write_failed(&error, "make a folder durable", at, 0);
-        for folder in &folders {
-            files::sync_directory(folder).map_err(|error| synced(error, folder))?;
-        }
+        self.sync_names(&shards)?;
         loop {
             let occupied = if replace {
                 true
@@ -107,9 +103,7 @@ impl Store {
                 Err(error) => return Err(write_failed(&error, "write a record", &path, bytes.len() as u64)),
             }
         }
-        for folder in path.parent().into_iter().chain([&*self.tree.actions()]) {
-            files::sync_directory(folder).map_err(|error| synced(error, folder))?;
-        }
+        self.sync_names(&path.parent().map(Path::to_owned).into_iter().collect())?;
         Ok(Commit::Stored)
     }
 
@@ -145,6 +139,24 @@ impl Store {
             Err(error) if !files::absent(&error) => Err(failed(&error, "remove a record", &path)),
             _ => Ok(()),
         }
+    }
+
+    /// Removes the record of `key`, if there is one, and the objects that it names, which no other record may name. Neither
+    /// removal is made durable: one that is lost in a power cut leaves a record too many, or one that names nothing and is
+    /// a miss. A record in a store that cannot be written stays.
+    pub fn discard(&self, key: &Digest) -> Result<()> {
+        let path = self.tree.action(key);
+        let State::Valid(record) = self.read(&self.tree, key)? else { return Ok(()) };
+        let objects = record.outputs.values().map(|output| self.tree.object(&output.digest));
+        for path in std::iter::once(path).chain(objects) {
+            match files::remove(&path) {
+                Err(error) if !files::absent(&error) => {
+                    return Err(failed(&error, "remove a file of the store", &path));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Every whole record, in the order of keys, read from the disk as the iterator goes. Whether its objects are there

@@ -8,7 +8,7 @@ use super::check::{entries, shards};
 use super::publish::failed;
 use super::{Digest, Record, Store, files, temps, tree};
 use crate::error::{Error, Kind, Result};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 pub struct GcPolicy {
     /// Wait for runs that use the store to end, instead of failing with [`Kind::LockTimeout`].
     pub wait: bool,
-    /// Keep the checkpoints of finished stages too.
+    /// Keep all checkpoints of finished stages, and not only the last of each.
     pub keep_epochs: bool,
     /// Remove records of any kind that were committed longer ago than this.
     pub older_than: Option<Duration>,
@@ -29,7 +29,7 @@ pub struct GcPolicy {
 }
 
 impl Default for GcPolicy {
-    /// Checkpoints of finished stages, and objects without a record after an hour; does not wait.
+    /// Checkpoints of finished stages but the last of each, and objects without a record after an hour; does not wait.
     fn default() -> Self {
         Self { wait: false, keep_epochs: false, older_than: None, grace: Duration::from_secs(3600), dry_run: false }
     }
@@ -38,7 +38,7 @@ impl Default for GcPolicy {
 /// What was removed, or would be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Collected {
-    /// Records of checkpoints of finished stages.
+    /// Records of checkpoints of finished stages, other than the last of each.
     pub epochs: u64,
     /// Other records: too old, corrupt, or naming a missing object.
     pub records: u64,
@@ -105,15 +105,22 @@ impl Store {
         collected: &mut Collected,
     ) -> Result<(HashSet<Digest>, HashSet<Digest>)> {
         let mut finished = HashSet::new();
+        // Of each stage, where a longer run of it goes on.
+        let mut last: HashMap<Digest, (u64, Digest)> = HashMap::new();
         if !policy.keep_epochs {
             self.for_each_key(|key| {
                 match self.state(&self.tree, &key)? {
-                    State::Valid(record) if record.kind == "stage" => finished.insert(record.key),
-                    _ => false,
-                };
+                    State::Valid(record) if record.kind == "stage" => drop(finished.insert(record.key)),
+                    State::Valid(record) if record.kind == "epoch" => {
+                        let own = (record.epoch(), record.key);
+                        last.entry(record.family).and_modify(|last| *last = own.max(*last)).or_insert(own);
+                    }
+                    _ => {}
+                }
                 Ok(())
             })?;
         }
+        let last: HashSet<Digest> = last.into_values().map(|(_, key)| key).collect();
         let (mut named, mut freed) = (HashSet::new(), HashSet::new());
         let mut folders = HashSet::new();
         self.for_each_key(|key| {
@@ -125,7 +132,8 @@ impl Store {
                     return if policy.dry_run { Ok(()) } else { self.clear(&self.tree, &key) };
                 }
                 State::Valid(record) => {
-                    let checkpoint = record.kind == "epoch" && finished.contains(&record.family);
+                    let checkpoint =
+                        record.kind == "epoch" && finished.contains(&record.family) && !last.contains(&record.key);
                     if !checkpoint && !policy.too_old(&record) {
                         named.extend(record.outputs.values().map(|output| output.digest));
                         return Ok(());

@@ -84,6 +84,8 @@ pub struct Store {
     corrupted: Mutex<HashMap<Digest, u32>>,
     /// Keys forgotten in a store that cannot be written.
     forgotten: Mutex<HashSet<Digest>>,
+    /// Shards whose own names are known to be durable, so that a commit need not sync the folder above them.
+    durable: Mutex<HashSet<PathBuf>>,
 }
 
 #[derive(Debug, Default)]

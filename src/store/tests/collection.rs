@@ -8,12 +8,14 @@ const AT_ONCE: GcPolicy =
     GcPolicy { wait: false, keep_epochs: false, older_than: None, grace: Duration::ZERO, dry_run: false };
 
 fn epoch(key: &str, stage: &str, bytes: &[u8]) -> Record {
-    Record { kind: "epoch".into(), family: Digest::of(stage.as_bytes()), ..record(key, &[("checkpoint", bytes)]) }
+    let fields = vec![("epoch".to_owned(), key[1..].to_owned())];
+    let family = Digest::of(stage.as_bytes());
+    Record { kind: "epoch".into(), family, fields, ..record(key, &[("checkpoint", bytes)]) }
 }
 
 fn filled() -> Place {
     let store = place();
-    for bytes in [&b"network"[..], b"done 1", b"done 2", b"open 1", b"unnamed"] {
+    for bytes in [&b"network"[..], b"done 1", b"done 2", b"done 10", b"open 1", b"open 2", b"unnamed"] {
         store.put(bytes).unwrap();
     }
     let finished = record("stage", &[("network", b"network")]);
@@ -21,7 +23,9 @@ fn filled() -> Place {
         finished,
         epoch("e1", "stage", b"done 1"),
         epoch("e2", "stage", b"done 2"),
-        epoch("e3", "interrupted", b"open 1"),
+        epoch("e10", "stage", b"done 10"),
+        epoch("i1", "interrupted", b"open 1"),
+        epoch("i2", "interrupted", b"open 2"),
     ] {
         assert_eq!(store.commit(record, false).unwrap(), Commit::Stored);
     }
@@ -38,12 +42,13 @@ fn labels(store: &Store) -> Vec<String> {
 fn checkpoints_of_finished_stages_and_unnamed_objects_go() {
     let store = filled();
     let counted = store.gc(&GcPolicy { dry_run: true, ..AT_ONCE }).unwrap();
-    assert_eq!(store.status().unwrap().objects, 5, "a dry run removes nothing");
-    assert_eq!(labels(&store), ["e1", "e2", "e3", "stage"]);
+    assert_eq!(store.status().unwrap().objects, 7, "a dry run removes nothing");
+    assert_eq!(labels(&store), ["e1", "e10", "e2", "i1", "i2", "stage"]);
     let collected = store.gc(&AT_ONCE).unwrap();
     assert_eq!(collected, Collected { epochs: 2, objects: 3, bytes: 19, ..Collected::default() });
     assert_eq!(counted, collected);
-    assert_eq!(labels(&store), ["e3", "stage"], "an interrupted stage can still be resumed");
+    let left = labels(&store);
+    assert_eq!(left, ["e10", "i1", "i2", "stage"], "an interrupted stage goes on, and a finished one can be longer");
     check_invariants(store.root());
     assert_eq!(store.gc(&AT_ONCE).unwrap(), Collected::default());
     assert!(store.take_warnings().is_empty());
@@ -55,7 +60,7 @@ fn a_stage_whose_result_is_lost_is_not_finished() {
     fs::remove_file(store.object(&Digest::of(b"network"))).unwrap();
     let collected = store.gc(&AT_ONCE).unwrap();
     assert_eq!((collected.epochs, collected.records, collected.objects), (0, 1, 1));
-    assert_eq!(labels(&store), ["e1", "e2", "e3"]);
+    assert_eq!(labels(&store), ["e1", "e10", "e2", "i1", "i2"]);
 }
 
 #[test]
@@ -71,7 +76,7 @@ fn checkpoints_can_be_kept() {
     let store = filled();
     let collected = store.gc(&GcPolicy { keep_epochs: true, ..AT_ONCE }).unwrap();
     assert_eq!((collected.epochs, collected.objects), (0, 1));
-    assert_eq!(labels(&store), ["e1", "e2", "e3", "stage"]);
+    assert_eq!(labels(&store), ["e1", "e10", "e2", "i1", "i2", "stage"]);
 }
 
 #[test]
@@ -115,7 +120,7 @@ fn quarantine_orphans_locks_and_bad_records_are_swept() {
     let store = filled();
     overwrite(&store.object(&Digest::of(b"unnamed")), b"damaged");
     store.get(&Digest::of(b"unnamed")).unwrap();
-    overwrite(&store.action(&Digest::of(b"e3")), b"damaged");
+    overwrite(&store.action(&Digest::of(b"i2")), b"damaged");
     drop(store.try_lock(&Digest::of(b"free")).unwrap());
     let held = store.try_lock(&Digest::of(b"held")).unwrap().unwrap();
     let orphan = store.tree.temps().join("elsewhere-1-0");
@@ -160,5 +165,5 @@ fn a_folder_that_cannot_be_read_stops_the_collection() {
     assert_eq!(store.gc(&AT_ONCE).unwrap_err().kind, Kind::Store);
     fs::remove_file(&shard).unwrap();
     fs::rename(&away, &shard).unwrap();
-    assert_eq!(store.status().unwrap().objects, 5);
+    assert_eq!(store.status().unwrap().objects, 7);
 }

@@ -282,14 +282,17 @@ fn a_file_system_that_cannot_sync_is_used_all_the_same() {
 fn a_collection_that_fails_anywhere_leaves_only_misses() {
     for at in 1.. {
         let store = place();
-        for bytes in [&b"weights"[..], b"garbage", b"old"] {
+        for bytes in [&b"weights"[..], b"garbage", b"old", b"last"] {
             store.put(bytes).unwrap();
         }
         let good = record("teacher", &[("network", b"weights")]);
         store.commit(good.clone(), false).unwrap();
-        let old = record("epoch", &[("checkpoint", b"old")]);
-        let epoch = Record { kind: "epoch".into(), family: good.key, ..old };
-        store.commit(epoch, false).unwrap();
+        for (number, bytes) in [("1", &b"old"[..]), ("2", b"last")] {
+            let fields = vec![("epoch".to_owned(), number.to_owned())];
+            let epoch = record(number, &[("checkpoint", bytes)]);
+            let epoch = Record { kind: "epoch".into(), family: good.key, fields, ..epoch };
+            store.commit(epoch, false).unwrap();
+        }
         let armed = arm_thread(all(Effect::FailFrom(5), at), None);
         let policy = GcPolicy { grace: std::time::Duration::ZERO, ..GcPolicy::default() };
         let result = store.gc(&policy);
@@ -299,7 +302,55 @@ fn a_collection_that_fails_anywhere_leaves_only_misses() {
         assert_eq!(store.lookup(&good.key).unwrap(), Some(good));
         if hits == 0 {
             result.unwrap();
-            assert_eq!(store.status().unwrap().objects, 1);
+            assert_eq!(store.status().unwrap().objects, 2);
+            return;
+        }
+    }
+}
+
+#[test]
+fn the_next_commit_in_known_shards_syncs_four_things() {
+    let store = place();
+    let key = Digest::of(b"epoch");
+    for (number, syncs) in [(1, 6), (2, 4), (3, 4)] {
+        // Contents that lie in one shard, as do records of one key.
+        let in_shard = |content: &[u8; 4]| Digest::of(content).to_string().starts_with("ab");
+        let content = (0u32..).map(u32::to_le_bytes).filter(in_shard).nth(number).unwrap();
+        let armed = arm_thread(all(Effect::Fail(5), u64::MAX), None);
+        let files = BTreeMap::from([("checkpoint".to_owned(), content.to_vec())]);
+        let empty = Record { key, outputs: BTreeMap::new(), ..record("epoch", &[]) };
+        store.put_and_commit(empty, &files, true).unwrap();
+        let count = armed.steps().iter().filter(|step| step.operation == Operation::Sync).count();
+        assert_eq!(count, syncs, "object, its shard, record, its shard; and the folders above new shards");
+    }
+    // A shard that was made anew is not taken for durable.
+    let shard = store.action(&key).parent().unwrap().to_owned();
+    fs::remove_dir_all(&shard).unwrap();
+    let armed = arm_thread(all(Effect::Fail(5), u64::MAX), None);
+    store.commit(Record { key, ..record("epoch", &[]) }, true).unwrap();
+    assert!(armed.steps().iter().any(|step| step.operation == Operation::Sync && step.path == store.tree.actions()));
+}
+
+#[test]
+fn a_discarded_record_takes_its_objects_along() {
+    let folder = quick_folder();
+    for at in 1.. {
+        let root = folder.path().join(at.to_string());
+        let store = Store::open(&root, &Options::default()).unwrap();
+        for (key, bytes) in [("old", &b"old"[..]), ("new", b"new")] {
+            store.put(bytes).unwrap();
+            store.commit(record(key, &[("checkpoint", bytes)]), false).unwrap();
+        }
+        let armed = arm_thread(all(Effect::Fail(5), at), None);
+        let result = store.discard(&Digest::of(b"old"));
+        let hits = armed.hits();
+        drop(armed);
+        check_invariants(&root);
+        assert!(store.lookup(&Digest::of(b"new")).unwrap().is_some());
+        if hits == 0 {
+            result.unwrap();
+            assert_eq!((store.status().unwrap().objects, store.records().count()), (1, 1));
+            store.discard(&Digest::of(b"old")).unwrap();
             return;
         }
     }
