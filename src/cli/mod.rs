@@ -15,6 +15,7 @@ mod data;
 mod devices;
 mod explain;
 mod export;
+mod gc;
 mod graph;
 mod init;
 mod output;

@@ -45,6 +45,8 @@ pub struct Plan {
 pub struct Planned {
     /// Its index in the manifest.
     pub stage: usize,
+    /// Its key, if its inputs are known.
+    pub key: Option<Digest>,
     /// What would happen to it.
     pub state: State,
     /// The first stage of the plan with the same key, if that is another one: they have one result, which is made once.
@@ -140,6 +142,7 @@ pub fn plan(
                 resolved.fields.iter().filter(|(name, _)| !name.starts_with("inputs.")).cloned().collect();
             State::Run(reason::reason(manifest, stage, &own, &earlier, true))
         };
+        let key = resolved.missing.is_empty().then_some(resolved.key);
         let training = resolved.description.parameters.training().filter(|_| resolved.missing.is_empty());
         let reach = match (&state, training) {
             (State::Run(Reason::Refresh), _) | (_, None) => None,
@@ -152,7 +155,7 @@ pub fn plan(
         if matches!(state, State::Cached(_)) {
             cached[stage] = Some(stages.len());
         }
-        stages.push(Planned { stage, state, same: None, reach });
+        stages.push(Planned { stage, key, state, same: None, reach });
     }
     let search = manifest.search.is_some().then(|| searched(manifest, graph, store, &mut stages));
     let mut first: HashMap<Digest, usize> = HashMap::new();

@@ -9,6 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// How exactly it is noted when a record was used.
+const A_DAY: Duration = Duration::from_secs(86_400);
 
 /// How often the objects of a commit are kept before their vanishing is no accident.
 const ATTEMPTS: u32 = 3;
@@ -53,6 +57,43 @@ impl Store {
             }
         }
         Ok(None)
+    }
+
+    /// As [`Store::lookup`], for use: that the record was used is noted.
+    pub fn recall(&self, key: &Digest) -> Result<Option<Record>> {
+        let record = self.lookup(key)?;
+        if record.is_some() {
+            self.mark_used(key);
+        }
+        Ok(record)
+    }
+
+    /// Notes that a record was used, for collections that remove what was not: its file's time is that of its last use.
+    /// Once a day is enough; in a store that cannot be written nothing is noted.
+    pub fn mark_used(&self, key: &Digest) {
+        let path = self.tree.action(key);
+        let Ok(found) = files::stat(&path) else { return };
+        let is_fresh = found.modified().is_ok_and(|time| match SystemTime::now().duration_since(time) {
+            Ok(age) => age < A_DAY,
+            // Of a clock that was ahead: it would not grow old for as long.
+            Err(ahead) => ahead.duration() < A_DAY,
+        });
+        if is_fresh {
+            return;
+        }
+        let touched = files::open(&path).and_then(|file| files::touch(&file, &path));
+        if touched.is_err()
+            && let Ok(State::Valid(record)) = self.read(&self.tree, key)
+            && let Ok(bytes) = record.encode()
+        {
+            // In a store that a group shares, the file of another can be replaced but not touched.
+            let _ = self.publish(&path, &bytes, false);
+        }
+    }
+
+    /// When a record was used last; of one that never was, when it was made.
+    pub(super) fn used(&self, key: &Digest) -> SystemTime {
+        files::stat(&self.tree.action(key)).and_then(|found| found.modified()).unwrap_or_else(|_| SystemTime::now())
     }
 
     /// Commits a finished action: after this its objects are found under its key, also after a power cut.

@@ -119,9 +119,13 @@ pub fn sweep(task: &Task, keys: &[Digest], last: u64) {
 }
 
 fn discard(task: &Task, keys: &[Digest], epochs: impl Iterator<Item = u64>) {
-    for epoch in epochs {
-        // One that cannot be dropped costs room, and nothing else; a collection comes to it.
-        let _ = task.store.discard(&keys[epoch as usize - 1]);
+    for key in epochs.map(|epoch| &keys[epoch as usize - 1]) {
+        // Others may name the objects of a checkpoint that an earlier version made.
+        let is_ours = |record: Record| record.outputs.keys().eq([OUTPUT]);
+        if task.store.lookup(key).is_ok_and(|record| record.is_some_and(is_ours)) {
+            // One that cannot be dropped costs room, and nothing else; a collection comes to it.
+            let _ = task.store.discard(key);
+        }
     }
 }
 
@@ -165,17 +169,23 @@ pub fn load(
     training: &Training,
     connectors: &[ParameterSpec],
 ) -> Result<Option<Checkpoint>> {
-    let Some(record) = store.lookup(key)? else { return Ok(None) };
-    let Some(output) = record.outputs.get(OUTPUT) else { return Ok(None) };
-    let Some(bytes) = store.get(&output.digest)? else { return Ok(None) };
-    Ok(decode(key, &bytes, training, connectors))
+    let Some(record) = store.recall(key)? else { return Ok(None) };
+    let mut objects = BTreeMap::new();
+    for (name, output) in &record.outputs {
+        match store.get(&output.digest)? {
+            Some(bytes) => objects.insert(name.clone(), bytes),
+            None => return Ok(None),
+        };
+    }
+    let parts = match objects.get(OUTPUT) {
+        Some(bytes) => parts::read(bytes).filter(|parts| parts.get("key") == Some(&&key.as_bytes()[..])),
+        // Earlier versions made an object of each part.
+        None => Some(objects.iter().map(|(name, bytes)| (name.clone(), &bytes[..])).collect()),
+    };
+    Ok(parts.and_then(|parts| decode(&parts, training, connectors)))
 }
 
-fn decode(key: &Digest, bytes: &[u8], training: &Training, connectors: &[ParameterSpec]) -> Option<Checkpoint> {
-    let parts = parts::read(bytes)?;
-    if *parts.get("key")? != key.as_bytes() {
-        return None;
-    }
+fn decode(parts: &BTreeMap<String, &[u8]>, training: &Training, connectors: &[ParameterSpec]) -> Option<Checkpoint> {
     let model = |prefix: &str| {
         let part = |name: &str| parts.get(&format!("{prefix}{name}")).copied();
         Model::from_parts(part("network")?, part("weights")?, None).ok()

@@ -13,7 +13,11 @@ type Outcome = Result<(Digest, Digest, Option<Record>)>;
 /// Something that a run does: two objects, a record of them, and a look.
 fn work(root: &Path) -> Outcome {
     let store = Store::open(root, &Options { require_write: true, ..Options::default() })?;
-    let _use = store.begin_use()?;
+    let Some(mut pins) = store.pins("run", &mut |_| std::ops::ControlFlow::Break(()))? else {
+        panic!("nobody is in the way");
+    };
+    pins.add([Digest::of(b"teacher")], &mut |_| std::ops::ControlFlow::Break(()))?;
+    pins.settle();
     let first = store.put(b"weights")?;
     let second = store.put(b"metrics")?;
     let good = record("teacher", &[("network", b"weights"), ("metrics", b"metrics")]);
@@ -212,7 +216,7 @@ fn a_full_disk_can_be_opened_read_and_collected() {
     store.put(b"weights").unwrap();
     let good = record("teacher", &[("network", b"weights")]);
     store.commit(good.clone(), false).unwrap();
-    drop(store.begin_use().unwrap());
+    drop(pins(&store, "run"));
     for scope in ["write", "make-directory", "rename"] {
         let _armed = arm_thread(parse(&format!("fail-from:1:ENOSPC:{scope}")).unwrap(), None);
         let full = store.reopen();
@@ -241,7 +245,7 @@ fn a_read_only_file_system_gets_a_private_folder_in_front() {
         assert!(!front.is_writable());
         assert_eq!(front.take_warnings().len(), 1);
         assert_eq!(front.lookup(&good.key).unwrap().as_ref(), Some(&good));
-        let _use = front.begin_use().unwrap();
+        let pins = pins(&front, "run");
         let _lock = front.lock(&good.key, &mut |_| std::ops::ControlFlow::Break(())).unwrap().unwrap();
         front.put(b"new").unwrap();
         let new = record("new", &[("x", b"new"), ("y", b"weights")]);
@@ -249,6 +253,7 @@ fn a_read_only_file_system_gets_a_private_folder_in_front() {
         assert_eq!(front.lookup(&new.key).unwrap(), Some(new));
         assert_eq!(front.get(&Digest::of(b"new")).unwrap().unwrap(), b"new");
         assert!(front.take_warnings().is_empty());
+        drop(pins);
         drop(front);
         assert_eq!(count(overlay.path()), 0);
     }
@@ -264,7 +269,7 @@ fn a_file_system_without_locks_is_said_once() {
             let lock = store.lock(&Digest::of(key.as_bytes()), &mut |_| std::ops::ControlFlow::Break(()));
             assert!(lock.unwrap().is_some());
         }
-        drop(store.begin_use().unwrap());
+        drop(pins(&store, "run"));
         assert_eq!(store.take_warnings().len(), 1);
     }
 }
