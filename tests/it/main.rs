@@ -52,6 +52,7 @@ mod keys;
 mod kill;
 mod manifests;
 mod matrix;
+mod memory;
 mod panics;
 mod pipelines;
 mod pruning;
