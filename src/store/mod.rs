@@ -64,6 +64,7 @@ pub use journal::{Journal, read_journal};
 pub use locks::KeyLock;
 pub use open::Options;
 pub use pins::Pins;
+pub use publish::FILE_LIMIT;
 pub use record::{Output, Record};
 
 use std::collections::{HashMap, HashSet};
