@@ -2,6 +2,7 @@
 //!
 //! - `mod.rs`: the plan itself;
 //! - `describe`: a stage of the manifest and the results it takes, made into a description with its key;
+//! - `disk`: how much a plan would add to the store;
 //! - `imports`: whether files with weights fit their networks;
 //! - `earlier`: results in the store that a stage can be compared with;
 //! - `reason`: old → new values, with the place of the new one;
@@ -9,6 +10,7 @@
 //! - `explain`: everything one stage's key is made of.
 
 mod describe;
+pub mod disk;
 mod earlier;
 pub mod explain;
 mod imports;

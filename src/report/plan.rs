@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::manifest::Manifest;
 use crate::manifest::matrix::Coordinate;
+use crate::number::bytes;
 use crate::plan::search::Decision;
 use crate::plan::{Change, Origin, Plan, Planned, Reason, State};
 use crate::train::checkpoint::Reach;
@@ -47,6 +48,12 @@ pub fn text(plan: &Plan, manifest: &Manifest, expand: bool) -> String {
     let (cached, run, maybe) = plan.counts();
     out.push_str(&format!("{cached} cached, {run} to run, {maybe} maybe\n"));
     out
+}
+
+/// The bytes that a plan adds to the store and, if known, those that are free; nothing when it adds none.
+pub fn disk(needs: u64, free: Option<u64>) -> String {
+    let free = free.map_or(String::new(), |free| format!("; {} are free", bytes(free)));
+    if needs == 0 { String::new() } else { format!("disk: up to {}{free}\n", bytes(needs)) }
 }
 
 /// What a search has come to: a line for each choice of the axes that it does not search.
