@@ -46,6 +46,7 @@ mod environment;
 mod exit_codes;
 mod golden;
 mod hosts;
+mod house;
 mod import;
 mod input_files;
 mod kddp;
