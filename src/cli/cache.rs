@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::arguments::{self, CacheCommand, Global};
-use super::session::store;
+use super::session::{store, store_to_write};
 use super::{Failure, output};
 use crate::error::{Error, Kind};
 use crate::report::{bytes, count};
@@ -12,7 +12,8 @@ use crate::store::{GcPolicy, Store};
 
 /// Looks after the store.
 pub fn cache(arguments: &arguments::Cache, global: &Global) -> Result<(), Failure> {
-    let store = store(global)?;
+    let collects = matches!(arguments.command, CacheCommand::Gc { dry_run: false, .. });
+    let store = if collects { store_to_write(global)? } else { store(global)? };
     match &arguments.command {
         CacheCommand::Status => status(&store),
         CacheCommand::Verify => verify(&store),

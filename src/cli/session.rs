@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::graph::StageGraph;
 use crate::manifest::matrix::template_of;
 use crate::manifest::{self, Manifest};
-use crate::store::{Options, Store};
+use crate::store::{Access, Options, Store};
 
 /// A manifest that passed its checks, with its graph.
 pub struct Session {
@@ -119,22 +119,63 @@ fn hinted<'a>(error: Error, name: &str, names: impl IntoIterator<Item = &'a str>
     }
 }
 
-/// Opens the store that the command line, else the environment, else the current folder says.
+/// Opens the store that the command line, else the environment, else the current folder says, to look at it; where
+/// writing was asked to be possible, it must be.
 pub fn store(global: &Global) -> Result<OpenStore> {
+    let access = if global.require_cache_write { Access::Write } else { Access::Read };
+    let store = open(global, access)?;
+    store.show_warnings();
+    Ok(store)
+}
+
+/// Opens the store to change it.
+pub fn store_to_write(global: &Global) -> Result<OpenStore> {
+    open(global, Access::Write)
+}
+
+/// Opens the store for a run whose results are to stay, or are to be lost on purpose. What it has to say is left for the
+/// run to tell. Where nothing can be written, `is_done` says of the store, opened to be looked at, whether there is
+/// nothing left to run.
+pub fn store_to_run(
+    global: &Global,
+    read_only: bool,
+    is_done: impl FnOnce(&Store) -> Result<bool>,
+) -> Result<OpenStore> {
+    if read_only {
+        return open(global, Access::InFront(std::env::temp_dir()));
+    }
+    open(global, Access::Write).or_else(|error| {
+        if global.require_cache_write {
+            return Err(error);
+        }
+        match open(global, Access::Read) {
+            Ok(store) if is_done(&store)? => Ok(store),
+            _ => Err(error),
+        }
+    })
+}
+
+fn open(global: &Global, access: Access) -> Result<OpenStore> {
     let from_environment = std::env::var_os("PLEACH_CACHE").filter(|value| !value.is_empty()).map(PathBuf::from);
     let root = global.cache.clone().or(from_environment).unwrap_or_else(|| PathBuf::from("cache"));
     #[cfg(feature = "fault-injection")]
-    if let Ok(fault) = std::env::var("PLEACH_FAULT") {
-        crate::store::fault::arm(crate::store::fault::parse(&fault)?);
+    arm_fault()?;
+    let options = Options { access, allow_foreign_owner: global.trust_cache };
+    Ok(OpenStore(Store::open(&root, &options)?))
+}
+
+/// Arms the fault that a test asks for, once.
+#[cfg(feature = "fault-injection")]
+fn arm_fault() -> Result<()> {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    static ARMED: AtomicBool = AtomicBool::new(false);
+    match std::env::var("PLEACH_FAULT") {
+        Ok(fault) if !ARMED.swap(true, Ordering::Relaxed) => {
+            crate::store::fault::arm(crate::store::fault::parse(&fault)?);
+            Ok(())
+        }
+        _ => Ok(()),
     }
-    let options = Options {
-        require_write: global.require_cache_write,
-        allow_foreign_owner: global.trust_cache,
-        overlay: std::env::temp_dir(),
-    };
-    let store = OpenStore(Store::open(&root, &options)?);
-    store.show_warnings();
-    Ok(store)
 }
 
 /// A store whose warnings are shown at the latest when the command is done with it.

@@ -91,6 +91,7 @@ impl Store {
     ) -> Result<Option<UseLock>> {
         let held = match &self.beneath {
             Some(beneath) => use_read_only(beneath),
+            None if self.only_read => use_read_only(&self.tree),
             None => match self.wait_for(&self.tree.use_lock(), true, waiting)? {
                 Some(held) => Some(held),
                 None => return Ok(None),
@@ -158,9 +159,13 @@ impl Store {
     }
 
     fn lock_file(&self, path: &Path) -> io::Result<File> {
-        files::open_or_create(path).or_else(|error| match files::absent(&error) {
-            true => files::make_directory(&self.tree.locks()).and_then(|()| files::open_or_create(path)),
-            false => Err(error),
+        files::open_or_create(path).or_else(|error| match &error {
+            _ if files::absent(&error) => {
+                files::make_directory(&self.tree.locks()).and_then(|()| files::open_or_create(path))
+            }
+            // Another member of a group made it; what can be read can be locked.
+            _ if files::denied(&error) && self.shared.is_some() => files::open(path).map_err(|_| error),
+            _ => Err(error),
         })
     }
 

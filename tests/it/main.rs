@@ -22,6 +22,8 @@
 //! - `panics`: a panic inside a stage
 //! - `input_files`: data that is missing or changes
 //! - `disk`: full disks, read-only and foreign stores, few file descriptors
+//! - `store_errors`: an error at every operation on the store
+//! - `unwritable`: stores that others made, stores that a group shares, and stores that are only read
 //! - `streams`: stdout and stderr that are closed, full or a terminal
 //! - `environment`: odd paths, folders and masks
 //! - `exit_codes`: the table of exit codes
@@ -64,6 +66,9 @@ mod schema;
 mod server;
 mod signals;
 mod signature;
+#[cfg(feature = "fault-injection")]
+mod store_errors;
 mod streams;
 mod support;
 mod times;
+mod unwritable;
