@@ -37,6 +37,8 @@ pub mod network;
 pub mod plan;
 pub mod prune;
 pub mod random;
+#[doc(hidden)]
+pub mod readers;
 pub mod report;
 pub mod run;
 pub mod stage;

@@ -164,18 +164,21 @@ fn open(global: &Global, access: Access) -> Result<OpenStore> {
     Ok(OpenStore(Store::open(&root, &options)?))
 }
 
-/// Arms the fault that a test asks for, once.
+/// Arms the fault and opens the log that a test asks for, once.
 #[cfg(feature = "fault-injection")]
 fn arm_fault() -> Result<()> {
     use std::sync::atomic::{AtomicBool, Ordering};
     static ARMED: AtomicBool = AtomicBool::new(false);
-    match std::env::var("PLEACH_FAULT") {
-        Ok(fault) if !ARMED.swap(true, Ordering::Relaxed) => {
-            crate::store::fault::arm(crate::store::fault::parse(&fault)?);
-            Ok(())
-        }
-        _ => Ok(()),
+    if ARMED.swap(true, Ordering::Relaxed) {
+        return Ok(());
     }
+    if let Some(path) = std::env::var_os("PLEACH_STORE_LOG") {
+        crate::store::fault::log_to(&PathBuf::from(path))?;
+    }
+    if let Ok(fault) = std::env::var("PLEACH_FAULT") {
+        crate::store::fault::arm(crate::store::fault::parse(&fault)?);
+    }
+    Ok(())
 }
 
 /// A store whose warnings are shown at the latest when the command is done with it.

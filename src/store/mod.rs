@@ -70,6 +70,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tree::Tree;
 
+/// Reads the bytes of a record, for [`readers`](crate::readers). The error is [`Kind::Store`](crate::error::Kind::Store).
+pub(crate) fn read_record(bytes: &[u8]) -> crate::error::Result<Record> {
+    Record::decode(bytes).map_err(|why| crate::error::Error::new(crate::error::Kind::Store, why))
+}
+
+/// Reads the bytes of a journal, for [`readers`](crate::readers).
+pub(crate) fn read_journal_lines(bytes: &[u8]) -> (Vec<serde_json::Value>, bool) {
+    journal::lines(bytes)
+}
+
 /// An open store. All of its functions can be called from many threads, and from many processes on one folder.
 ///
 /// Every error is of [`Kind::Store`](crate::error::Kind::Store) unless a function says otherwise.

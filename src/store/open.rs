@@ -106,6 +106,10 @@ impl Store {
             for folder in [&self.tree.base, &self.root] {
                 attempt(folder, files::sync_directory(folder))?;
             }
+            if let Some(above) = self.root.parent() {
+                // That of a user who may write into the store's folder alone cannot always be read.
+                let _ = files::sync_directory(if above.as_os_str().is_empty() { Path::new(".") } else { above });
+            }
         }
         Ok(())
     }

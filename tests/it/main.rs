@@ -22,6 +22,8 @@
 //! - `panics`: a panic inside a stage
 //! - `input_files`: data that is missing or changes
 //! - `disk`: full disks, read-only and foreign stores, few file descriptors
+//! - `power`: what a power cut may cost
+//! - `faults`: the table of faults, held against the tests
 //! - `store_errors`: an error at every operation on the store
 //! - `unwritable`: stores that others made, stores that a group shares, and stores that are only read
 //! - `streams`: stdout and stderr that are closed, full or a terminal
@@ -45,6 +47,7 @@ mod disk;
 mod divergence;
 mod environment;
 mod exit_codes;
+mod faults;
 mod golden;
 mod hosts;
 mod import;
@@ -56,6 +59,8 @@ mod manifests;
 mod matrix;
 mod panics;
 mod pipelines;
+#[cfg(feature = "fault-injection")]
+mod power;
 mod pruning;
 mod python;
 mod repeat;
