@@ -17,11 +17,10 @@ pub mod explain;
 pub mod graph;
 pub mod groups;
 pub mod html;
-mod number;
 pub mod plan;
 pub mod results;
 mod statistics;
 pub mod table;
 mod times;
 
-pub use number::{bytes, count, duration};
+pub use crate::number::{bytes, count, duration};

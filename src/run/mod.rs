@@ -58,6 +58,8 @@ pub struct Options {
     pub threads: usize,
     /// Bytes that stages running beside each other may take together, by [`crate::stage::demand`]. One may always run.
     pub memory: u64,
+    /// Bytes that a stage on the processor can have at all; one that would take more, by the same estimate, fails.
+    pub most_memory: u64,
     /// Go on with what does not depend on a failed stage.
     pub keep_going: bool,
     /// Stages that run whatever the store has.
@@ -114,7 +116,7 @@ fn kept_nothing(store: &Store, ran: usize) -> Option<Error> {
     })
 }
 
-/// The error of a run that a signal ended.
-pub fn interrupted(kind: Kind) -> Error {
-    Error::new(kind, "stopped by a signal; what was finished is kept").hint("run the same command to go on")
+/// Why the exit code is not 0.
+fn reason(errors: [&Option<Error>; 3]) -> Option<String> {
+    errors.into_iter().flatten().next().map(Error::to_string)
 }

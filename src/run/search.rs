@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::{Event, Options, Request, Summary, exit_code, kept_nothing, scheduler};
+use super::{Event, Options, Request, Summary, exit_code, kept_nothing, reason, scheduler};
 use crate::error::{Error, Kind, Result};
 use crate::plan::search::{Decision, Outcome, decide, seen, without_result};
 use crate::store::Record;
@@ -35,10 +35,11 @@ pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<(Summary
                 report(&Event::Warning { message: error.message.clone() });
             }
             let Summary { run, cached, ran, failed, skipped, seconds, failure, not_finite, .. } = &summary;
-            let code = exit_code([failure, not_finite, &summary.lost]);
+            let errors = [failure, not_finite, &summary.lost];
+            let (code, reason) = (exit_code(errors), reason(errors));
             let (run, cached) = (run.clone(), cached.saturating_sub(ran_before));
             let (ran, failed, skipped, seconds) = (*ran, *failed, *skipped, *seconds);
-            report(&Event::RunFinished { run, cached, ran, failed, skipped, seconds, code });
+            report(&Event::RunFinished { run, cached, ran, failed, skipped, seconds, code, reason });
             return Ok((Summary { records, cached, ..summary }, decision));
         }
         // What diverged was told, and would again.

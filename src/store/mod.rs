@@ -63,6 +63,7 @@ pub use digest::Digest;
 pub use journal::{Journal, read_journal};
 pub use locks::{KeyLock, UseLock};
 pub use open::{Access, Options};
+pub use publish::FILE_LIMIT;
 pub use record::{Output, Record};
 
 use std::collections::{HashMap, HashSet};

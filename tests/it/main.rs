@@ -27,6 +27,7 @@
 //! - `store_errors`: an error at every operation on the store
 //! - `unwritable`: stores that others made, stores that a group shares, and stores that are only read
 //! - `streams`: stdout and stderr that are closed, full or a terminal
+//! - `outputs`: files, devices, pipes and links that are written to
 //! - `environment`: odd paths, folders and masks
 //! - `exit_codes`: the table of exit codes
 //! - `hosts`: the same bits on every host
@@ -57,6 +58,8 @@ mod keys;
 mod kill;
 mod manifests;
 mod matrix;
+mod memory;
+mod outputs;
 mod panics;
 mod pipelines;
 #[cfg(feature = "fault-injection")]
