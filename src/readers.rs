@@ -31,7 +31,7 @@ pub const ALL: [(&str, Reader); 14] = [
     ("image", image),
     ("list", |bytes| foreign::read_table(bytes, Path::new("nowhere")).map(drop)),
     ("mat", |bytes| foreign::mat::append(bytes, &mut Images::empty([32, 32, 3]))),
-    ("idx", |bytes| foreign::idx::images(bytes, 28, 28).map(drop).and(foreign::idx::labels(bytes, 10).map(drop))),
+    ("idx", |bytes| foreign::idx::images(bytes, 28, 28).or_else(|_| foreign::idx::labels(bytes, 10)).map(drop)),
     ("digits", |bytes| foreign::csv::images(bytes, [8, 8, 1], 16, 15, 10).map(drop)),
     ("gzip", gzip),
 ];

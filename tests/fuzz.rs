@@ -21,6 +21,7 @@ mod corpus;
 mod mutate;
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -109,10 +110,9 @@ fn damaged_bytes_are_refused_in_little_memory_and_time() {
     // Panics are told with their input.
     std::panic::set_hook(Box::new(|_| {}));
     let mut tried = 0;
-    let mut lines = String::new();
+    let (mut lines, mut useless) = (String::new(), Vec::new());
     for (name, reader) in &readers {
         let corpus = corpus::of(name);
-        assert!(!corpus.is_empty(), "{name} has nothing to damage");
         let (mut good, mut memory, mut slowest) = (0, 0, Duration::ZERO);
         let mut attempt = |input: &[u8]| match read(*reader, input) {
             Ok(cost) => {
@@ -138,8 +138,11 @@ fn damaged_bytes_are_refused_in_little_memory_and_time() {
         }
         let (corpus, memory) = (corpus.len(), memory >> 10);
         lines += &format!("{name:12} {corpus:3} files, {good:3} good; at most {memory:6} KiB and {slowest:?}\n");
-        assert!(good > 0 || *name == "expression", "{name}: what is damaged should be good before");
+        if good == 0 {
+            useless.push(name);
+        }
     }
     let _ = std::panic::take_hook();
-    eprintln!("{tried} inputs\n{lines}");
+    assert!(useless.is_empty(), "what is damaged should be good before: {useless:?}");
+    let _ = writeln!(std::io::stderr(), "{tried} inputs\n{lines}");
 }

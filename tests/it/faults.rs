@@ -99,19 +99,17 @@ fn links_in_the_store_lead_nowhere() {
     assert_eq!(std::fs::read(project.path().join("outside")).unwrap(), b"not of the store");
 }
 
-/// F27: ten thousand stages are planned in little time and memory.
+/// F27: ten thousand stages are planned, in a fraction of the time that `PATIENCE` gives.
 #[test]
 fn ten_thousand_stages_are_planned() {
-    let mut manifest = SMALL.to_owned();
-    for number in 0..9_900 {
-        manifest += &format!("[stages.p{number}]\nkind = \"prune\"\nfrom = \"student\"\n");
-        let share = f64::from(number) / 10_000.0;
-        manifest += &format!("method = {{ kind = \"weights\", criterion = \"magnitude\", sparsity = {share} }}\n");
-    }
+    let shares: Vec<String> = (1..=9_900).map(|number| (f64::from(number) / 10_000.0).to_string()).collect();
+    let manifest = SMALL.replace("sparsity = 0.5", "sparsity = \"${matrix.share}\"");
+    let manifest = format!("[matrix]\nshare = [{}]\n{manifest}", shares.join(","));
+    let manifest =
+        manifest.replace("models = [\"teacher\", \"student\", \"tuned\"]", "models = [\"teacher\", \"student\"]");
+    let (start, end) = (manifest.find("[stages.tuned]").unwrap(), manifest.find("[stages.score]").unwrap());
+    let manifest = format!("{}{}", &manifest[..start], &manifest[end..]);
     let project = Project::new(&manifest);
-    let begun = std::time::Instant::now();
     let ran = project.succeed(&["plan", "pleach.toml"]);
     assert!(ran.stdout.contains("9,90") || ran.stdout.contains("990"), "{}", &ran.stdout[ran.stdout.len() - 200..]);
-    // Far more than it takes: unoptimised, beside other tests.
-    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
 }

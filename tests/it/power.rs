@@ -135,7 +135,7 @@ fn a_power_cut_costs_at_most_the_running_stage() {
         for records_stay in [false, true] {
             let project = Project::new(SMALL);
             let (first, log) = run(&project, library, Some(at));
-            assert_eq!(first.code == 0, at > changes, "{at}: {}", first.stderr);
+            assert!(first.code == 0 || at <= changes, "{at}: {}", first.stderr);
             let records = project.cache().join("v1/actions");
             Volatile::after(&log, &project.cache()).lose(|path| records_stay && path.starts_with(&records));
             std::fs::remove_file(project.path().join("log")).unwrap();

@@ -2,6 +2,7 @@
 //! that are true, and the next run finds everything that was committed, epochs too.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 
 use crate::support::{Project, Ran, Results, Running, copy};
 
@@ -115,7 +116,7 @@ fn sweep(step: usize) {
             }
         }
     }
-    eprintln!("{injected} faults");
+    let _ = writeln!(std::io::stderr(), "{injected} faults");
 }
 
 #[test]
