@@ -60,6 +60,7 @@ impl Store {
             warnings: Default::default(),
             corrupted: Default::default(),
             forgotten: Default::default(),
+            durable: Default::default(),
         };
         for folder in [root, &store.tree.base, &store.tree.objects(), &store.tree.actions()] {
             match files::stat_followed(folder) {
