@@ -149,6 +149,9 @@ fn counted(stages: &[&Planned]) -> (String, Vec<String>) {
             },
         };
         *reasons.entry(reason).or_default() += 1;
+        if let Some(reach) = &planned.reach {
+            *reasons.entry(self::reach(reach)).or_default() += 1;
+        }
     }
     (told.join(", "), reasons.into_iter().map(|(reason, count)| format!("{count} x  {reason}")).collect())
 }

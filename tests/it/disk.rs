@@ -19,7 +19,7 @@ fn a_stage_that_the_disk_has_no_room_for_does_not_begin() {
         return;
     }
     let project = Project::new(SMALL);
-    // The teacher's result has 150 KiB and each of two checkpoints twice as much; the student's, 3 and 6.
+    // The teacher's result has 150 KiB, and each of two checkpoints with Adam's state three times as much.
     let script = r#"
         mkdir cache
         mount -t tmpfs -o mode=755,size=600k tmpfs cache
@@ -36,7 +36,7 @@ fn a_stage_that_the_disk_has_no_room_for_does_not_begin() {
     "#;
     let ran = with_mounts(&project, script).expect(0);
     for part in
-        ["`teacher`", "it adds at least 750.", "to the store, and ", " are free", "`pleach cache gc` would free "]
+        ["`teacher`", "it adds at least 1.0 MiB", "to the store, and ", " are free", "`pleach cache gc` would free "]
     {
         assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
     }
@@ -78,7 +78,7 @@ fn a_full_disk_fails_the_stage_and_can_be_cleared() {
     // Room for what the teacher adds at least, but not for all of it.
     let script = r#"
         mkdir cache
-        mount -t tmpfs -o mode=755,size=840k tmpfs cache
+        mount -t tmpfs -o mode=755,size=1150k tmpfs cache
         code=0
         "$PLEACH" run pleach.toml --set 'stages.teacher.network.hidden=[512]' || code=$?
         test "$code" = 30

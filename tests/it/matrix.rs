@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use serde_json::Value;
 
-use crate::support::{Project, Ran, Running};
+use crate::support::{Project, Ran, Running, without_disk};
 
 /// Two networks pruned by two criteria, two seeds.
 const SWEEP: &str = r#"
@@ -78,10 +78,10 @@ fn a_sweep_is_planned_run_and_reported() {
     let project = Project::new(SWEEP);
     insta::assert_snapshot!("sweep-graph", project.succeed(&["graph", "pleach.toml"]).stdout);
     insta::assert_snapshot!("sweep-graph-expanded", project.succeed(&["graph", "pleach.toml", "--expand"]).stdout);
-    insta::assert_snapshot!("sweep-plan", project.succeed(&["plan", "pleach.toml"]).stdout);
+    insta::assert_snapshot!("sweep-plan", without_disk(&project.succeed(&["plan", "pleach.toml"]).stdout));
     let ran = project.run(&[]).expect(0);
     assert_eq!(ran.stages("stage-finished").len(), 1 + 4 + 8 + 8 + 8);
-    insta::assert_snapshot!("sweep-plan-done", project.succeed(&["plan", "pleach.toml"]).stdout);
+    insta::assert_snapshot!("sweep-plan-done", without_disk(&project.succeed(&["plan", "pleach.toml"]).stdout));
     let report = project.succeed(&["report", "pleach.toml"]).stdout;
     // Its teacher is one row, students one a network, and what was tuned one a network and criterion.
     assert_eq!(report.lines().filter(|line| line.starts_with("  t")).count(), 1 + 4, "{report}");
@@ -139,7 +139,7 @@ fn a_new_value_runs_only_its_own_branch() {
     let project = Project::new(SWEEP);
     project.run(&[]).expect(0);
     project.write("pleach.toml", SWEEP.replace(r#"["magnitude", "random"]"#, r#"["magnitude", "lamp", "random"]"#));
-    insta::assert_snapshot!("sweep-plan-grown", project.succeed(&["plan", "pleach.toml"]).stdout);
+    insta::assert_snapshot!("sweep-plan-grown", without_disk(&project.succeed(&["plan", "pleach.toml"]).stdout));
     let ran = project.run(&[]).expect(0);
     let finished = ran.stages("stage-finished");
     assert_eq!(finished.len(), 3 * 4);
@@ -202,7 +202,7 @@ fn searched(drop: &str) -> String {
 #[test]
 fn a_bisection_finds_what_the_grid_finds_with_a_third_of_its_stages() {
     let project = Project::new(&searched("0.05"));
-    insta::assert_snapshot!("search-plan", project.succeed(&["plan", "pleach.toml"]).stdout);
+    insta::assert_snapshot!("search-plan", without_disk(&project.succeed(&["plan", "pleach.toml"]).stdout));
     let ran = project.succeed(&["run", "pleach.toml"]);
     let found = ran.stdout.lines().find(|line| line.starts_with("search")).unwrap().to_owned();
     let tuned = |project: &Project| project.records().iter().filter(|record| record.label.contains("/tuned[")).count();

@@ -321,6 +321,11 @@ impl Ran {
     }
 }
 
+/// A plan as text without its line about the disk: what is free is not the same twice.
+pub fn without_disk(plan: &str) -> String {
+    plan.lines().filter(|line| !line.starts_with("disk: ")).map(|line| format!("{line}\n")).collect()
+}
+
 /// A folder of the repository.
 pub fn repository(folder: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)
