@@ -57,7 +57,9 @@ pub fn report(arguments: &arguments::Report, global: &Global) -> Result<(), Fail
     let text = match arguments.format {
         ReportFormat::Text => {
             table::missing(&present).lines().for_each(output::stderr);
-            format!("{}{}", table::results(&evaluations, manifest, true), report::plan::diverged(&plan, manifest))
+            let columns = arguments.output.is_none().then(output::columns_of_stdout).flatten();
+            let extent = table::Extent { columns, ..table::Extent::ALL };
+            format!("{}{}", table::results(&evaluations, manifest, extent), report::plan::diverged(&plan, manifest))
         }
         ReportFormat::Csv => match arguments.rows {
             CsvRows::Settings => csv::settings(&groups::groups(&evaluations, manifest), &diverged(&source), manifest),

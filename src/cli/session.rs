@@ -119,6 +119,29 @@ fn hinted<'a>(error: Error, name: &str, names: impl IntoIterator<Item = &'a str>
     }
 }
 
+/// The store where neither the command line nor the environment names one.
+const DEFAULT: &str = "cache";
+
+/// In so many folders above the current one a store is looked for.
+const ABOVE: usize = 4;
+
+/// Says where a store is that may be meant, when a new one is about to be made: paths in a manifest go from its folder, but the
+/// store is in the current one.
+fn tell_of_another_store() {
+    let mut above = PathBuf::new();
+    for _ in 0..ABOVE {
+        above.push("..");
+        let other = above.join(DEFAULT);
+        if other.join("v1/actions").is_dir() {
+            let other = other.display();
+            output::warning(&format!(
+                "`{DEFAULT}` in the current folder is a new store; there is another one, which `--cache {other}` uses"
+            ));
+            return;
+        }
+    }
+}
+
 /// Opens the store that the command line, else the environment, else the current folder says.
 pub fn store(global: &Global) -> Result<OpenStore> {
     let from_environment = std::env::var_os("PLEACH_CACHE").filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -126,7 +149,13 @@ pub fn store(global: &Global) -> Result<OpenStore> {
         (Some(given), _) => given.clone(),
         (None, Some(given)) => home::expand(given)
             .map_err(|error| Error { message: format!("PLEACH_CACHE: {}", error.message), ..error })?,
-        (None, None) => PathBuf::from("cache"),
+        (None, None) => {
+            let root = PathBuf::from(DEFAULT);
+            if !root.exists() {
+                tell_of_another_store();
+            }
+            root
+        }
     };
     #[cfg(feature = "fault-injection")]
     if let Ok(fault) = std::env::var("PLEACH_FAULT") {

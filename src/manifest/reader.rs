@@ -29,6 +29,8 @@ pub struct Reader<'a> {
     known: Vec<&'static str>,
     /// Keys that have no default and are not there, with what to add. Reported last: a misspelt key is not also missing.
     missing: Vec<(&'static str, String)>,
+    /// Keys of another table that are written here by mistake, with where they belong.
+    elsewhere: Vec<(&'static str, &'static str)>,
     /// How many diagnostics there were before this table.
     before: usize,
     /// Set when the table's kind is not known: then nothing can be said about its other keys.
@@ -52,6 +54,7 @@ impl<'a> Reader<'a> {
             what: what.to_owned(),
             known: Vec::new(),
             missing: Vec::new(),
+            elsewhere: Vec::new(),
             before: diagnostics.len(),
             tolerant: false,
             notes: None,
@@ -93,6 +96,11 @@ impl<'a> Reader<'a> {
     /// Whether the key is there. Does not make it known.
     pub fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
+    }
+
+    /// Notes where a key belongs that is no key of this table, but may be taken for one.
+    pub fn belongs_elsewhere(&mut self, key: &'static str, hint: &'static str) {
+        self.elsewhere.push((key, hint));
     }
 
     /// Whether the kind of the table is known, so that something can be said about its other keys.
@@ -344,6 +352,10 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let message = format!("unknown key `{}` in {}", printable(key), self.what);
+            if let Some((_, hint)) = self.elsewhere.iter().find(|(other, _)| other == key) {
+                self.diagnostics.error(*span, message).hint(*hint);
+                continue;
+            }
             match nearest::nearest(key, absent.iter().copied()) {
                 // What was meant is there after all, but nothing is known of its value.
                 Some(meant) => {

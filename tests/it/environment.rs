@@ -193,3 +193,18 @@ fn what_only_a_shell_knows_is_refused_in_a_manifest() {
     let told = check(&images, "photographs", &["--set", "data.digits.path=~/photographs"]);
     assert!(told.contains("`~` means nothing in a manifest"), "{told}");
 }
+
+#[test]
+fn a_store_in_a_folder_above_is_named_when_a_new_one_is_made() {
+    let project = Project::new("");
+    std::fs::create_dir(project.path().join("deep")).unwrap();
+    project.write("deep/pleach.toml", SMALL);
+    project.succeed(&["run", "deep/pleach.toml", "teacher"]);
+    let plan = || {
+        let mut command = project.command(&["plan", "pleach.toml"]);
+        command.current_dir(project.path().join("deep"));
+        Running::start(command).wait().expect(0).stderr
+    };
+    insta::assert_snapshot!(plan(), @"warning: `cache` in the current folder is a new store; there is another one, which `--cache ../cache` uses");
+    assert_eq!(plan(), "", "once, as it is there now");
+}
