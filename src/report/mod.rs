@@ -18,11 +18,10 @@ pub mod graph;
 pub mod groups;
 pub mod html;
 pub mod layers;
-mod number;
 pub mod plan;
 pub mod results;
 mod statistics;
 pub mod table;
 mod times;
 
-pub use number::{bytes, count, duration};
+pub use crate::number::{bytes, count, duration};
