@@ -74,7 +74,10 @@ pub const REPORT: &str = "\
 Examples:
   pleach report pleach.toml
   pleach report pleach.toml --format html -o page.html
-  pleach report sweep.toml --format csv --rows networks --only criterion=l1";
+  pleach report sweep.toml --format csv --rows networks --only criterion=l1
+
+`x` columns are shares of the reference; `efficiency` is the share of its accuracy that is kept, times the share of its
+parameters that is gone. docs/reports.md says what every column is.";
 
 /// Of `pleach export`.
 pub const EXPORT: &str = "\

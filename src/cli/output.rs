@@ -63,12 +63,19 @@ pub fn columns_of_stdout() -> Option<usize> {
 }
 
 /// Lines of progress continue under what is said, not under the word at their head.
-const INDENT: usize = 10;
+pub const UNDER_WORDS: usize = 10;
 
-/// Text with lines of at most so many characters, as far as its words allow; lines after the first are indented. Colours take no
-/// room.
-pub fn wrapped(text: &str, columns: usize) -> String {
-    if columns < 4 * INDENT {
+/// Results as they fit a terminal: their titles are wrapped. Rows of tables, which are indented, fit or cannot be helped.
+pub fn results(text: &str) -> String {
+    let Some(columns) = columns_of_stdout() else { return text.to_owned() };
+    let fit = |line: &str| if line.starts_with(' ') { line.to_owned() } else { wrapped(line, columns, 4) };
+    text.split('\n').map(fit).collect::<Vec<_>>().join("\n")
+}
+
+/// Text with lines of at most so many characters, as far as its words allow; what goes on in a new line is indented. Colours take
+/// no room.
+pub fn wrapped(text: &str, columns: usize, indent: usize) -> String {
+    if columns < 4 * indent {
         // Too narrow for an indent.
         return text.to_owned();
     }
@@ -78,9 +85,9 @@ pub fn wrapped(text: &str, columns: usize) -> String {
         let mut width = 0;
         for (number, word) in line.split(' ').enumerate() {
             let length = anstream::adapter::strip_str(word).to_string().chars().count();
-            if number > 0 && length > 0 && width > INDENT && width + 1 + length > columns {
-                out.push_str(&format!("\n{:INDENT$}", ""));
-                width = INDENT;
+            if number > 0 && length > 0 && width > indent && width + 1 + length > columns {
+                out.push_str(&format!("\n{:indent$}", ""));
+                width = indent;
             } else if number > 0 {
                 out.push(' ');
                 width += 1;
@@ -145,12 +152,12 @@ mod tests {
     #[test]
     fn long_lines_go_on_under_their_words() {
         let line = format!("{} pruned: {}", paint(AnsiColor::Green, "     note"), "twelve chars ".repeat(6).trim_end());
-        let lines = wrapped(&line, 50);
+        let lines = wrapped(&line, 50, UNDER_WORDS);
         let lines: Vec<String> = lines.lines().map(|line| anstream::adapter::strip_str(line).to_string()).collect();
         assert_eq!(lines[0], "     note pruned: twelve chars twelve chars twelve");
         assert_eq!(lines[1], "          chars twelve chars twelve chars twelve");
         assert!(lines.iter().all(|line| line.chars().count() <= 50), "{lines:?}");
-        assert_eq!(wrapped("a b\n\n  c", 50), "a b\n\n  c");
-        assert_eq!(wrapped(&"x".repeat(60), 50), "x".repeat(60));
+        assert_eq!(wrapped("a b\n\n  c", 50, UNDER_WORDS), "a b\n\n  c");
+        assert_eq!(wrapped(&"x".repeat(60), 50, UNDER_WORDS), "x".repeat(60));
     }
 }

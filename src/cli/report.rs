@@ -82,6 +82,7 @@ pub fn report(arguments: &arguments::Report, global: &Global) -> Result<(), Fail
                 output::stdout(&format!("{}: the report, {}\n", path.display(), bytes(text.len() as u64)));
             }
         }
+        None if matches!(arguments.format, ReportFormat::Text) => output::stdout(&output::results(&text)),
         None => output::stdout(&text),
     }
     Ok(())

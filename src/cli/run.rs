@@ -90,7 +90,7 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
     let shown = if arguments.json { Ok(Vec::new()) } else { results::evaluations(manifest, &summary.records, &store) };
     if let Ok(evaluations) = &shown {
         let extent = Extent { columns: output::columns_of_stdout(), rows: ROWS, classes: false };
-        output::stdout(&table::results(evaluations, manifest, extent));
+        output::stdout(&output::results(&table::results(evaluations, manifest, extent)));
     }
     match summary.failure.or(summary.not_finite) {
         // A stage's failure was told as an event when it happened.

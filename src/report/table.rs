@@ -141,7 +141,7 @@ fn table(groups: &[&Group], swept: bool, mark: &str, extent: Extent) -> String {
     }
     if extent.columns.is_some() && !missed.is_empty() {
         missed.reverse();
-        text.push_str(&format!("  no room for {}; `pleach report --format csv` has all\n", missed.join(", ")));
+        text.push_str(&format!("no room for {}; `pleach report --format csv` has all\n", missed.join(", ")));
     }
     text
 }

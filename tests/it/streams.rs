@@ -288,7 +288,7 @@ fn a_manifest_comes_from_standard_input_or_a_pipe() {
         "sed 's/source = \"digits\"/source = \"mnist\"\\npath = \"here\"/' pleach.toml | \"$PLEACH\" run -",
     )
     .expect(11);
-    assert!(ran.stderr.contains(": here/"), "{}", ran.stderr);
+    assert!(ran.stderr.contains(": here\n"), "{}", ran.stderr);
     shell(&project, "head -c 1100000 /dev/zero | tr '\\0' '#' | \"$PLEACH\" check -").expect(10);
 }
 

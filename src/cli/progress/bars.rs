@@ -58,7 +58,8 @@ impl Bars {
             self.teller.tell(event)
         };
         if !lines.is_empty() {
-            self.all.suspend(|| lines.iter().for_each(|line| output::stderr(&output::wrapped(line, columns()))));
+            let fit = |line: &String| output::wrapped(line, columns(), output::UNDER_WORDS);
+            self.all.suspend(|| lines.iter().for_each(|line| output::stderr(&fit(line))));
         }
         self.stage(event);
         self.run(event, status);

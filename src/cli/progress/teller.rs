@@ -243,11 +243,11 @@ mod tests {
     fn a_failure_that_others_came_after_is_said_again_at_the_end() {
         let events = [failed("a"), started("b"), finished(1)];
         insta::assert_snapshot!(told(Rate::NoEpochs, &events), @r"
-        failed a: it broke
-          help do this
+         failed a: it broke
+           help do this
         running b (train)
-        failed a: it broke
-          done 1 cached, 2 run, 1 failed in 1.0 s
+         failed a: it broke
+           done 1 cached, 2 run, 1 failed in 1.0 s
         ");
     }
 

@@ -118,9 +118,11 @@ impl Definitions {
         needed.dedup();
         schema["properties"] = properties.into();
         schema["required"] = json!(needed);
-        if !described.alternatives.is_empty() {
+        if let [first, others @ ..] = &described.alternatives[..] {
+            // One of them is enough. What is asked for where there is none is the first.
             let needs = |key: &&str| json!({ "required": [key] });
-            schema["anyOf"] = described.alternatives.iter().map(needs).collect();
+            let or = |otherwise: Value, key: &&str| json!({ "if": needs(key), "else": otherwise });
+            schema["allOf"] = json!([others.iter().rev().fold(needs(first), or)]);
         }
         schema["additionalProperties"] = json!(false);
         schema
@@ -206,7 +208,10 @@ const FIXED: [&str; 3] = ["pipeline", "search", "report"];
 /// follow conditions, and the condition makes a mistake stand where it is, and not at the whole value.
 fn or_variable(mut schema: Value) -> Value {
     let default = schema.as_object_mut().and_then(|schema| schema.remove("default"));
-    let mut either = json!({ "if": reference("variable"), "else": schema, "anyOf": [schema, {}] });
+    let mut either = json!({ "if": reference("variable"), "else": schema });
+    if ["$ref", "oneOf", "anyOf", "items", "properties"].iter().any(|word| schema.get(word).is_some()) {
+        either["anyOf"] = json!([schema, {}]);
+    }
     if let Some(default) = default {
         either["default"] = default;
     }
