@@ -18,6 +18,7 @@ mod devices;
 mod explain;
 mod export;
 mod file;
+mod gc;
 mod graph;
 mod help;
 mod home;

@@ -31,6 +31,7 @@ pub fn report(arguments: &arguments::Report, global: &Global) -> Result<(), Fail
             (*there, *all) = (*there + usize::from(is_there), *all + 1);
         }
         if let State::Cached(record) = &planned.state {
+            store.mark_used(&record.key);
             records[planned.stage] = Some((**record).clone());
         }
     }

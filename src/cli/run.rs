@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::arguments::{self, Global};
 use super::progress::Reporter;
-use super::session::{Session, store};
+use super::session::{Session, store_to_run};
 use super::{Failure, output, serve, signals};
 use crate::error::{Error, Kind, Result};
-use crate::plan::{check_imports, data_digests};
+use crate::plan::{check_imports, data_digests, plan};
 use crate::report::results;
 use crate::report::table::{self, Extent};
 use crate::run;
@@ -28,7 +28,6 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
     let cancel = signals::install()?;
     let session = Session::open(&arguments.manifest)?;
     let targets = session.targets(&arguments.stages, &arguments.only.only)?;
-    let store = store(global)?;
     let needed = session.graph.needed(&targets);
     let is_needed: HashSet<usize> = needed.iter().copied().collect();
     let mut refresh = HashSet::new();
@@ -41,6 +40,12 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
         }
         refresh.extend(stages);
     }
+    let store = store_to_run(global, arguments.read_only_cache, |store| {
+        let digests = data_digests(&session.manifest, &needed)?;
+        let plan = plan(&session.manifest, &session.graph, &targets, store, &digests, &refresh)?;
+        let (_, to_run, may_run) = plan.counts();
+        Ok(to_run + may_run == 0)
+    })?;
     let digests = data_digests(&session.manifest, &needed)?;
     check_imports(&session.manifest, &needed)?;
     digests.warnings.iter().for_each(|warning| output::warning(warning));
@@ -96,7 +101,11 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
         // A stage's failure was told as an event when it happened.
         Some(error) if matches!(error.kind, Kind::Interrupted | Kind::Terminated) => Err(Failure::Error(error)),
         Some(error) => Err(Failure::Said(error.kind.exit_code())),
-        None => shown.map(|_| ()).map_err(Failure::Error),
+        None => {
+            shown?;
+            // Told when the run ended, and here once more below the results.
+            summary.lost.map_or(Ok(()), |error| Err(Failure::Error(error)))
+        }
     }
 }
 

@@ -29,8 +29,6 @@ pub struct Reader<'a> {
     known: Vec<&'static str>,
     /// Keys that have no default and are not there, with what to add. Reported last: a misspelt key is not also missing.
     missing: Vec<(&'static str, String)>,
-    /// Keys of another table that are written here by mistake, with where they belong.
-    elsewhere: Vec<(&'static str, &'static str)>,
     /// How many diagnostics there were before this table.
     before: usize,
     /// Set when the table's kind is not known: then nothing can be said about its other keys.
@@ -43,6 +41,9 @@ pub struct Reader<'a> {
     pub diagnostics: &'a mut Diagnostics,
 }
 
+/// Keys of a stage that are looked for in its `method`, `losses` or `optimizer`: each has a part in them.
+const OF_A_STAGE: [&str; 5] = ["data", "from", "teacher", "epochs", "batch"];
+
 impl<'a> Reader<'a> {
     /// Reads `table`, which stands at `span`; its values are called `prefix`… in keys.
     pub fn new(table: &'a Table, span: Span, prefix: &str, what: &str, diagnostics: &'a mut Diagnostics) -> Self {
@@ -54,7 +55,6 @@ impl<'a> Reader<'a> {
             what: what.to_owned(),
             known: Vec::new(),
             missing: Vec::new(),
-            elsewhere: Vec::new(),
             before: diagnostics.len(),
             tolerant: false,
             notes: None,
@@ -96,11 +96,6 @@ impl<'a> Reader<'a> {
     /// Whether the key is there. Does not make it known.
     pub fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
-    }
-
-    /// Notes where a key belongs that is no key of this table, but may be taken for one.
-    pub fn belongs_elsewhere(&mut self, key: &'static str, hint: &'static str) {
-        self.elsewhere.push((key, hint));
     }
 
     /// Whether the kind of the table is known, so that something can be said about its other keys.
@@ -352,10 +347,6 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let message = format!("unknown key `{}` in {}", printable(key), self.what);
-            if let Some((_, hint)) = self.elsewhere.iter().find(|(other, _)| other == key) {
-                self.diagnostics.error(*span, message).hint(*hint);
-                continue;
-            }
             match nearest::nearest(key, absent.iter().copied()) {
                 // What was meant is there after all, but nothing is known of its value.
                 Some(meant) => {
@@ -371,6 +362,10 @@ impl<'a> Reader<'a> {
         let replaced = if let ([_], [_]) = (&strange[..], &self.missing[..]) { self.missing.pop() } else { None };
         for (span, message, key) in strange {
             let error = self.diagnostics.unknown(span, message, key, self.known.iter().copied());
+            if !self.prefix.is_empty() && OF_A_STAGE.contains(&key.as_str()) {
+                let here = self.prefix.trim_end_matches('.');
+                error.hint(format!("`{key}` is a key of the stage: write it beside `{here}`, not in it"));
+            }
             if let Some((missing, hint)) = &replaced {
                 error.hint(hint.clone());
                 self.spans.doubt(format!("{}{missing}", self.prefix));

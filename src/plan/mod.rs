@@ -24,6 +24,7 @@ use crate::manifest::Manifest;
 use crate::stage::divergence;
 use crate::stage::key::{self, Fields};
 use crate::store::{Digest, Record, Store};
+use crate::train::checkpoint::Reach;
 pub use describe::{Resolved, data_digests, label, resolve};
 pub use earlier::Earlier;
 pub use imports::check_imports;
@@ -44,10 +45,14 @@ pub struct Plan {
 pub struct Planned {
     /// Its index in the manifest.
     pub stage: usize,
+    /// Its key, if its inputs are known.
+    pub key: Option<Digest>,
     /// What would happen to it.
     pub state: State,
     /// The first stage of the plan with the same key, if that is another one: they have one result, which is made once.
     pub same: Option<usize>,
+    /// Of a stage that would train: which of its epochs are there already, if any are known.
+    pub reach: Option<Reach>,
 }
 
 /// What a run would do with a stage.
@@ -131,19 +136,30 @@ pub fn plan(
                 }),
             }
         } else if earlier.has_family(&resolved.family) {
-            State::Maybe(resolved.missing)
+            State::Maybe(resolved.missing.clone())
         } else {
-            let own: Fields = resolved.fields.into_iter().filter(|(name, _)| !name.starts_with("inputs.")).collect();
+            let own: Fields =
+                resolved.fields.iter().filter(|(name, _)| !name.starts_with("inputs.")).cloned().collect();
             State::Run(reason::reason(manifest, stage, &own, &earlier, true))
+        };
+        let key = resolved.missing.is_empty().then_some(resolved.key);
+        let training = resolved.description.parameters.training().filter(|_| resolved.missing.is_empty());
+        let reach = match (&state, training) {
+            (State::Run(Reason::Refresh), _) | (_, None) => None,
+            (State::Run(_), Some(training)) => {
+                // The run itself says what of it is whole.
+                earlier.chains().reach(&key::chain(&resolved.fields), training)
+            }
+            _ => None,
         };
         if matches!(state, State::Cached(_)) {
             cached[stage] = Some(stages.len());
         }
-        stages.push(Planned { stage, state, same: None });
+        stages.push(Planned { stage, key, state, same: None, reach });
     }
     let search = manifest.search.is_some().then(|| searched(manifest, graph, store, &mut stages));
     let mut first: HashMap<Digest, usize> = HashMap::new();
-    for Planned { stage, state, same } in &mut stages {
+    for Planned { stage, state, same, .. } in &mut stages {
         // What is asked for with `--refresh` is made once for each stage.
         if !matches!(state, State::Run(Reason::Refresh)) {
             *same = Some(*first.entry(identities[stage]).or_insert(*stage)).filter(|first| first != stage);

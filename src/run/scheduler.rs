@@ -2,9 +2,9 @@
 //! messages; nothing else is shared.
 
 mod admission;
+mod survey;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -13,12 +13,12 @@ use admission::Candidate;
 
 use super::shares::{Limits, Shares};
 use super::worker::{Done, Message, Shared, Task, work};
-use super::{Event, Request, Summary, exit_code, reason};
+use super::{Event, Request, Summary, exit_code, kept_nothing, reason};
 use crate::error::{Error, Kind, Result};
 use crate::stage::evaluate::Metrics;
 use crate::stage::inputs::DataSets;
 use crate::stage::{Failure, Parameters};
-use crate::store::{Digest, Journal, Record, UseLock};
+use crate::store::{Digest, Journal, Pins, Record};
 
 #[derive(Debug)]
 enum State {
@@ -38,9 +38,9 @@ enum State {
 /// Only when the run cannot begin: the store cannot be used. A stage's failure is in the summary.
 pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<Summary> {
     let Request { manifest, store, options, cancel, .. } = *request;
-    let Some(_in_use) = begin_use(request, report)? else { return Err(cancel.error()) };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis());
     let name = format!("{now}-{}", std::process::id());
+    let Some(pins) = survey::pins(request, &name, report)? else { return Err(cancel.error()) };
     let data = DataSets::default();
     let jobs = options.jobs.max(1);
     let (tasks, queue) = channel::<Task>();
@@ -57,7 +57,8 @@ pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<Summary>
                 .spawn_scoped(scope, move || worker(&queue, &messages, shared))
                 .map_err(|error| Error::new(Kind::Internal, format!("cannot start a worker thread: {error}")))?;
         }
-        let journal = store.journal(&name);
+        // A journal of a store that is only read would have to go elsewhere, and be lost there.
+        let journal = store.is_writable().then(|| store.journal(&name));
         let mut owner = Owner {
             request,
             name: &name,
@@ -79,25 +80,15 @@ pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<Summary>
             diverged: HashSet::new(),
             not_finite: None,
             journal: None,
+            pins,
             report,
         };
         match journal {
-            Ok(journal) => owner.journal = Some(journal),
-            Err(error) => owner.without_journal(&error),
+            Some(Ok(journal)) => owner.journal = Some(journal),
+            Some(Err(error)) => owner.without_journal(&error),
+            None => {}
         }
         owner.run(tasks, &inbox)
-    })
-}
-
-/// Marks the store as used. Waits while garbage is collected, unless the run is to stop.
-fn begin_use(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<Option<UseLock>> {
-    let mut told = false;
-    request.store.begin_use_waiting(&mut |pid| {
-        if !std::mem::replace(&mut told, true) {
-            let who = pid.map_or(String::new(), |pid| format!(" (process {pid})"));
-            report(&Event::Warning { message: format!("waiting while garbage is collected in the store{who}") });
-        }
-        if request.cancel.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })
 }
 
@@ -156,6 +147,7 @@ struct Owner<'a> {
     /// The first evaluation of a network that diverged.
     not_finite: Option<Error>,
     journal: Option<Journal>,
+    pins: Pins<'a>,
     report: &'a mut dyn FnMut(&Event),
 }
 
@@ -167,6 +159,7 @@ impl Owner<'_> {
             self.states[*stage] = State::Pending;
             self.rank[*stage] = rank;
         }
+        self.survey(&needed)?;
         for stage in &needed {
             self.consider(*stage);
         }
@@ -195,8 +188,12 @@ impl Owner<'_> {
             self.failure = Some(self.request.cancel.error());
         }
         let seconds = begun.elapsed().as_secs_f64();
-        let code = exit_code(&self.failure, &self.not_finite);
-        let reason = reason(&self.failure, &self.not_finite);
+        let lost = kept_nothing(self.request.store, ran);
+        if let Some(error) = &lost {
+            self.tell(Event::Warning { message: error.message.clone() });
+        }
+        let errors = [&self.failure, &self.not_finite, &lost];
+        let (code, reason) = (exit_code(errors), reason(errors));
         let run = self.name.to_owned();
         self.tell(Event::RunFinished { run: run.clone(), cached, ran, failed, skipped, seconds, code, reason });
         if let Some(Err(error)) = self.journal.as_ref().map(Journal::flush) {
@@ -209,7 +206,7 @@ impl Owner<'_> {
         let records = self.states.iter().map(record).collect();
         let (failure, not_finite) = (self.failure.take(), self.not_finite.take());
         let diverged = std::mem::take(&mut self.diverged);
-        Ok(Summary { run, records, cached, ran, failed, skipped, seconds, failure, diverged, not_finite })
+        Ok(Summary { run, records, cached, ran, failed, skipped, seconds, failure, diverged, not_finite, lost })
     }
 
     /// Dispatches and listens until nothing runs and nothing can be begun.
@@ -238,14 +235,15 @@ impl Owner<'_> {
         !self.request.cancel.is_requested() && (self.failure.is_none() || self.request.options.keep_going)
     }
 
-    /// Small results that are read after the run are read now, so that a corrupt one is made again.
-    fn is_readable(&self, record: &Record) -> bool {
-        let Some(output) = record.outputs.get("metrics") else { return true };
-        let readable = matches!(self.request.store.get(&output.digest), Ok(Some(_)));
+    /// Small results that are read after the run are read now, so that a corrupt one is made again. One that cannot be read
+    /// this time is no corrupt one.
+    fn is_readable(&self, record: &Record) -> Result<bool> {
+        let Some(output) = record.outputs.get("metrics") else { return Ok(true) };
+        let readable = self.request.store.get(&output.digest)?.is_some();
         if !readable {
             self.disown(record);
         }
-        readable
+        Ok(readable)
     }
 
     /// Forgets a record whose object is gone, if the store itself did not: it may be unable to move a corrupt one away.
@@ -340,10 +338,14 @@ impl Owner<'_> {
         let (_, definition) = self.request.manifest.stages.get_index(stage).expect("in range");
         let name = definition.inputs[role].stage.clone();
         let producer = self.request.manifest.stages.get_index_of(&name).expect("references were checked");
+        let is_back = match self.request.store.get(&digest) {
+            Ok(found) => found.is_some(),
+            Err(error) => return self.fail(stage, error),
+        };
         self.states[stage] = State::Pending;
         match &self.states[producer] {
             // Another stage that takes the same input may have missed it first, and had it made again.
-            State::Done(_) if matches!(self.request.store.get(&digest), Ok(Some(_))) => self.consider(stage),
+            State::Done(_) if is_back => self.consider(stage),
             State::Done(record) => {
                 self.disown(record);
                 self.states[producer] = State::Pending;

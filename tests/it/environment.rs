@@ -149,7 +149,7 @@ fn a_tilde_is_the_home_folder_and_no_folder_of_that_name() {
     assert!(!at("~").exists() && !at("~bob").exists());
     // Whoever has such a folder means it.
     std::fs::create_dir(at("~")).unwrap();
-    run(&["--cache=~/own", "cache", "status"], None).expect(0);
+    run(&["--cache=~/own", "run", "home/m.toml", "teacher"], None).expect(0);
     assert!(at("~/own").is_dir());
     // Where a relative store lies is shown in full.
     let ran = run(&["cache", "status"], None).expect(0);
@@ -192,19 +192,4 @@ fn what_only_a_shell_knows_is_refused_in_a_manifest() {
     // A shell leaves it alone behind `=`.
     let told = check(&images, "photographs", &["--set", "data.digits.path=~/photographs"]);
     assert!(told.contains("`~` means nothing in a manifest"), "{told}");
-}
-
-#[test]
-fn a_store_in_a_folder_above_is_named_when_a_new_one_is_made() {
-    let project = Project::new("");
-    std::fs::create_dir(project.path().join("deep")).unwrap();
-    project.write("deep/pleach.toml", SMALL);
-    project.succeed(&["run", "deep/pleach.toml", "teacher"]);
-    let plan = || {
-        let mut command = project.command(&["plan", "pleach.toml"]);
-        command.current_dir(project.path().join("deep"));
-        Running::start(command).wait().expect(0).stderr
-    };
-    insta::assert_snapshot!(plan(), @"warning: `cache` in the current folder is a new store; there is another one, which `--cache ../cache` uses");
-    assert_eq!(plan(), "", "once, as it is there now");
 }

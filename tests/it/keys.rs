@@ -221,8 +221,7 @@ static RAN: LazyLock<Ran> = LazyLock::new(|| {
     let project = Project::new(MANIFEST);
     let ran = project.succeed(&["run", "pleach.toml", "--threads", "1", "--json"]);
     assert_eq!(ran.stages("stage-finished").len(), 11, "{}", ran.stdout);
-    let options = Options { require_write: false, allow_foreign_owner: false, overlay: Default::default() };
-    let store = Store::open(&project.cache(), &options).expect("the store of the run");
+    let store = Store::open(&project.cache(), &Options::default()).expect("the store of the run");
     Ran { project, store }
 });
 

@@ -54,8 +54,6 @@ pub fn needed(reader: &mut Reader, trains: bool) -> Method {
 }
 
 fn method(reader: &mut Reader) -> Method {
-    reader.belongs_elsewhere("data", "`data` is a key of the stage, beside `method` or `prune`");
-    reader.belongs_elsewhere("from", "`from` is a key of the stage, beside `method`");
     match reader.kind("kind", &NAMES) {
         Name::Inactive => {
             let measures = [("maximum", Measure::Maximum), ("mean", Measure::Mean), ("zeros", Measure::Zeros)];

@@ -182,11 +182,3 @@ fn weight_pruning() {
     ]);
     insta::assert_snapshot!(told);
 }
-
-#[test]
-fn data_is_a_key_of_the_stage() {
-    let wrong = GOOD.replacen("method = {", "method = { data = \"digits\",", 1);
-    let told = text(&super::wrong(wrong, &[]));
-    assert!(told.contains("unknown key `data` in a pruning method"), "{told}");
-    assert!(told.contains("help: `data` is a key of the stage, beside `method` or `prune`"), "{told}");
-}
