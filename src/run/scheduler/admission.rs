@@ -14,7 +14,7 @@ use crate::run::worker::Task;
 use crate::stage::demand::{demand, parameters};
 use crate::stage::disk::{Disk, Origin, disk, origin};
 use crate::stage::{Demand, Description, Parameters};
-use crate::store::GcPolicy;
+use crate::store::{Collected, GcPolicy};
 use crate::tensor::device::Device;
 
 /// A stage that can begin.
@@ -143,7 +143,9 @@ impl Owner<'_> {
         let message = format!("it adds at least {} to the store, and {} are free", bytes(disk.least), bytes(free));
         let error = Error::new(Kind::Store, message).at(store.root());
         let policy = GcPolicy { dry_run: true, ..GcPolicy::default() };
-        let hint = match store.gc(&policy).map_or(0, |would| would.bytes) {
+        // Beside this run a collection keeps what is young; it is asked for what goes when the run has ended.
+        let freed = |would: Collected| would.bytes.max(would.gone.iter().map(|gone| gone.bytes).sum());
+        let hint = match store.gc(&policy).map_or(0, freed) {
             0 => "`pleach cache gc` would free nothing; `--older-than` or `--max-size` would free results".to_owned(),
             freed => format!("`pleach cache gc` would free {}", bytes(freed)),
         };
