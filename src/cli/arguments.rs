@@ -213,6 +213,8 @@ pub enum ReportFormat {
     Csv,
     /// A page to look at, in one file
     Html,
+    /// A comment on a change, at most 60,000 characters
+    Markdown,
 }
 
 /// What a line of comma-separated values is.
@@ -226,6 +228,8 @@ pub enum CsvRows {
     Classes,
     /// One epoch of a stage that trains
     Epochs,
+    /// What `[expect]` says of one setting
+    Expectations,
 }
 
 /// `pleach export`.

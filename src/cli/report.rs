@@ -7,8 +7,8 @@ use super::session::{Session, store};
 use super::{Failure, export, output};
 use crate::error::{Error, Kind};
 use crate::plan::{self, State};
-use crate::report::document::{Source, diverged, document, histories};
-use crate::report::{self, bytes, csv, groups, html, results, table};
+use crate::report::document::{Source, diverged, document, expectations, histories};
+use crate::report::{self, bytes, csv, expect, groups, html, markdown, results, table};
 use crate::stage::Parameters;
 
 /// Prints the results that are in the store, or writes them to a file.
@@ -39,7 +39,7 @@ pub fn report(arguments: &arguments::Report, global: &Global) -> Result<(), Fail
     // Epochs can be looked at before anything is evaluated.
     let has_epochs = match (arguments.format, arguments.rows) {
         (ReportFormat::Json | ReportFormat::Html, _) | (ReportFormat::Csv, CsvRows::Epochs) => true,
-        (ReportFormat::Text | ReportFormat::Csv, _) => false,
+        (ReportFormat::Text | ReportFormat::Markdown | ReportFormat::Csv, _) => false,
     };
     if evaluations.is_empty() && (!has_epochs || histories(&source)?.is_empty()) {
         let error = Error::new(Kind::Input, "the store has no evaluation of this manifest as it stands");
@@ -53,16 +53,20 @@ pub fn report(arguments: &arguments::Report, global: &Global) -> Result<(), Fail
             diverged.fold(error.at(store.root()), |error, stage| error.hint(format!("`{stage}` diverged when it ran")));
         return Err(error.hint(hint).into());
     }
+    let expectations = expectations(&source, &evaluations);
     let text = match arguments.format {
         ReportFormat::Text => {
             table::missing(&present).lines().for_each(output::stderr);
-            format!("{}{}", table::results(&evaluations, manifest, true), report::plan::diverged(&plan, manifest))
+            let diverged = report::plan::diverged(&plan, manifest);
+            format!("{}{diverged}{}", table::results(&evaluations, manifest, true), expect::text(&expectations))
         }
+        ReportFormat::Markdown => markdown::markdown(&evaluations, &expectations, manifest, &path),
         ReportFormat::Csv => match arguments.rows {
             CsvRows::Settings => csv::settings(&groups::groups(&evaluations, manifest), &diverged(&source), manifest),
             CsvRows::Networks => csv::networks(&evaluations, &diverged(&source)),
             CsvRows::Classes => csv::classes(&evaluations),
             CsvRows::Epochs => csv::training(&histories(&source)?),
+            CsvRows::Expectations => csv::expectations(&expectations),
         },
         ReportFormat::Json => {
             let document = document(&source, &evaluations, false)?;
@@ -80,5 +84,5 @@ pub fn report(arguments: &arguments::Report, global: &Global) -> Result<(), Fail
         }
         None => output::stdout(&text),
     }
-    Ok(())
+    expect::failure(&expectations).map_or(Ok(()), |error| Err(error.into()))
 }

@@ -3,13 +3,16 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde_json::{Value, json};
+
 use super::arguments::{self, Global};
 use super::progress::Reporter;
 use super::session::{Session, store};
 use super::{Failure, output, serve, signals};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{check_imports, data_digests};
-use crate::report::{results, table};
+use crate::report::expect::{self, Checked};
+use crate::report::{self, results, table};
 use crate::run;
 use crate::run::status::{self, Status};
 use crate::tensor::device::Choice;
@@ -51,6 +54,7 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
     let mut reporter = Reporter::new(arguments.json);
     let shows_time = arguments.serve.is_some() || matches!(reporter, Reporter::Bars(_));
     let took = if shows_time { status::history(&session.manifest, &store) } else { Default::default() };
+    let mut over = None;
     let status = Arc::new(Mutex::new(Status::new(&session.manifest, &needed, options.jobs, took)));
     if let Some(port) = arguments.serve {
         serve::start(port, &session.manifest.pipeline.name, Arc::clone(&status))?;
@@ -58,7 +62,11 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
     let mut told = |event: &run::Event| {
         let mut status = status.lock().unwrap_or_else(PoisonError::into_inner);
         status.update(event);
-        reporter.event(event, &status);
+        match event {
+            // The exit code depends on what is expected of the results.
+            run::Event::RunFinished { .. } if arguments.json => over = Some(event.clone()),
+            event => reporter.event(event, &status),
+        }
     };
     let (manifest, graph) = (&session.manifest, &session.graph);
     let request = run::Request {
@@ -78,19 +86,48 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
         }
     };
     drop(reporter);
-    if let Some(decision) = found.filter(|_| !arguments.json) {
-        output::stdout(&crate::report::plan::search(&decision, manifest));
-    }
-    let shown = if arguments.json { Ok(Vec::new()) } else { results::evaluations(manifest, &summary.records, &store) };
-    if let Ok(evaluations) = &shown {
-        output::stdout(&table::results(evaluations, manifest, false));
+    let evaluations = results::evaluations(manifest, &summary.records, &store);
+    let checked = match &evaluations {
+        Ok(evaluations) => expect::check(manifest, evaluations, &needed, found.as_ref()),
+        Err(_) => Vec::new(),
+    };
+    if arguments.json {
+        tell_the_end(over, &checked);
+    } else {
+        if let Some(decision) = &found {
+            output::stdout(&report::plan::search(decision, manifest));
+        }
+        if let Ok(evaluations) = &evaluations {
+            output::stdout(&format!("{}{}", table::results(evaluations, manifest, false), expect::text(&checked)));
+        }
     }
     match summary.failure.or(summary.not_finite) {
         // A stage's failure was told as an event when it happened.
         Some(error) if matches!(error.kind, Kind::Interrupted | Kind::Terminated) => Err(Failure::Error(error)),
         Some(error) => Err(Failure::Said(error.kind.exit_code())),
-        None => shown.map(|_| ()).map_err(Failure::Error),
+        None => match (evaluations, expect::failure(&checked)) {
+            (Err(error), _) if !arguments.json => Err(Failure::Error(error)),
+            (_, Some(error)) => Err(Failure::Error(error)),
+            _ => Ok(()),
+        },
     }
+}
+
+/// The last lines of `--json`: what is expected of the results, and the end of the run with the exit code that comes of it.
+fn tell_the_end(over: Option<run::Event>, checked: &[Checked]) {
+    let line = |text: &str| output::stdout(&format!("{text}\n"));
+    for checked in checked {
+        let mut told = json!({ "event": "expectation" });
+        if let (Value::Object(told), Ok(Value::Object(fields))) = (&mut told, serde_json::to_value(checked)) {
+            told.extend(fields);
+        }
+        line(&told.to_string());
+    }
+    let Some(mut over) = over else { return };
+    if let (run::Event::RunFinished { code: code @ 0, .. }, Some(error)) = (&mut over, expect::failure(checked)) {
+        *code = error.kind.exit_code();
+    }
+    line(&serde_json::to_string(&over).expect("events are plain data"));
 }
 
 /// One thread a core that this process may use.

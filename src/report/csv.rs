@@ -6,6 +6,7 @@ use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
 
 use super::document::{Diverged, Epochs};
+use super::expect::Checked;
 use super::groups::{Group, counts};
 use super::results::{Evaluation, Row, rows};
 use super::table::label;
@@ -150,6 +151,26 @@ pub fn training(histories: &[Epochs]) -> String {
     };
     let epochs = histories.iter().flat_map(|stage| stage.epochs.iter().map(move |epoch| (stage, epoch)));
     written(columns.names(), epochs.map(record))
+}
+
+/// What `[expect]` says held against the results: one row a setting.
+pub fn expectations(all: &[Checked]) -> String {
+    let axes: IndexSet<&str> = all.iter().flat_map(|checked| checked.axes.keys().map(String::as_str)).collect();
+    let mut columns = Columns::of(&["verdict", "model", "measure", "expected"]);
+    columns.reserve(&["n", "value", "low", "high", "evaluation", "data", "split", "because"]);
+    columns.axes(&axes);
+    let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+    let record = |checked: &Checked| {
+        let mut record = vec![checked.verdict.word().to_owned(), checked.model.clone()];
+        record.extend([checked.measure.clone(), checked.expected.clone()]);
+        record.extend(axes.iter().map(|axis| checked.axes.get(*axis).map_or(String::new(), label)));
+        record.push(checked.n.to_string());
+        record.extend([checked.value, checked.low, checked.high].map(number));
+        let words = [checked.evaluation.as_deref(), checked.data.as_deref(), checked.split, checked.because.as_deref()];
+        record.extend(words.map(|word| word.unwrap_or_default().to_owned()));
+        record
+    };
+    written(columns.names(), all.iter().map(record))
 }
 
 /// The names of columns: some that are always there, the axes, the measures, and some more at the end.

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::collapse;
 use super::compared::{Compared, compared};
-use super::groups::{Group, SHARES, groups, is_averaged, members};
+use super::expect::{self, Checked};
+use super::groups::{Group, groups, is_averaged, members};
 use super::results::{Evaluation, Row, axes_of};
 use super::times::{Unlike, conditions, unlike};
 use crate::error::Result;
@@ -17,6 +18,7 @@ use crate::manifest::Manifest;
 use crate::network::{Graph, Model, Op, Signature};
 use crate::plan::{Plan, State};
 use crate::stage::Parameters;
+use crate::stage::evaluate::SHARES;
 use crate::store::{Digest, Record, Store};
 use crate::train::{Entry, History};
 
@@ -43,6 +45,9 @@ pub struct Document {
     pub groups: Vec<Group>,
     /// Methods held against each other.
     pub compared: Vec<Compared>,
+    /// What `[expect]` says, held against the results.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub expectations: Vec<Checked>,
     /// The epochs of the stages that train.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub training: Vec<Epochs>,
@@ -140,6 +145,7 @@ pub fn document(source: &Source, evaluations: &[Evaluation], details: bool) -> R
         rows,
         groups: groups(evaluations, manifest),
         compared: compared(evaluations, manifest),
+        expectations: expectations(source, evaluations),
         training: histories(source)?,
         diverged: diverged(source),
         pruning,
@@ -147,6 +153,12 @@ pub fn document(source: &Source, evaluations: &[Evaluation], details: bool) -> R
         unlike_times: unlike(evaluations),
         saved: saved(source),
     })
+}
+
+/// What `[expect]` says, held against the results.
+pub fn expectations(source: &Source, evaluations: &[Evaluation]) -> Vec<Checked> {
+    let asked: Vec<usize> = source.plan.stages.iter().map(|planned| planned.stage).collect();
+    expect::check(source.manifest, evaluations, &asked, source.plan.search.as_ref())
 }
 
 fn metrics(evaluations: &[Evaluation]) -> Vec<Value> {

@@ -3,8 +3,9 @@
 //! - `results`: the measurements of a pipeline, gathered from its records;
 //! - `groups`: results that differ only in their seed taken together; `compared`: methods held against each other;
 //!   `statistics`: what few measurements allow to be said; `collapse`: whether a network answers without looking;
-//! - `table`: all that as text; `csv`: it for programs;
+//! - `table`: all that as text; `markdown`: as a comment on a change; `csv`: it for programs;
 //! - `times`: times with the conditions under which they were measured;
+//! - `expect`: results held against what `[expect]` says;
 //! - `document`: everything as one JSON document; `html`: a page that shows it;
 //! - `plan`, `explain`, `graph`: the answers of the commands with those names;
 //! - `number`: numbers as people write them.
@@ -13,10 +14,12 @@ mod collapse;
 pub mod compared;
 pub mod csv;
 pub mod document;
+pub mod expect;
 pub mod explain;
 pub mod graph;
 pub mod groups;
 pub mod html;
+pub mod markdown;
 mod number;
 pub mod plan;
 pub mod results;

@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
+use super::expect::{self, Checked, Verdict};
 use crate::manifest::Manifest;
 use crate::manifest::matrix::Coordinate;
 use crate::plan::search::Decision;
@@ -45,7 +46,22 @@ pub fn text(plan: &Plan, manifest: &Manifest, expand: bool) -> String {
     out.push_str(&plan.search.as_ref().map_or(String::new(), |search| self::search(search, manifest)));
     let (cached, run, maybe) = plan.counts();
     out.push_str(&format!("{cached} cached, {run} to run, {maybe} maybe\n"));
+    let (asked, others) = expected(plan, manifest);
+    if !asked.is_empty() || !others.is_empty() {
+        let others = match others.len() {
+            0 => String::new(),
+            some => format!("; {some} of networks whose evaluation was not asked for"),
+        };
+        out.push_str(&format!("expect: {} to be checked at the end of a run{others}\n", asked.len()));
+    }
     out
+}
+
+/// What `[expect]` says of the settings that are evaluated, and of others.
+fn expected(plan: &Plan, manifest: &Manifest) -> (Vec<Checked>, Vec<Checked>) {
+    let stages: Vec<usize> = plan.stages.iter().map(|planned| planned.stage).collect();
+    let all = expect::check(manifest, &[], &stages, plan.search.as_ref());
+    all.into_iter().partition(|checked| checked.verdict != Verdict::NotAsked)
 }
 
 /// What a search has come to: a line for each choice of the axes that it does not search.
@@ -219,5 +235,21 @@ pub fn json(plan: &Plan, manifest: &Manifest) -> Value {
     };
     let stages: Vec<Value> = plan.stages.iter().map(stage).collect();
     let (cached, run, maybe) = plan.counts();
-    json!({ "pipeline": manifest.pipeline.name, "cached": cached, "run": run, "maybe": maybe, "stages": stages })
+    let mut told =
+        json!({ "pipeline": manifest.pipeline.name, "cached": cached, "run": run, "maybe": maybe, "stages": stages });
+    if !manifest.expectations.is_empty() {
+        let (asked, others) = expected(plan, manifest);
+        let expectation = |(checked, asked): (&Checked, bool)| {
+            json!({
+                "model": checked.model,
+                "axes": checked.axes,
+                "measure": checked.measure,
+                "expected": checked.expected,
+                "asked": asked,
+            })
+        };
+        let all = asked.iter().map(|checked| (checked, true)).chain(others.iter().map(|checked| (checked, false)));
+        told["expectations"] = all.map(expectation).collect();
+    }
+    told
 }

@@ -25,6 +25,7 @@
 //! - `streams`: stdout and stderr that are closed, full or a terminal
 //! - `environment`: odd paths, folders and masks
 //! - `exit_codes`: the table of exit codes
+//! - `expect`: networks held against what a manifest says of them
 //! - `hosts`: the same bits on every host
 //! - `golden`: a store that an earlier version made
 //! - `times`: times under unlike conditions, and seeds that decide nothing
@@ -43,6 +44,7 @@ mod disk;
 mod divergence;
 mod environment;
 mod exit_codes;
+mod expect;
 mod golden;
 mod hosts;
 mod import;
