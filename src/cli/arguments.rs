@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::home;
 use crate::tensor::engine::Precision;
 
 /// Trains, distils and prunes neural networks from one declarative file, and runs again only what changed.
@@ -22,7 +23,7 @@ pub struct Arguments {
 #[derive(Debug, Args)]
 pub struct Global {
     /// The store's folder [default: $PLEACH_CACHE, else `cache`]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", value_parser = home::path())]
     pub cache: Option<PathBuf>,
     /// Fail instead of keeping results in memory when the store cannot be written
     #[arg(long, global = true)]
@@ -67,7 +68,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Manifest {
     /// The manifest, a TOML file
-    #[arg(value_name = "MANIFEST")]
+    #[arg(value_name = "MANIFEST", value_parser = home::path())]
     pub path: PathBuf,
     /// Lay a value over the manifest, such as `stages.student.epochs=3`
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -153,7 +154,7 @@ pub struct Explain {
 #[derive(Debug, Args)]
 pub struct Check {
     /// The manifests
-    #[arg(value_name = "MANIFEST", required = true)]
+    #[arg(value_name = "MANIFEST", required = true, value_parser = home::path())]
     pub paths: Vec<PathBuf>,
     /// Lay a value over each manifest
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -198,7 +199,7 @@ pub struct Report {
     #[command(flatten)]
     pub only: Only,
     /// Write it to a file instead of stdout
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE", value_parser = home::path())]
     pub output: Option<PathBuf>,
 }
 
@@ -241,7 +242,7 @@ pub struct Export {
     #[arg(value_name = "STAGE")]
     pub stage: String,
     /// The file to write; its ending says how: .safetensors, or .json for the layer graph
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE", value_parser = home::path())]
     pub output: PathBuf,
 }
 
@@ -299,7 +300,7 @@ pub enum DataCommand {
         #[arg(value_name = "NAME")]
         name: String,
         /// The folder with its files
-        #[arg(long, value_name = "DIR")]
+        #[arg(long, value_name = "DIR", value_parser = home::path())]
         path: Option<PathBuf>,
         /// For `images`: the height and width that they are resized to
         #[arg(long, num_args = 2, value_names = ["HEIGHT", "WIDTH"], value_parser = clap::value_parser!(u64).range(1..=4096))]
@@ -320,7 +321,7 @@ pub enum DataCommand {
         #[arg(value_name = "NAME")]
         name: String,
         /// The folder to put it in [default: data/NAME]
-        #[arg(long, value_name = "DIR")]
+        #[arg(long, value_name = "DIR", value_parser = home::path())]
         to: Option<PathBuf>,
         /// A mirror that has the publisher's files under this address
         #[arg(long, value_name = "URL")]
@@ -384,7 +385,7 @@ pub struct Devices {
     #[arg(long, default_value_t = 3.0)]
     pub seconds: f64,
     /// A Python that has PyTorch and torchvision
-    #[arg(long, value_name = "PROGRAM")]
+    #[arg(long, value_name = "PROGRAM", value_parser = home::path())]
     pub python: Option<PathBuf>,
 }
 
@@ -404,7 +405,7 @@ pub struct Completions {
 #[derive(Debug, Args)]
 pub struct Init {
     /// Where to write `pleach.toml`
-    #[arg(value_name = "DIR", default_value = ".")]
+    #[arg(value_name = "DIR", default_value = ".", value_parser = home::path())]
     pub directory: PathBuf,
 }
 

@@ -36,7 +36,8 @@ pub fn cache(arguments: &arguments::Cache, global: &Global) -> Result<(), Failur
 
 fn status(store: &Store) -> Result<(), Failure> {
     let status = store.status()?;
-    let mut text = format!("{}\n", store.root().display());
+    let root = std::path::absolute(store.root()).unwrap_or_else(|_| store.root().to_owned());
+    let mut text = format!("{}\n", root.display());
     let mut line = |name: &str, value: String| text.push_str(&format!("  {name:12} {value}\n"));
     line("objects", format!("{}, {}", count(status.objects), bytes(status.bytes)));
     for (kind, records) in &status.records {

@@ -1,12 +1,9 @@
 //! `pleach export`.
 
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::Path;
-
 use serde::Serialize;
 
 use super::arguments::{self, Global};
+use super::file::{self, Written};
 use super::session::{Session, store};
 use super::{Failure, output};
 use crate::error::{Error, Kind, Result};
@@ -29,15 +26,13 @@ pub fn export(arguments: &arguments::Export, global: &Global) -> Result<(), Fail
         Some("safetensors") => "weights",
         Some("json") => "network",
         _ => {
-            return Err(Error::new(Kind::Usage, "the file's ending does not say what to write")
-                .at(&arguments.output)
-                .hint("end it in `.safetensors` for the weights, or `.json` for the layer graph")
-                .into());
+            let error = match arguments.output.as_os_str() == "-" {
+                true => Error::new(Kind::Usage, "`-`, standard output, has no ending that says what to write"),
+                false => Error::new(Kind::Usage, "the file's ending does not say what to write").at(&arguments.output),
+            };
+            return Err(error.hint("end it in `.safetensors` for the weights, or `.json` for the layer graph").into());
         }
     };
-    if arguments.output.is_dir() {
-        return Err(Error::new(Kind::Usage, "this is a folder").at(&arguments.output).hint("name a file").into());
-    }
     let session = Session::open(&arguments.manifest)?;
     let stage = session.stage(&arguments.stage)?;
     let store = store(global)?;
@@ -75,9 +70,10 @@ pub fn export(arguments: &arguments::Export, global: &Global) -> Result<(), Fail
         }
         _ => (content(wanted)?, String::new()),
     };
-    write(&arguments.output, &content)?;
-    let size = bytes(content.len() as u64);
-    output::stdout(&format!("{}: {wanted} of {name}, {size}{stored_otherwise}\n", arguments.output.display()));
+    if file::write(&arguments.output, &content)? == Written::There {
+        let size = bytes(content.len() as u64);
+        output::stdout(&format!("{}: {wanted} of {name}, {size}{stored_otherwise}\n", arguments.output.display()));
+    }
     Ok(())
 }
 
@@ -92,19 +88,4 @@ fn masked(model: &Model, stored: usize) -> String {
          `mask = \"zeros\"` has the masks again)",
         bytes(stored as u64)
     )
-}
-
-/// Writes a whole file or none: beside the target first, then renamed over it.
-pub fn write(path: &Path, content: &[u8]) -> Result<()> {
-    let failed = |error: std::io::Error| Error::new(Kind::Store, format!("cannot write the file ({error})")).at(path);
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
-    let written = File::create(&part)
-        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&part, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&part);
-    }
-    written.map_err(failed)
 }

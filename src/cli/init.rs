@@ -1,7 +1,7 @@
 //! `pleach init`.
 
 use super::arguments;
-use super::{Failure, export, output};
+use super::{Failure, file, output};
 use crate::error::{Error, Kind};
 
 /// A first manifest: small, complete, and it runs without a download.
@@ -11,7 +11,8 @@ const FIRST: &str = include_str!("init.toml");
 pub fn init(arguments: &arguments::Init) -> Result<(), Failure> {
     let directory = &arguments.directory;
     let path = directory.join("pleach.toml");
-    if path.exists() {
+    // A link to what is not there is there, too.
+    if path.symlink_metadata().is_ok() {
         return Err(Error::new(Kind::Input, "the file is there already").at(&path).hint("name another folder").into());
     }
     if directory.exists() && !directory.is_dir() {
@@ -19,7 +20,7 @@ pub fn init(arguments: &arguments::Init) -> Result<(), Failure> {
     }
     std::fs::create_dir_all(directory)
         .map_err(|error| Error::new(Kind::Store, format!("cannot make the folder ({error})")).at(directory))?;
-    export::write(&path, FIRST.as_bytes())?;
+    file::write(&path, FIRST.as_bytes())?;
     output::stdout(&format!("wrote {0}; try `pleach run {0}`\n", path.display()));
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! - `arguments`: what can be written on the command line;
 //! - `session`: what most commands begin with: manifest, graph, targets, store;
 //! - `output`: stdout and stderr, and how errors look;
+//! - `file`: files that are written; `home`: paths that begin with `~`;
 //! - `progress`: a run's events as bars, lines or JSON;
 //! - `serve`: a run as a page on loopback;
 //! - one file a command.
@@ -15,7 +16,9 @@ mod data;
 mod devices;
 mod explain;
 mod export;
+mod file;
 mod graph;
+mod home;
 mod init;
 mod output;
 mod plan;
@@ -32,7 +35,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::error::{Error, Kind};
-use crate::manifest::diagnostic::Invalid;
+use crate::manifest::{self, diagnostic::Invalid};
 use arguments::{Arguments, Command};
 
 /// Why a command did not do what it was asked to.
@@ -60,19 +63,30 @@ impl From<Invalid> for Failure {
 
 /// Parses the command line, does what it says, and returns the exit code.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error) => {
-            // clap prints help to stdout and errors to stderr, in colour where that is wanted.
+    signals::outlive_file_limit();
+    if let Some(home) = home::folder() {
+        manifest::name_home(home);
+    }
+    let code = match Arguments::try_parse() {
+        Ok(arguments) => match dispatch(&arguments) {
+            Ok(()) => 0,
+            Err(failure) => output::failure(&failure),
+        },
+        Err(error) if error.use_stderr() => {
+            // clap prints in colour where that is wanted.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { Kind::Usage.exit_code() } else { 0 });
+            Kind::Usage.exit_code()
+        }
+        Err(help) => {
+            output::stdout(&help.render().ansi().to_string());
+            0
         }
     };
-    let code = match dispatch(&arguments) {
-        Ok(()) => 0,
-        Err(failure) => output::failure(&failure),
-    };
-    ExitCode::from(code)
+    // What failed first counts.
+    match output::lost() {
+        Some(error) if code == 0 => ExitCode::from(output::failure(&error.into())),
+        _ => ExitCode::from(code),
+    }
 }
 
 fn dispatch(arguments: &Arguments) -> Result<(), Failure> {

@@ -1,19 +1,43 @@
-//! stdout and stderr, and how errors look. A reader that goes away (`| head`) is no error.
+//! stdout and stderr, and how errors look. A reader that goes away (`| head`) is no error; a full disk is one.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::Mutex;
 
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 
 use super::Failure;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::manifest::diagnostic::{Diagnostic, Invalid, render};
 use crate::manifest::source::Sources;
 
-/// Writes to stdout. A broken pipe or a closed stdout is taken as "not interested".
+/// The first write to stdout that failed.
+static LOST: Mutex<Option<io::Error>> = Mutex::new(None);
+
+/// Writes to stdout. A broken pipe or a closed stdout is taken as "not interested"; any other failure is kept for [`lost`], so
+/// that what the command does is done.
 pub fn stdout(text: &str) {
-    let mut out = AutoStream::auto(io::stdout());
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    note(AutoStream::auto(io::stdout()), text.as_bytes());
+}
+
+/// Writes to stdout what is not for a person, as it is.
+pub fn bytes(content: &[u8]) {
+    note(io::stdout(), content);
+}
+
+fn note(mut out: impl Write, content: &[u8]) {
+    if let Err(error) = out.write_all(content).and_then(|()| out.flush())
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        LOST.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(error);
+    }
+}
+
+/// That something could not be written to stdout.
+pub fn lost() -> Option<Error> {
+    let error = LOST.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take()?;
+    let lost = Error::new(Kind::Store, format!("cannot write to standard output ({error}), and part of it is missing"));
+    Some(if error.kind() == io::ErrorKind::FileTooLarge { lost.hint(crate::store::FILE_LIMIT) } else { lost })
 }
 
 /// Writes a line to stderr.
@@ -22,9 +46,9 @@ pub fn stderr(line: &str) {
     let _ = out.write_all(format!("{line}\n").as_bytes());
 }
 
-/// Whether stderr is a terminal that shows bars.
+/// Whether stderr is a terminal that shows bars: one that can move its cursor.
 pub fn is_terminal() -> bool {
-    io::stderr().is_terminal()
+    io::stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|name| !name.is_empty() && name != "dumb")
 }
 
 /// A word in colour; [`stdout`] and [`stderr`] take the colour out where it is not wanted.

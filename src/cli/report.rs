@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::arguments::{self, CsvRows, Global, ReportFormat};
+use super::file::{self, Written};
 use super::session::{Session, store};
-use super::{Failure, export, output};
+use super::{Failure, output};
 use crate::error::{Error, Kind};
 use crate::plan::{self, State};
 use crate::report::document::{Source, diverged, document, expectations, histories};
@@ -79,8 +80,9 @@ pub fn report(arguments: &arguments::Report, global: &Global) -> Result<(), Fail
     };
     match &arguments.output {
         Some(path) => {
-            export::write(path, text.as_bytes())?;
-            output::stdout(&format!("{}: the report, {}\n", path.display(), bytes(text.len() as u64)));
+            if file::write(path, text.as_bytes())? == Written::There {
+                output::stdout(&format!("{}: the report, {}\n", path.display(), bytes(text.len() as u64)));
+            }
         }
         None => output::stdout(&text),
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use indexmap::IndexSet;
 
 use super::arguments::{self, Global};
-use super::{Failure, output};
+use super::{Failure, home, output};
 use crate::error::{Error, Kind, Result};
 use crate::graph::StageGraph;
 use crate::manifest::matrix::template_of;
@@ -122,7 +122,12 @@ fn hinted<'a>(error: Error, name: &str, names: impl IntoIterator<Item = &'a str>
 /// Opens the store that the command line, else the environment, else the current folder says.
 pub fn store(global: &Global) -> Result<OpenStore> {
     let from_environment = std::env::var_os("PLEACH_CACHE").filter(|value| !value.is_empty()).map(PathBuf::from);
-    let root = global.cache.clone().or(from_environment).unwrap_or_else(|| PathBuf::from("cache"));
+    let root = match (&global.cache, from_environment) {
+        (Some(given), _) => given.clone(),
+        (None, Some(given)) => home::expand(given)
+            .map_err(|error| Error { message: format!("PLEACH_CACHE: {}", error.message), ..error })?,
+        (None, None) => PathBuf::from("cache"),
+    };
     #[cfg(feature = "fault-injection")]
     if let Ok(fault) = std::env::var("PLEACH_FAULT") {
         crate::store::fault::arm(crate::store::fault::parse(&fault)?);

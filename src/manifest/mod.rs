@@ -44,6 +44,7 @@ use indexmap::IndexMap;
 use crate::data::{Constants, Decoding, Origin, Outline, Source};
 use crate::network::arch::Architecture;
 use crate::stage::Parameters;
+pub use decode::path::name_home;
 pub use decode::report::variable;
 use diagnostic::{Diagnostics, Invalid};
 pub use source::{Place, Sources, Span};

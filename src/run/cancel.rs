@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::error::Kind;
+use crate::error::{Error, Kind};
 
 /// Whether a run is to stop, and why. Clones share their state.
 #[derive(Debug, Clone, Default)]
@@ -14,8 +14,12 @@ pub struct Cancel {
     pub signal: Arc<AtomicUsize>,
 }
 
-/// SIGINT's number; it is the same on every Unix.
+/// SIGINT's number; as that of the next two, it is the same on every Unix.
 const SIGINT: usize = 2;
+const SIGHUP: usize = 1;
+const SIGTERM: usize = 15;
+/// On Linux, macOS and the BSDs.
+const SIGXCPU: usize = 24;
 
 impl Cancel {
     /// Whether the run is to stop.
@@ -29,5 +33,18 @@ impl Cancel {
             0 | SIGINT => Kind::Interrupted,
             _ => Kind::Terminated,
         }
+    }
+
+    /// The error that the run ends with.
+    pub fn error(&self) -> Error {
+        let by = match self.signal.load(Ordering::Relaxed) {
+            SIGINT => "Ctrl-C (SIGINT)",
+            SIGHUP => "a hang-up (SIGHUP)",
+            SIGTERM => "SIGTERM",
+            SIGXCPU => "the limit on processor time (`ulimit -t`, SIGXCPU)",
+            _ => "a signal",
+        };
+        let message = format!("stopped by {by}; what was finished is kept");
+        Error::new(self.kind(), message).hint("run the same command to go on")
     }
 }

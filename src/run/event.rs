@@ -152,5 +152,8 @@ pub enum Event {
         seconds: f64,
         /// The process's exit code.
         code: u8,
+        /// Why it is not 0.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
 }

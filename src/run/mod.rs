@@ -23,7 +23,7 @@ pub use event::Event;
 pub use scheduler::run;
 pub use search::run as run_searching;
 
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::graph::StageGraph;
 use crate::manifest::Manifest;
 use crate::plan::DataDigests;
@@ -102,7 +102,7 @@ fn exit_code(failure: &Option<Error>, not_finite: &Option<Error>) -> u8 {
     failure.as_ref().or(not_finite.as_ref()).map_or(0, |error| error.kind.exit_code())
 }
 
-/// The error of a run that a signal ended.
-pub fn interrupted(kind: Kind) -> Error {
-    Error::new(kind, "stopped by a signal; what was finished is kept").hint("run the same command to go on")
+/// Why the exit code is not 0.
+fn reason(failure: &Option<Error>, not_finite: &Option<Error>) -> Option<String> {
+    failure.as_ref().or(not_finite.as_ref()).map(Error::to_string)
 }

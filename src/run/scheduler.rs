@@ -13,7 +13,7 @@ use admission::Candidate;
 
 use super::shares::{Limits, Shares};
 use super::worker::{Done, Message, Shared, Task, work};
-use super::{Event, Request, Summary, exit_code, interrupted};
+use super::{Event, Request, Summary, exit_code, reason};
 use crate::error::{Error, Kind, Result};
 use crate::stage::evaluate::Metrics;
 use crate::stage::inputs::DataSets;
@@ -38,7 +38,7 @@ enum State {
 /// Only when the run cannot begin: the store cannot be used. A stage's failure is in the summary.
 pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<Summary> {
     let Request { manifest, store, options, cancel, .. } = *request;
-    let Some(_in_use) = begin_use(request, report)? else { return Err(interrupted(cancel.kind())) };
+    let Some(_in_use) = begin_use(request, report)? else { return Err(cancel.error()) };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis());
     let name = format!("{now}-{}", std::process::id());
     let data = DataSets::default();
@@ -192,12 +192,13 @@ impl Owner<'_> {
             }
         }
         if self.request.cancel.is_requested() {
-            self.failure = Some(interrupted(self.request.cancel.kind()));
+            self.failure = Some(self.request.cancel.error());
         }
         let seconds = begun.elapsed().as_secs_f64();
         let code = exit_code(&self.failure, &self.not_finite);
+        let reason = reason(&self.failure, &self.not_finite);
         let run = self.name.to_owned();
-        self.tell(Event::RunFinished { run: run.clone(), cached, ran, failed, skipped, seconds, code });
+        self.tell(Event::RunFinished { run: run.clone(), cached, ran, failed, skipped, seconds, code, reason });
         if let Some(Err(error)) = self.journal.as_ref().map(Journal::flush) {
             self.without_journal(&error);
         }

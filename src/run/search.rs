@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::{Event, Options, Request, Summary, exit_code, scheduler};
+use super::{Event, Options, Request, Summary, exit_code, reason, scheduler};
 use crate::error::{Error, Kind, Result};
 use crate::plan::search::{Decision, Outcome, decide, seen, without_result};
 use crate::store::Record;
@@ -31,10 +31,10 @@ pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<(Summary
         if let Some(mut summary) = total.take_if(|summary| !goes_on(summary, &options) || decision.wanted == before) {
             tell_of_divergence(request, &decision, &mut summary, report);
             let Summary { run, cached, ran, failed, skipped, seconds, failure, not_finite, .. } = &summary;
-            let code = exit_code(failure, not_finite);
+            let (code, reason) = (exit_code(failure, not_finite), reason(failure, not_finite));
             let (run, cached) = (run.clone(), cached.saturating_sub(ran_before));
             let (ran, failed, skipped, seconds) = (*ran, *failed, *skipped, *seconds);
-            report(&Event::RunFinished { run, cached, ran, failed, skipped, seconds, code });
+            report(&Event::RunFinished { run, cached, ran, failed, skipped, seconds, code, reason });
             return Ok((Summary { records, cached, ..summary }, decision));
         }
         // What diverged was told, and would again.

@@ -61,6 +61,7 @@ pub use digest::Digest;
 pub use journal::{Journal, read_journal};
 pub use locks::{KeyLock, UseLock};
 pub use open::Options;
+pub use publish::FILE_LIMIT;
 pub use record::{Output, Record};
 
 use std::collections::{HashMap, HashSet};

@@ -91,6 +91,9 @@ impl Store {
     }
 }
 
+/// What to do about a file that may not grow.
+pub const FILE_LIMIT: &str = "a file may not grow as large here: see `ulimit -f`, or the limits of the queue";
+
 /// "cannot `doing`: …", with the path.
 pub(super) fn failed(error: &io::Error, doing: &str, path: &Path) -> Error {
     Error::new(Kind::Store, format!("cannot {doing}: {error}")).at(path)
@@ -98,6 +101,9 @@ pub(super) fn failed(error: &io::Error, doing: &str, path: &Path) -> Error {
 
 /// As [`failed`], for a write of `needed` bytes: with what is free, and what to do on a full or failing disk.
 pub(super) fn write_failed(error: &io::Error, doing: &str, path: &Path, needed: u64) -> Error {
+    if error.kind() == ErrorKind::FileTooLarge {
+        return failed(error, doing, path).hint(FILE_LIMIT);
+    }
     if !files::full(error) && !files::broken(error) {
         return failed(error, doing, path);
     }

@@ -111,3 +111,85 @@ fn each(folder: &Path, look: &dyn Fn(&Path)) {
         }
     }
 }
+
+#[test]
+fn a_tilde_is_the_home_folder_and_no_folder_of_that_name() {
+    let project = Project::new(SMALL);
+    let at = |name: &str| project.path().join(name);
+    std::fs::create_dir(at("home")).unwrap();
+    let run = |arguments: &[&str], cache: Option<&str>| {
+        let mut command = project.command(arguments);
+        command.env("HOME", at("home")).envs(cache.map(|cache| ("PLEACH_CACHE", cache)));
+        Running::start(command).wait()
+    };
+    run(&["run", "pleach.toml", "teacher"], Some("~/store")).expect(0);
+    assert!(at("home/store/v1").is_dir());
+    let ran = run(&["--cache=~/other", "cache", "status"], None).expect(0);
+    assert!(ran.stdout.starts_with(&format!("{}\n", at("home/other").display())), "{}", ran.stdout);
+    // The neighbours.
+    std::fs::rename(at("pleach.toml"), at("home/m.toml")).unwrap();
+    run(&["export", "~/m.toml", "teacher", "-o", "~/x.safetensors"], Some("~/store")).expect(0);
+    assert!(at("home/x.safetensors").is_file());
+    run(&["init", "~/first"], None).expect(0);
+    assert!(at("home/first/pleach.toml").is_file());
+    let ran = run(&["run", "~/m.toml"], Some("~bob/store")).expect(2);
+    let told = ran.stderr.replace(&*at("home").to_string_lossy(), "HOME");
+    insta::assert_snapshot!(told, @r"
+    error: PLEACH_CACHE: only a shell knows the home folder of another user: ~bob/store
+      help: write the whole path
+      help: your own, `~`, is HOME
+    ");
+    let mut homeless = project.command(&["--cache", "~/store", "cache", "status"]);
+    let ran = Running::start({
+        homeless.env_remove("HOME");
+        homeless
+    });
+    let ran = ran.wait().expect(2);
+    assert!(ran.stderr.contains("HOME does not name one"), "{}", ran.stderr);
+    assert!(!at("~").exists() && !at("~bob").exists());
+    // Whoever has such a folder means it.
+    std::fs::create_dir(at("~")).unwrap();
+    run(&["--cache=~/own", "cache", "status"], None).expect(0);
+    assert!(at("~/own").is_dir());
+    // Where a relative store lies is shown in full.
+    let ran = run(&["cache", "status"], None).expect(0);
+    assert!(ran.stdout.starts_with(&format!("{}\n", at("cache").display())), "{}", ran.stdout);
+}
+
+#[test]
+fn what_only_a_shell_knows_is_refused_in_a_manifest() {
+    let images = SMALL.replace("source = \"digits\"", "source = \"images\"\npath = \"PATH\"\nsize = [8, 8]");
+    let import = format!(
+        "{SMALL}\n[stages.found]\nkind = \"import\"\ndata = \"digits\"\nnetwork = {{ arch = \"mlp\", hidden = [4] }}\npath = \"PATH\"\n"
+    );
+    let project = Project::new("");
+    let home = project.path().join("home");
+    let check = |manifest: &str, path: &str, more: &[&str]| {
+        project.write("pleach.toml", manifest.replace("PATH", path));
+        let mut command = project.command(&["check", "pleach.toml"]);
+        command.args(more).env("HOME", &home);
+        Running::start(command).wait().expect(10).stderr.replace(&*home.to_string_lossy(), "/home/ada")
+    };
+    insta::assert_snapshot!(check(&images, "~/photographs", &[]), @r#"
+    error: `~` means nothing in a manifest
+     --> pleach.toml:8:8
+      |
+    8 | path = "~/photographs"
+      |        ^^^^^^^^^^^^^^^
+      |
+      = help: write the whole path, or one that begins in the manifest's folder: only a shell knows such names; the home folder is /home/ada
+
+    error: the manifest has 1 error
+    "#);
+    for (path, first) in [("$HOME/photographs", "$HOME"), ("~ada/photographs", "~ada"), ("data/$SET/x", "$SET")] {
+        for manifest in [&images, &import] {
+            let told = check(manifest, path, &[]);
+            assert!(told.contains(&format!("`{first}` means nothing in a manifest")), "{told}");
+            assert!(told.contains("only a shell knows such names"), "{told}");
+            assert_eq!(told.contains("the home folder is /home/ada"), first == "$HOME", "{told}");
+        }
+    }
+    // A shell leaves it alone behind `=`.
+    let told = check(&images, "photographs", &["--set", "data.digits.path=~/photographs"]);
+    assert!(told.contains("`~` means nothing in a manifest"), "{told}");
+}

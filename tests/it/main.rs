@@ -23,6 +23,7 @@
 //! - `input_files`: data that is missing or changes
 //! - `disk`: full disks, read-only and foreign stores, few file descriptors
 //! - `streams`: stdout and stderr that are closed, full or a terminal
+//! - `outputs`: files, devices, pipes and links that are written to
 //! - `environment`: odd paths, folders and masks
 //! - `exit_codes`: the table of exit codes
 //! - `expect`: networks held against what a manifest says of them
@@ -54,6 +55,7 @@ mod keys;
 mod kill;
 mod manifests;
 mod matrix;
+mod outputs;
 mod panics;
 mod pipelines;
 mod pruning;

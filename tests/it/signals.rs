@@ -10,13 +10,16 @@ use crate::support::{PATIENCE, Project, Running, SMALL};
 
 const LONG: &str = "--set=stages.teacher.epochs=100000";
 
-#[test]
-fn a_signal_ends_a_run_after_its_step() {
-    // Where these tests run under `nohup`, so does what they start.
+/// Whether what these tests start hears a signal: where they run under `nohup`, it does not.
+fn is_heard(signal: Signal) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    let is_heard = |signal: Signal| ignored >> (signal.as_raw() - 1) & 1 == 0;
+    ignored >> (signal.as_raw() - 1) & 1 == 0
+}
+
+#[test]
+fn a_signal_ends_a_run_after_its_step() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 143)] {
         if !is_heard(signal) {
             continue;
@@ -86,17 +89,54 @@ fn a_second_signal_ends_at_once() {
     project.run(&[]).expect(0);
 }
 
-#[test]
-fn nohup_is_kept() {
-    let project = Project::new(SMALL);
+/// A long run of a process that was made deaf to a signal before it began.
+fn deaf(project: &Project, signal: &str) -> Running {
     let mut shell = std::process::Command::new("sh");
     shell.current_dir(project.path()).env_remove("PLEACH_CACHE");
-    shell.args(["-c", "trap '' HUP; exec \"$0\" run pleach.toml --json \"$1\"", env!("CARGO_BIN_EXE_pleach"), LONG]);
-    let mut running = Running::start(shell);
-    running.until(|e| e["event"] == "epoch");
-    running.signal(Signal::HUP);
-    let last = running.until(|e| e["event"] == "epoch")["epoch"].as_u64().unwrap();
-    running.until(|e| e["event"] == "epoch" && e["epoch"].as_u64().unwrap() > last + 3);
-    running.signal(Signal::INT);
-    running.wait().expect(130);
+    let script = format!("trap '' {signal}; exec \"$0\" run pleach.toml --json \"$1\"");
+    shell.args(["-c", &script, env!("CARGO_BIN_EXE_pleach"), LONG]);
+    Running::start(shell)
+}
+
+#[test]
+fn a_signal_that_was_ignored_stays_ignored() {
+    let all = [("HUP", Signal::HUP), ("INT", Signal::INT), ("TERM", Signal::TERM), ("XCPU", Signal::XCPU)];
+    for (name, signal) in all {
+        let project = Project::new(SMALL);
+        let mut running = deaf(&project, name);
+        running.until(|e| e["event"] == "epoch");
+        running.signal(signal);
+        let last = running.until(|e| e["event"] == "epoch")["epoch"].as_u64().unwrap();
+        running.until(|e| e["event"] == "epoch" && e["epoch"].as_u64().unwrap() > last + 3);
+        let (other, code) = if name == "TERM" { (Signal::INT, 130) } else { (Signal::TERM, 143) };
+        running.signal(other);
+        running.wait().expect(code);
+    }
+}
+
+#[test]
+fn the_end_says_which_signal_it_was() {
+    for (signal, code, by) in [
+        (Signal::INT, 130, "Ctrl-C (SIGINT)"),
+        (Signal::TERM, 143, "SIGTERM"),
+        (Signal::XCPU, 143, "the limit on processor time (`ulimit -t`, SIGXCPU)"),
+    ] {
+        if !is_heard(signal) {
+            continue;
+        }
+        let project = Project::new(SMALL);
+        let mut running = project.start(&[LONG]);
+        running.until(|e| e["event"] == "epoch");
+        running.signal(signal);
+        if signal == Signal::XCPU {
+            // It comes once a second, and is no impatience.
+            running.signal(signal);
+        }
+        let ran = running.wait().expect(code);
+        let why = format!("stopped by {by}; what was finished is kept");
+        assert!(ran.stderr.contains(&why), "{}", ran.stderr);
+        let events = ran.events();
+        let last = events.last().unwrap();
+        assert_eq!((last["event"].as_str(), last["reason"].as_str()), (Some("run-finished"), Some(&*why)));
+    }
 }

@@ -11,7 +11,7 @@ mod layers;
 mod losses;
 mod method;
 mod network;
-mod path;
+pub mod path;
 mod penalties;
 pub mod report;
 pub mod search;
