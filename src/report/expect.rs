@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::count;
-use super::groups::{Group, counts, groups};
+use super::groups::{Group, counts, groups, possible};
 use super::results::{Evaluation, axes_of};
 use super::statistics::{Interval, Summary};
 use super::table::{aligned, empty, label};
@@ -283,6 +283,8 @@ impl Checked {
         let summary = summary(group, &expectation.measure);
         let bound = &expectation.bound;
         let interval = summary.and_then(|summary| summary.interval_at(bound.level?));
+        let shown = if expectation.measure == "accuracy" { "top1" } else { &*expectation.measure };
+        let interval = interval.map(|interval| possible(shown, interval));
         self.value = summary.map(|summary| summary.mean);
         (self.low, self.high) = (interval.map(|interval| interval.low), interval.map(|interval| interval.high));
         if group.diverged > 0 {

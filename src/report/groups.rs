@@ -316,7 +316,7 @@ fn group(members: &Members, rank: Option<f64>, manifest: &Manifest) -> Group {
 }
 
 /// An interval without what a measure cannot be: none is negative, and no share is above 1.
-fn possible(name: &str, interval: Interval) -> Interval {
+pub fn possible(name: &str, interval: Interval) -> Interval {
     let low = if MEASURES.contains(&name) { interval.low.max(0.0) } else { interval.low };
     let high = if SHARES.contains(&name) { interval.high.min(1.0) } else { interval.high };
     Interval { low, high }

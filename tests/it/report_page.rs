@@ -245,3 +245,37 @@ fn times_that_are_not_to_be_compared_and_stages_that_diverged_are_told() {
         assert!(lost.contains(part), "{part}: {lost}");
     }
 }
+
+#[test]
+fn what_is_expected_stands_first_with_what_failed_on_top() {
+    let Some(browser) = browser() else {
+        return skipped("there is no Chromium on the PATH; set PLEACH_BROWSER to one");
+    };
+    let line = |verdict: &str, model: &str, expected: &str, value: Value, because: Value| {
+        json!({
+            "verdict": verdict, "model": model, "axes": {"lr": 0.1}, "measure": "accuracy", "expected": expected,
+            "value": value, "low": 0.5, "high": 0.75, "because": because,
+        })
+    };
+    let document = json!({
+        "rows": [{"evaluation": "score", "model": "a", "name": "a", "values": {"top1": 0.5, "parameters": 10}}],
+        "expectations": [
+            line("pass", "a", ">= 0.5", json!(0.625), Value::Null),
+            line("undecided", "b", ">= 50 % at 95 %", json!(0.625), json!("the limit is inside the interval")),
+            line("fail", "<img src=x onerror=alert(1)>", ">= 0.5", Value::Null, json!("the search found nothing")),
+        ],
+    });
+    let found = findings(&browser, &document.to_string(), "read.js", false);
+    assert_eq!((&found["errors"], &found["sections"][0]), (&json!([]), &json!("expectations")), "{found:#}");
+    let text = found["text"].as_str().expect("text");
+    let places = [
+        "1 failed, 1 undecided, 1 passed",
+        "<img src=x",
+        "b[lr=0.1]",
+        "62.50\u{202f}% (50.00\u{202f}% to",
+        "a[lr=0.1]",
+        "0.6250",
+    ];
+    let places = places.map(|part| text.find(part).unwrap_or_else(|| panic!("{part} is not in {text}")));
+    assert!(places.is_sorted(), "{places:?} in {text}");
+}

@@ -172,7 +172,15 @@ fn part(expectation: &Expectation, manifest: &Manifest, diagnostics: &mut Diagno
             manifest.axes.iter().position(|other| other.name == axis).filter(|_| reaching.contains(&axis))
         else {
             let message = format!("no axis `{}` reaches `{section}`", printable(axis));
-            diagnostics.unknown(*name_span, message, axis, reaching.iter().copied());
+            let of_settings = |name: &&str| {
+                let place = manifest.axes.iter().position(|other| other.name == *name);
+                place.is_some_and(|place| manifest.tells_apart(place))
+            };
+            let names: Vec<&str> = reaching.into_iter().filter(of_settings).collect();
+            let error = diagnostics.unknown(*name_span, message, axis, names.iter().copied());
+            if names.is_empty() {
+                error.hint(format!("name `{section}` alone"));
+            }
             continue;
         };
         if !manifest.tells_apart(place) {
