@@ -198,6 +198,9 @@ pub struct Report {
     pub rows: CsvRows,
     #[command(flatten)]
     pub only: Only,
+    /// Hold the results against another report, written with `--format json`, or against another manifest, which ends in .toml
+    #[arg(long, value_name = "FILE")]
+    pub against: Option<PathBuf>,
     /// Write it to a file instead of stdout
     #[arg(long, short, value_name = "FILE", value_parser = home::path())]
     pub output: Option<PathBuf>,
@@ -231,6 +234,8 @@ pub enum CsvRows {
     Epochs,
     /// What `[expect]` says of one setting
     Expectations,
+    /// One setting held against that of `--against`
+    Against,
 }
 
 /// `pleach export`.

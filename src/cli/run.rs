@@ -12,7 +12,7 @@ use super::{Failure, output, serve, signals};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{check_imports, data_digests};
 use crate::report::expect::{self, Checked};
-use crate::report::{self, results, table};
+use crate::report::{self, best, results, table};
 use crate::run;
 use crate::run::status::{self, Status};
 use crate::tensor::device::Choice;
@@ -98,7 +98,10 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
             output::stdout(&report::plan::search(decision, manifest));
         }
         if let Ok(evaluations) = &evaluations {
-            output::stdout(&format!("{}{}", table::results(evaluations, manifest, false), expect::text(&checked)));
+            let path = arguments.manifest.path.display().to_string();
+            let best = best::text(&best::best(evaluations, manifest, &checked), &path);
+            let tables = table::results(evaluations, manifest, false);
+            output::stdout(&format!("{tables}{best}{}", expect::text(&checked)));
         }
     }
     match summary.failure.or(summary.not_finite) {

@@ -1,6 +1,7 @@
 //! What a run would do, and why: DAG and store in, `cached`, `run` with its reason, or `maybe` out. Changes nothing.
 //!
 //! - `mod.rs`: the plan itself;
+//! - `begun`: how far stages are that have no result yet;
 //! - `describe`: a stage of the manifest and the results it takes, made into a description with its key;
 //! - `imports`: whether files with weights fit their networks;
 //! - `earlier`: results in the store that a stage can be compared with;
@@ -8,6 +9,7 @@
 //! - `search`: which of a searched axis' stages are wanted;
 //! - `explain`: everything one stage's key is made of.
 
+mod begun;
 mod describe;
 mod earlier;
 pub mod explain;
@@ -24,6 +26,7 @@ use crate::manifest::Manifest;
 use crate::stage::divergence;
 use crate::stage::key::{self, Fields};
 use crate::store::{Digest, Record, Store};
+pub use begun::begun;
 pub use describe::{Resolved, data_digests, label, resolve};
 pub use earlier::Earlier;
 pub use imports::check_imports;
@@ -48,6 +51,8 @@ pub struct Planned {
     pub state: State,
     /// The first stage of the plan with the same key, if that is another one: they have one result, which is made once.
     pub same: Option<usize>,
+    /// Its key, if all that it takes is there.
+    pub key: Option<Digest>,
 }
 
 /// What a run would do with a stage.
@@ -120,6 +125,7 @@ pub fn plan(
             _ => None,
         });
         identities.insert(stage, identity(manifest, stage, &resolved, &identities));
+        let key = resolved.missing.is_empty().then_some(resolved.key);
         let state = if refresh.contains(&stage) {
             State::Run(Reason::Refresh)
         } else if resolved.missing.is_empty() {
@@ -139,11 +145,11 @@ pub fn plan(
         if matches!(state, State::Cached(_)) {
             cached[stage] = Some(stages.len());
         }
-        stages.push(Planned { stage, state, same: None });
+        stages.push(Planned { stage, state, same: None, key });
     }
     let search = manifest.search.is_some().then(|| searched(manifest, graph, store, &mut stages));
     let mut first: HashMap<Digest, usize> = HashMap::new();
-    for Planned { stage, state, same } in &mut stages {
+    for Planned { stage, state, same, .. } in &mut stages {
         // What is asked for with `--refresh` is made once for each stage.
         if !matches!(state, State::Run(Reason::Refresh)) {
             *same = Some(*first.entry(identities[stage]).or_insert(*stage)).filter(|first| first != stage);

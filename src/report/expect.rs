@@ -369,7 +369,7 @@ pub fn name(checked: &Checked) -> String {
 pub fn found(checked: &Checked) -> String {
     let number = |value: f64| match checked.in_percent {
         true => format!("{:.2} %", 100.0 * value),
-        false if value.fract() == 0.0 && value >= 1.0 && value < 1e15 => count(value as u64),
+        false if value.fract() == 0.0 && value > 1.0 && value < 1e15 => count(value as u64),
         false => format!("{value:.4}"),
     };
     let interval = checked.low.zip(checked.high);

@@ -1,11 +1,14 @@
 //! Results as Markdown, for a comment on a change: expectations first, then the tables, cut so that they fit one comment.
 
+use super::against::{self, Against};
 use super::compared::compared;
+use super::document::Epochs;
 use super::expect::{Checked, Verdict, found, name, tally_in_words};
 use super::groups::{Group, groups, is_swept, tables};
 use super::results::Evaluation;
 use super::table::{Column, columns, comparison, fitting, title};
 use super::times::unlike;
+use super::training;
 use crate::manifest::Manifest;
 
 /// How many characters a report has at most: GitHub takes 65,536 in a comment, and a bot adds lines of its own.
@@ -17,8 +20,21 @@ const WIDTH: usize = 120;
 /// Rows of a table; the rest are counted.
 const ROWS: usize = 50;
 
+/// What a comment is made from.
+pub struct Parts<'a> {
+    /// The results.
+    pub evaluations: &'a [Evaluation],
+    /// What training came to, where nothing is evaluated yet.
+    pub histories: &'a [Epochs],
+    /// What `[expect]` says of the results.
+    pub checked: &'a [Checked],
+    /// The results held against others.
+    pub against: Option<&'a Against>,
+}
+
 /// The results and what `[expect]` says of them. `path` is the manifest's.
-pub fn markdown(evaluations: &[Evaluation], expectations: &[Checked], manifest: &Manifest, path: &str) -> String {
+pub fn markdown(of: &Parts, manifest: &Manifest, path: &str) -> String {
+    let Parts { evaluations, histories, checked: expectations, against } = *of;
     let mut out = format!("## {}\n\n", escaped(&manifest.pipeline.name));
     if !expectations.is_empty() {
         let mut sorted: Vec<&Checked> = expectations.iter().collect();
@@ -40,10 +56,20 @@ pub fn markdown(evaluations: &[Evaluation], expectations: &[Checked], manifest: 
         let head = ["", "network", "measure", "expected", "is", ""].map(str::to_owned);
         out.push_str(&table(&head, &[true; 6], &sorted.iter().map(row).collect::<Vec<_>>()));
     }
+    let mut parts = Vec::new();
+    if !histories.is_empty() {
+        let (head, rows) = training::rows(histories);
+        let words: Vec<bool> = (0..head.len()).map(|column| column < 2).collect();
+        parts.push(table(&head, &words, &escaped_rows(&rows)));
+    }
+    if let Some(against) = against {
+        let (head, rows) = against::rows(&against.networks);
+        let words = vec![true; head.len()];
+        parts.push(format!("{}\n\n{}", escaped(&against::title(against)), table(&head, &words, &escaped_rows(&rows))));
+    }
     let groups = groups(evaluations, manifest);
     let swept = is_swept(evaluations);
     let unlike = unlike(evaluations);
-    let mut parts = Vec::new();
     for members in tables(&groups) {
         let first = members[0];
         let is_unlike = unlike.iter().any(|other| other.evaluation == first.evaluation && other.split == first.split);

@@ -5,11 +5,15 @@
 //!   `statistics`: what few measurements allow to be said; `collapse`: whether a network answers without looking;
 //! - `table`: all that as text; `markdown`: as a comment on a change; `csv`: it for programs;
 //! - `times`: times with the conditions under which they were measured;
+//! - `best`: the best networks of a sweep; `against`: two reports held against each other;
+//! - `training`: what training came to, before anything is evaluated; `stored`: the results of a store as a list;
 //! - `expect`: results held against what `[expect]` says;
 //! - `document`: everything as one JSON document; `html`: a page that shows it;
 //! - `plan`, `explain`, `graph`: the answers of the commands with those names;
 //! - `number`: numbers as people write them.
 
+pub mod against;
+pub mod best;
 mod collapse;
 pub mod compared;
 pub mod csv;
@@ -24,7 +28,9 @@ mod number;
 pub mod plan;
 pub mod results;
 mod statistics;
+pub mod stored;
 pub mod table;
 mod times;
+pub mod training;
 
 pub use number::{bytes, count, duration};

@@ -184,7 +184,7 @@ pub(super) fn columns(groups: &[&Group], swept: bool, mark: &str) -> Vec<Column>
 }
 
 /// `91.23 ± 0.31 %`; what answers no better than chance says so.
-fn accuracy(group: &Group) -> String {
+pub(super) fn accuracy(group: &Group) -> String {
     let Some(summary) = group.values.get("top1") else {
         return if group.diverged > 0 { "diverged".to_owned() } else { String::new() };
     };
@@ -209,7 +209,7 @@ fn loss(group: &Group) -> String {
     }
 }
 
-fn difference(difference: &Difference) -> String {
+pub(super) fn difference(difference: &Difference) -> String {
     let interval = difference
         .interval
         .map_or(String::new(), |interval| format!(" ({:+.2} to {:+.2})", points(interval.low), points(interval.high)));
@@ -221,11 +221,11 @@ fn points(share: f64) -> f64 {
     (1e4 * share).round() / 1e2 + 0.0
 }
 
-fn probability(p: f64) -> String {
+pub(super) fn probability(p: f64) -> String {
     if p < 0.001 { "<0.001".to_owned() } else { format!("{p:.3}") }
 }
 
-fn percent(share: f64) -> String {
+pub(super) fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }
 

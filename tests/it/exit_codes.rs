@@ -29,7 +29,8 @@ fn the_table() {
         (&["run", "pleach.toml", "--set=stages.teacher.epochs=0"], 10),
         (&["run", "nowhere.toml"], 11),
         (&["run", "data.toml"], 11),
-        (&["report", "pleach.toml"], 11),
+        (&["report", "pleach.toml"], 0),
+        (&["report", "pleach.toml", "--set=stages.teacher.epochs=1"], 11),
         (&["run", "pleach.toml", "--cache", "/proc/nowhere", "--require-cache-write"], 30),
     ];
     for (arguments, code) in expected {

@@ -15,6 +15,7 @@
 //! - `reports`: what is counted, named and measured in reports of every format
 //! - `resume`: what a longer, changed or repeated run takes over from earlier epochs
 //! - `kill`: a run that is killed at any moment goes on
+//! - `compare`: reports before anything is evaluated, and held against each other; the best networks of a sweep
 //! - `concurrent`: several runs on one store, and a collection beside them
 //! - `signals`: Ctrl-C, and being asked to end
 //! - `damage`: what is corrupt or missing in the store is made again
@@ -37,6 +38,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod cache_commands;
+mod compare;
 mod concurrent;
 mod damage;
 mod data;
