@@ -254,6 +254,7 @@ fn carry_out(manifest: &Manifest, store: &Store, jobs: usize, report: &mut dyn F
         jobs,
         threads: jobs,
         memory: u64::MAX,
+        most_memory: u64::MAX,
         keep_going: false,
         refresh: HashSet::new(),
         devices: Devices::default(),

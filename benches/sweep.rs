@@ -98,6 +98,7 @@ fn carry_out(manifest: &Manifest, store: &Store, jobs: usize, threads: usize, ta
         jobs,
         threads,
         memory: u64::MAX,
+        most_memory: u64::MAX,
         keep_going: false,
         refresh: HashSet::new(),
         devices: Devices::default(),

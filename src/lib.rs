@@ -2,7 +2,7 @@
 //! stages; pleach plans it, runs what is missing, keeps every result in a content-addressed store, and the next run does
 //! again only what changed, and says why.
 //!
-//! Modules in reading order; a module imports only from those below it (`error`, `math` and `random` are used everywhere):
+//! Modules in reading order; a module imports only from those below it (`error`, `number`, `math` and `random` are used everywhere):
 //!
 //! - [`cli`]: the commands; only here is anything printed or the environment read
 //! - [`report`]: plans, results and graphs as text
@@ -34,6 +34,7 @@ pub mod graph;
 pub mod manifest;
 pub mod math;
 pub mod network;
+pub mod number;
 pub mod plan;
 pub mod prune;
 pub mod random;

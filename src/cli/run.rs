@@ -47,6 +47,8 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
         jobs: arguments.jobs.map_or(devices.gpus.len().max(1), usize::from),
         threads: arguments.threads.map_or_else(cores, usize::from),
         memory: arguments.memory.unwrap_or_else(available_memory),
+        // Who gives a larger number has memory that we do not know of, or knows better than the estimate.
+        most_memory: memory::most().map_or(u64::MAX, |most| most.max(arguments.memory.unwrap_or(0))),
         keep_going: arguments.keep_going,
         refresh,
         devices,

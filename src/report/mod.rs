@@ -24,7 +24,6 @@ pub mod graph;
 pub mod groups;
 pub mod html;
 pub mod markdown;
-mod number;
 pub mod plan;
 pub mod results;
 mod statistics;
@@ -33,4 +32,4 @@ pub mod table;
 mod times;
 pub mod training;
 
-pub use number::{bytes, count, duration};
+pub use crate::number::{bytes, count, duration};

@@ -58,6 +58,8 @@ pub struct Options {
     pub threads: usize,
     /// Bytes that stages running beside each other may take together, by [`crate::stage::demand`]. One may always run.
     pub memory: u64,
+    /// Bytes that a stage on the processor can have at all; one that would take more, by the same estimate, fails.
+    pub most_memory: u64,
     /// Go on with what does not depend on a failed stage.
     pub keep_going: bool,
     /// Stages that run whatever the store has.

@@ -41,6 +41,9 @@ pub struct Demand {
 /// Bytes of a value.
 const VALUE: u64 = size_of::<f32>() as u64;
 
+/// Values that no memory has room for. More are counted as so many, and sums of what they are multiplied by do not overflow.
+const VERY_MANY: u64 = 1 << 48;
+
 /// What counts about a network.
 #[derive(Debug, Clone, Copy, Default)]
 struct Size {
@@ -54,11 +57,13 @@ struct Size {
 
 impl Size {
     fn of(graph: &Graph) -> Option<Self> {
-        let outputs: Vec<u64> = graph.shapes().ok()?.iter().map(|shape| shape.size() as u64).collect();
-        let of = |spec: &crate::network::ParameterSpec| spec.dims.iter().product::<usize>() as u64;
+        let outputs: Vec<u64> = graph.shapes().ok()?.iter().map(|shape| (shape.size() as u64).min(VERY_MANY)).collect();
+        let of = |spec: &crate::network::ParameterSpec| {
+            spec.dims.iter().fold(1, |product: u64, size| product.saturating_mul(*size as u64))
+        };
         Some(Self {
-            parameters: graph.parameters().iter().map(of).sum(),
-            outputs: outputs.iter().sum(),
+            parameters: graph.parameters().iter().map(of).fold(0, u64::saturating_add).min(VERY_MANY),
+            outputs: outputs.iter().copied().fold(0, u64::saturating_add).min(VERY_MANY),
             largest: outputs.iter().copied().max().unwrap_or(0),
             image: graph.input.iter().product::<usize>() as u64,
             classes: graph.classes() as u64,

@@ -4,6 +4,8 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use crate::number::bytes;
+
 /// Memory of a device, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
@@ -15,15 +17,22 @@ pub struct Memory {
 
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mebibytes = |bytes: u64| bytes >> 20;
-        write!(f, "{} MiB of {} MiB are free", mebibytes(self.free), mebibytes(self.all))
+        write!(f, "{} of {} are free", bytes(self.free), bytes(self.all))
     }
 }
 
-/// What is free, or would be once caches are dropped: the least of what the machine (`/proc/meminfo`) and the control
-/// groups that the process is in (version 1 or 2) have left. `None` where there are no such files.
+/// What is free, or would be once caches are dropped: the least of what the machine (`/proc/meminfo`), the control groups
+/// that the process is in (version 1 or 2) and the limit on its address space (`ulimit -v`) leave. `None` where there are
+/// no such files.
 pub fn of_machine() -> Option<Memory> {
-    of_machine_below(Path::new("/"))
+    of_machine_below(Path::new("/")).into_iter().chain(address_space()).min_by_key(|memory| memory.free)
+}
+
+/// What the limit on this process's address space leaves, if there is one.
+fn address_space() -> Option<Memory> {
+    let all = rustix::process::getrlimit(rustix::process::Resource::As).current?;
+    let pages: u64 = fs::read_to_string("/proc/self/statm").ok()?.split(' ').next()?.parse().ok()?;
+    Some(Memory { free: all.saturating_sub(pages.saturating_mul(rustix::param::page_size() as u64)), all })
 }
 
 fn of_machine_below(root: &Path) -> Option<Memory> {
@@ -33,13 +42,29 @@ fn of_machine_below(root: &Path) -> Option<Memory> {
     machine.into_iter().chain(left).min_by_key(|memory| memory.free)
 }
 
+/// The most that this process could ever have: the least of the machine's memory and the limits of its control groups, each
+/// with the swap space, and of the limit of its address space (`ulimit -v`). `None` where nothing says.
+pub fn most() -> Option<u64> {
+    most_below(Path::new("/")).into_iter().chain(address_space().map(|memory| memory.all)).min()
+}
+
+fn most_below(root: &Path) -> Option<u64> {
+    let text = fs::read_to_string(root.join("proc/meminfo")).ok()?;
+    let groups = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
+    let left = groups.lines().flat_map(|line| group(root, line).unwrap_or_default());
+    let least = machine(&text).into_iter().chain(left).map(|memory| memory.all).min()?;
+    Some(least.saturating_add(entry(&text, "SwapTotal:").unwrap_or(0)))
+}
+
 /// From `MemAvailable:   22893416 kB` and `MemTotal`.
 fn machine(text: &str) -> Option<Memory> {
-    let bytes = |name: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
-    };
-    Some(Memory { free: bytes("MemAvailable:")?, all: bytes("MemTotal:")? })
+    Some(Memory { free: entry(text, "MemAvailable:")?, all: entry(text, "MemTotal:")? })
+}
+
+/// Bytes of a line such as `MemTotal: 24000000 kB`.
+fn entry(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 /// What a control group and those above it have left, from a line such as `0::/user.slice` or `4:memory:/docker/abc`.
@@ -90,6 +115,9 @@ mod tests {
             |files: &[(&str, &str)]| of_machine_below(made(files).path()).map(|memory| [memory.free, memory.all]);
         assert_eq!(found(&[]), None);
         assert_eq!(found(&[MEMINFO]), Some([1_024_000_000, 24_576_000_000]));
+        let most = |files: &[(&str, &str)]| most_below(made(files).path());
+        assert_eq!(most(&[MEMINFO]), Some(24_576_000_000));
+        assert_eq!(most(&[("proc/meminfo", "MemTotal: 9 kB\nMemAvailable: 1 kB\nSwapTotal: 2 kB\n")]), Some(11 * 1024));
         let second = [
             MEMINFO,
             ("proc/self/cgroup", "0::/a/b\n"),
@@ -99,6 +127,7 @@ mod tests {
             ("sys/fs/cgroup/a/memory.current", "700\n"),
             ("sys/fs/cgroup/a/memory.stat", "anon 600\ninactive_file 90\n"),
         ];
+        assert_eq!(most(&second), Some(1000));
         assert_eq!(found(&second), Some([390, 1000]), "a limit above the group counts, and caches do not");
         let first = [
             MEMINFO,

@@ -94,7 +94,7 @@ fn objects_that_vanish_during_a_run_are_made_again() {
     let mut running = project.start(&[]);
     running.until_event("stage-finished", "teacher");
     running.until_event("stage-started", "slow");
-    running.signal(Signal::STOP);
+    running.stop();
     std::fs::remove_file(project.object("teacher", "weights")).unwrap();
     std::fs::remove_file(project.object("teacher", "history")).unwrap();
     running.signal(Signal::CONT);
@@ -113,7 +113,7 @@ fn a_store_that_vanishes_during_a_run_is_made_again() {
     let project = Project::new(SMALL);
     let mut running = project.start(&["--set=stages.teacher.epochs=300"]);
     running.until(|e| e["event"] == "epoch");
-    running.signal(Signal::STOP);
+    running.stop();
     std::fs::remove_dir_all(project.cache()).unwrap();
     running.signal(Signal::CONT);
     running.wait().expect(0);

@@ -81,7 +81,7 @@ fn a_full_device_is_tried_twice() {
         let message = failed["message"].as_str().unwrap();
         assert!(message.contains("not enough memory on cpu, in two attempts"), "{message}");
         #[cfg(target_os = "linux")]
-        assert!(message.contains(" MiB of ") && message.ends_with(" MiB are free"), "{message}");
+        assert!(message.contains("B of ") && message.ends_with("B are free"), "{message}");
         assert_eq!(failed["hints"][0], "lower `batch`, which is 64");
         assert!(project.records().is_empty(), "nothing of a failed stage is kept");
         assert_eq!(

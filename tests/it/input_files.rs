@@ -89,7 +89,7 @@ fn data_that_changes_during_its_stage_spoils_the_result() {
     let project = project();
     let mut running = project.start(&["--keep-going"]);
     running.until_event("epoch", "second");
-    running.signal(Signal::STOP);
+    running.stop();
     change(&project);
     running.signal(Signal::CONT);
     let ran = running.wait().expect(11);
@@ -111,7 +111,7 @@ fn data_that_changes_between_plan_and_use_is_not_used() {
     let project = project();
     let mut running = project.start(&[]);
     running.until_event("epoch", "first");
-    running.signal(Signal::STOP);
+    running.stop();
     change(&project);
     running.signal(Signal::CONT);
     let ran = running.wait().expect(11);
@@ -126,7 +126,7 @@ fn data_that_vanishes_during_its_stage_is_said() {
     let project = project();
     let mut running = project.start(&[]);
     running.until_event("epoch", "second");
-    running.signal(Signal::STOP);
+    running.stop();
     std::fs::remove_file(path(&project)).unwrap();
     running.signal(Signal::CONT);
     let ran = running.wait().expect(11);
@@ -151,7 +151,7 @@ fn a_touch_or_a_copy_is_no_change() {
     let project = project();
     let mut running = project.start(&[]);
     running.until_event("epoch", "second");
-    running.signal(Signal::STOP);
+    running.stop();
     let copied = path(&project).with_extension("copy");
     std::fs::copy(path(&project), &copied).unwrap();
     std::fs::rename(&copied, path(&project)).unwrap();

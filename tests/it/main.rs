@@ -57,6 +57,7 @@ mod keys;
 mod kill;
 mod manifests;
 mod matrix;
+mod memory;
 mod outputs;
 mod panics;
 mod pipelines;

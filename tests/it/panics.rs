@@ -35,6 +35,7 @@ fn run_with_a_panic(keep_going: bool, jobs: usize) -> (Vec<Event>, Summary) {
         jobs,
         threads: 2,
         memory: u64::MAX,
+        most_memory: u64::MAX,
         keep_going,
         refresh: HashSet::new(),
         devices: Devices::default(),

@@ -203,7 +203,7 @@ fn stages_beyond_the_budget_wait_for_each_other() {
     assert_eq!(most, 1);
     // One note a stage: that it waits, or begins although it is too large.
     assert_eq!(notes.len(), 4, "{notes:?}");
-    assert!(notes[0].contains("more than the 0.0 MiB of `--memory`, and runs with nothing beside it"), "{notes:?}");
+    assert!(notes[0].contains("more than the 1.0 KiB of `--memory`, and runs with nothing beside it"), "{notes:?}");
     assert_eq!(most_and_notes(&["--jobs", "3", "--memory", "1G"]).1, [""; 0]);
 }
 

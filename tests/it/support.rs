@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use pleach::store::{Options, Record, Store};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use serde_json::Value;
 
 /// Every run of the binary ends within this, or the test fails. Generous, as the machine may be busy.
@@ -222,6 +222,13 @@ impl Running {
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.child.id() as i32).expect("a process number");
         kill_process(pid, signal).expect("the process is there");
+    }
+
+    /// Stops it, and waits until all of its threads stand still: what is done to its files then, it does not undo.
+    pub fn stop(&self) {
+        self.signal(Signal::STOP);
+        let pid = Pid::from_raw(self.child.id() as i32).expect("a process number");
+        waitid(WaitId::Pid(pid), WaitIdOptions::STOPPED).expect("a child of ours");
     }
 
     /// Its process number.

@@ -4,12 +4,13 @@ use std::sync::mpsc::Sender;
 
 use super::{Owner, State};
 use crate::error::{Error, Kind, Result};
+use crate::number::bytes;
 use crate::plan::{label, resolve};
 use crate::run::Event;
 use crate::run::shares::Wait;
 use crate::run::worker::Task;
-use crate::stage::Demand;
 use crate::stage::demand::demand;
+use crate::stage::{Demand, Parameters};
 use crate::tensor::device::Device;
 
 /// A stage that can begin.
@@ -72,13 +73,8 @@ impl Owner<'_> {
         let manifest = self.request.manifest;
         let (name, definition) = manifest.stages.get_index(stage).expect("in range");
         let outline = definition.data.as_deref().and_then(|data| Some((data, manifest.data[data].outline.as_ref()?)));
-        // One job at a time has everything, whatever it asks for.
-        let alone = self.request.options.jobs <= 1;
-        let demand = if alone {
-            Demand { computes: resolved.description.parameters.computes(), ..Demand::default() }
-        } else {
-            demand(&resolved.description, outline, self.request.store)
-        };
+        let demand = demand(&resolved.description, outline, self.request.store);
+        self.check_fits(&resolved.description.parameters, &demand)?;
         let task = Task {
             stage,
             name: name.clone(),
@@ -95,6 +91,27 @@ impl Owner<'_> {
         Ok(())
     }
 
+    /// An error if the machine cannot have the memory that a stage on the processor asks for: it would end the process, and
+    /// with it every other stage. A GPU says itself what it has no room for.
+    fn check_fits(&self, parameters: &Parameters, demand: &Demand) -> Result<()> {
+        let options = &self.request.options;
+        let needs = demand.memory.saturating_add(demand.data.as_ref().map_or(0, |(_, bytes)| *bytes));
+        let on_gpu = demand.computes && !options.devices.gpus.is_empty();
+        if on_gpu || needs <= options.most_memory {
+            return Ok(());
+        }
+        let (needs, most) = (bytes(needs), bytes(options.most_memory));
+        let message = format!("it needs about {needs} of memory, and this process can have {most}");
+        let error = Error::new(Kind::DeviceMemory, message);
+        let error = match parameters.training() {
+            Some(training) => {
+                error.hint(format!("lower `batch`, which is {}, or take a smaller network", training.batch))
+            }
+            None => error.hint("take a smaller network, or a machine with more memory"),
+        };
+        Err(error.hint("`--memory SIZE` with at least as much tries it all the same"))
+    }
+
     /// Gives a stage that waits to a worker. False when there is no worker left.
     fn begin(&mut self, place: (usize, usize), threads: usize, tasks: &Sender<Task>) -> bool {
         let Some(Candidate { task, demand }) = self.waiting.remove(&place) else { return false };
@@ -105,7 +122,7 @@ impl Owner<'_> {
         }
         if self.shares.exceeds(&demand) && self.short_of_memory.insert(stage) {
             let needs = demand.memory.saturating_add(demand.data.as_ref().map_or(0, |(_, bytes)| *bytes));
-            let (needs, budget) = (mebibytes(needs), mebibytes(self.request.options.memory));
+            let (needs, budget) = (bytes(needs), bytes(self.request.options.memory));
             let message =
                 format!("needs about {needs}, more than the {budget} of `--memory`, and runs with nothing beside it");
             self.tell(Event::Note { stage: task.name.clone(), message });
@@ -143,16 +160,11 @@ impl Owner<'_> {
             .collect();
         for (stage, name, needs) in short {
             if self.short_of_memory.insert(stage) {
-                let (needs, budget) = (mebibytes(needs), mebibytes(self.request.options.memory));
+                let (needs, budget) = (bytes(needs), bytes(self.request.options.memory));
                 let message =
                     format!("waits for memory: it needs about {needs}, and {budget} are for all stages (`--memory`)");
                 self.tell(Event::Note { stage: name, message });
             }
         }
     }
-}
-
-/// In words.
-fn mebibytes(bytes: u64) -> String {
-    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }

@@ -2,6 +2,8 @@
 
 use std::ops::{Deref, DerefMut};
 
+use dfdx::tensor::CpuError;
+
 /// Some numbers in memory that may hold more.
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
@@ -31,7 +33,10 @@ pub(super) struct Memory {
 impl Memory {
     /// A buffer of `length` numbers, left over from earlier use: the smallest that is large enough, else the largest,
     /// which grows.
-    pub(super) fn take(&mut self, length: usize) -> Buffer {
+    ///
+    /// # Errors
+    /// When the system has no room for it.
+    pub(super) fn take(&mut self, length: usize) -> Result<Buffer, CpuError> {
         let room = |buffer: &Buffer| buffer.values.len();
         let indices = 0..self.free.len();
         let fitting = indices.clone().filter(|index| room(&self.free[*index]) >= length);
@@ -41,10 +46,11 @@ impl Memory {
         if buffer.values.len() < length {
             // What is there is not worth moving.
             buffer.values = Vec::new();
-            buffer.values = vec![0.0; length];
+            buffer.values.try_reserve_exact(length).map_err(|_| CpuError::OutOfMemory)?;
+            buffer.values.resize(length, 0.0);
         }
         buffer.length = length;
-        buffer
+        Ok(buffer)
     }
 
     /// Takes a buffer back.

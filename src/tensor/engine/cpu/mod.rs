@@ -29,7 +29,7 @@ use crate::tensor::geometry::{Convolution as Geometry, Window};
 use crate::tensor::partition::ELEMENTS;
 use crate::tensor::recording::tensor;
 use crate::tensor::simd::map;
-use crate::tensor::{Cpu, Flat, Tape};
+use crate::tensor::{Backend, Cpu, Flat, Tape};
 
 /// A program on the processor.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Engine {
     /// Runs the program.
     ///
     /// # Errors
-    /// When sizes are wrong.
+    /// When sizes are wrong, and with `Kind::DeviceMemory` when the system has no room for a value.
     pub fn run<T: Tape<f32, Cpu>>(&self, run: Run<Cpu>, tape: &mut T) -> Result<Outcome<Cpu>> {
         let device = run.pixels.device().clone();
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -78,7 +78,7 @@ impl Engine {
             || Workspace::new(&self.program).ok_or_else(|| Error::new(Kind::Internal, "a network without kernels"));
         let mut workspace = idle.map_or_else(fresh, Ok)?;
         workspace.begin(&run)?;
-        let statistics = workspace.forward(run.training && T::OWNS_TAPE, run.training);
+        let statistics = workspace.forward(run.training && T::OWNS_TAPE, run.training).map_err(Cpu::error)?;
         let statistics = statistics.into_iter().map(|(step, of_batch)| Ok((step, of_batch.into_tensors(&device)?)));
         let statistics = statistics.collect::<Result<_>>()?;
         let outputs =
@@ -97,7 +97,7 @@ impl Engine {
             for ghost in &ghosts {
                 incoming.push(std::mem::take(&mut **gradients.get_or_alloc_mut(ghost)?));
             }
-            workspace.backward(incoming);
+            workspace.backward(incoming)?;
             for (number, values) in workspace.trained() {
                 let slot: &mut Vec<f32> = gradients.get_or_alloc_mut(&parameters[number])?;
                 let shares = slot.par_chunks_mut(ELEMENTS).zip(values.par_chunks(ELEMENTS));
@@ -147,5 +147,32 @@ impl Kernel {
             }
             _ => Self::Other,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dfdx::tensor::NoneTape;
+
+    use super::*;
+    use crate::tensor::engine::{Precision, Step};
+
+    #[test]
+    fn a_value_that_no_memory_has_room_for_is_an_error() {
+        let device = Cpu::default();
+        let step = |size| Program {
+            sizes: vec![4, size],
+            steps: vec![Step { operation: Operation::Flatten { channels: 1 }, inputs: vec![0], needs_gradient: false }],
+            parameters: Vec::new(),
+            outputs: vec![1],
+            precision: Precision::F32,
+        };
+        let pixels = device.upload(&[1.0; 8]).unwrap();
+        let run = || Run { pixels: &pixels, batch: 2, parameters: &[], training: false, factors: Vec::new() };
+        for size in [1 << 50, usize::MAX] {
+            let error = Engine::new(step(size)).unwrap().run(run(), &mut NoneTape).err();
+            assert_eq!(error.map(|error| error.kind), Some(Kind::DeviceMemory));
+        }
+        assert_eq!(Engine::new(step(4)).unwrap().run(run(), &mut NoneTape).unwrap().outputs[0].as_vec(), [1.0; 8]);
     }
 }

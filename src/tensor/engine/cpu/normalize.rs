@@ -1,6 +1,7 @@
 //! Batch normalization with what follows it. The statistics come from the convolution before it where there is one, and on
 //! the way back the gradient is led through by that convolution; otherwise both are passes of their own.
 
+use dfdx::tensor::CpuError;
 use rayon::prelude::*;
 
 use super::memory::{Buffer, Memory};
@@ -118,6 +119,9 @@ impl Normalize {
 
     /// Turns the gradient of `y` into that before the function, in place, gives it to the other input (added, if so said),
     /// and works out what [`Normalize::through`] needs. Adds the gradients of weight and bias.
+    ///
+    /// # Errors
+    /// When the system has no room for the sums.
     pub(super) fn gather(
         &mut self,
         [x, y]: [&[f32]; 2],
@@ -125,9 +129,9 @@ impl Normalize {
         other: Option<(&mut [f32], bool)>,
         [dweight, dbias]: [&mut [f32]; 2],
         memory: &mut Memory,
-    ) {
+    ) -> Result<(), CpuError> {
         let (channels, share) = (self.channels, share(self.channels));
-        let mut moments = memory.take(self.moments(x.len()));
+        let mut moments = memory.take(self.moments(x.len()))?;
         let this = &*self;
         let work = g.par_chunks_mut(share).zip(x.par_chunks(share)).zip(y.par_chunks(share));
         let work = work.zip(moments.par_chunks_mut(2 * channels));
@@ -159,6 +163,7 @@ impl Normalize {
         }
         [&mut self.slope, &mut self.offset].into_iter().for_each(|table| repeat(table, channels));
         memory.give(moments);
+        Ok(())
     }
 
     /// How the gradient goes on to the input, after [`Normalize::gather`].

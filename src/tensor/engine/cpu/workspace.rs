@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dfdx::tensor::CpuError;
 use rayon::prelude::*;
 
 use super::convolution::{Convolution, Incoming, Outgoing};
@@ -9,7 +10,6 @@ use super::memory::{Buffer, Memory};
 use super::normalize::Normalize;
 use super::{Kernel, Plan, others};
 use crate::error::{Error, Kind, Result};
-use crate::tensor::Cpu;
 use crate::tensor::backend::length;
 use crate::tensor::engine::{Operation, Run, Value};
 use crate::tensor::ops::batch_norm::Statistics;
@@ -17,6 +17,7 @@ use crate::tensor::partition::ELEMENTS;
 use crate::tensor::recording::expect_length;
 use crate::tensor::simd::map::{self, Function};
 use crate::tensor::simd::slide::Finish;
+use crate::tensor::{Backend, Cpu};
 
 /// The memory of one run.
 #[derive(Debug)]
@@ -67,7 +68,7 @@ impl Workspace {
             parameter.copy_into(values);
             Ok::<(), Error>(())
         })?;
-        let mut image = self.memory.take(length(run.pixels));
+        let mut image = self.memory.take(length(run.pixels)).map_err(Cpu::error)?;
         run.pixels.copy_into(&mut image);
         self.values[0] = Some(image);
         self.factors.iter_mut().for_each(|factors| *factors = None);
@@ -91,7 +92,10 @@ impl Workspace {
     }
 
     /// Runs all steps. Values stay if they are to be read on the way back.
-    pub(super) fn forward(&mut self, keep: bool, training: bool) -> Vec<(usize, Statistics)> {
+    ///
+    /// # Errors
+    /// When the system has no room for a value; the workspace is then of no more use.
+    pub(super) fn forward(&mut self, keep: bool, training: bool) -> Result<Vec<(usize, Statistics)>, CpuError> {
         let plan = Arc::clone(&self.plan);
         let mut statistics = Vec::new();
         let mut readers = if keep { Vec::new() } else { plan.readers.clone() };
@@ -100,12 +104,14 @@ impl Workspace {
                 // Computed with the normalization.
                 continue;
             }
-            let mut y = self.memory.take(self.batch * plan.program.sizes[number + 1]);
+            let mut y = self.memory.take(self.batch.saturating_mul(plan.program.sizes[number + 1]))?;
             let mut kernel = std::mem::replace(&mut self.kernels[number], Kernel::Other);
             match (&mut kernel, &step.operation) {
-                (Kernel::Convolution(convolution), operation) => self.convolve(number, convolution, operation, &mut y),
+                (Kernel::Convolution(convolution), operation) => {
+                    self.convolve(number, convolution, operation, &mut y)?
+                }
                 (Kernel::Normalize(normalize), Operation::Normalize { parameters, .. }) if training => {
-                    statistics.push((number, self.normalize(number, normalize, parameters, &mut y)));
+                    statistics.push((number, self.normalize(number, normalize, parameters, &mut y)?));
                 }
                 (Kernel::Normalize(normalize), Operation::Normalize { parameters, .. }) => {
                     self.normalize_frozen(number, normalize, parameters, &mut y);
@@ -130,22 +136,31 @@ impl Workspace {
                 }
             }
         }
-        statistics
+        Ok(statistics)
     }
 
-    fn convolve(&mut self, number: usize, convolution: &mut Convolution, operation: &Operation, y: &mut [f32]) {
+    fn convolve(
+        &mut self,
+        number: usize,
+        convolution: &mut Convolution,
+        operation: &Operation,
+        y: &mut [f32],
+    ) -> Result<(), CpuError> {
         let (Operation::Convolution { weight, bias, .. } | Operation::Linear { weight, bias, .. }) = operation else {
-            return;
+            return Ok(());
         };
         convolution.pack_forward(&self.parameters[*weight]);
         let finish = bias.map_or(Finish::Write, |bias| Finish::Bias(&self.parameters[bias]));
-        let mut moments = self.plan.normalization_behind[number].map(|behind| {
-            let Kernel::Normalize(normalize) = &self.kernels[behind] else { return Buffer::default() };
-            self.memory.take(2 * normalize.channels * convolution.tiles(self.batch))
-        });
+        let mut moments = match self.plan.normalization_behind[number].map(|behind| &self.kernels[behind]) {
+            Some(Kernel::Normalize(normalize)) => {
+                Some(self.memory.take(2 * normalize.channels * convolution.tiles(self.batch))?)
+            }
+            _ => None,
+        };
         let x = self.values[self.plan.program.steps[number].inputs[0]].as_deref().unwrap_or_default();
         convolution.forward(x, y, finish, moments.as_deref_mut());
         self.moments[number] = moments;
+        Ok(())
     }
 
     /// With the batch's own statistics.
@@ -155,17 +170,19 @@ impl Workspace {
         normalize: &mut Normalize,
         [weight, bias, _, _]: &[usize; 4],
         y: &mut [f32],
-    ) -> Statistics {
+    ) -> Result<Statistics, CpuError> {
         let inputs = &self.plan.program.steps[number].inputs;
         let x = self.values[inputs[0]].as_deref().unwrap_or_default();
         let before = self.plan.convolution_before[number];
         let (moments, share) = match before.and_then(|before| Some((self.moments[before].take()?, before))) {
             Some((moments, before)) => {
-                let Kernel::Convolution(convolution) = &self.kernels[before] else { return Statistics::default() };
+                let Kernel::Convolution(convolution) = &self.kernels[before] else {
+                    return Ok(Statistics::default());
+                };
                 (moments, convolution.windows.tile * convolution.windows.output)
             }
             None => {
-                let mut moments = self.memory.take(normalize.moments(x.len()));
+                let mut moments = self.memory.take(normalize.moments(x.len()))?;
                 let share = normalize.measure(x, &mut moments);
                 (moments, share)
             }
@@ -174,7 +191,7 @@ impl Workspace {
         normalize.settle(&statistics.mean, &statistics.variance, &self.parameters[*weight], &self.parameters[*bias]);
         normalize.apply(x, inputs.get(1).map(|other| self.value(*other)), y);
         self.memory.give(moments);
-        statistics
+        Ok(statistics)
     }
 
     /// With the running statistics, together with the convolution before it if there is one.
@@ -210,11 +227,14 @@ impl Workspace {
     }
 
     /// Runs all steps backwards from the gradients of what was asked for.
-    pub(super) fn backward(&mut self, incoming: Vec<Vec<f32>>) {
+    ///
+    /// # Errors
+    /// As [`Self::forward`].
+    pub(super) fn backward(&mut self, incoming: Vec<Vec<f32>>) -> Result<(), CpuError> {
         let plan = Arc::clone(&self.plan);
         self.gradients_of_parameters.iter_mut().for_each(|gradient| gradient.fill(0.0));
         for (value, gradient) in plan.program.outputs.iter().zip(incoming) {
-            let (mut buffer, add) = self.gradient(*value);
+            let (mut buffer, add) = self.gradient(*value)?;
             map::give(&mut buffer, &gradient, add);
             self.gradients[*value] = Some(buffer);
         }
@@ -224,18 +244,18 @@ impl Workspace {
                 let mut kernel = std::mem::replace(&mut self.kernels[number], Kernel::Other);
                 match (&mut kernel, &step.operation) {
                     (Kernel::Convolution(convolution), operation) => {
-                        self.convolve_back(number, convolution, operation, &g);
+                        self.convolve_back(number, convolution, operation, &g)?;
                         self.memory.give(g);
                     }
                     (Kernel::Normalize(normalize), Operation::Normalize { parameters, .. }) => {
-                        self.normalize_back(number, normalize, parameters, g);
+                        self.normalize_back(number, normalize, parameters, g)?;
                     }
                     (_, operation) => {
                         for (place, value) in step.inputs.iter().enumerate() {
                             if !self.needs_gradient(*value) {
                                 continue;
                             }
-                            let (mut dx, add) = self.gradient(*value);
+                            let (mut dx, add) = self.gradient(*value)?;
                             let inputs: Vec<&[f32]> = step.inputs.iter().map(|value| self.value(*value)).collect();
                             let factors = self.factors[number].as_deref();
                             let y = self.value(number + 1);
@@ -260,6 +280,7 @@ impl Workspace {
                 self.memory.give(value);
             }
         }
+        Ok(())
     }
 
     fn needs_gradient(&self, value: Value) -> bool {
@@ -267,20 +288,26 @@ impl Workspace {
     }
 
     /// The gradient of a value so far, to be added to; or memory for it, to be written.
-    fn gradient(&mut self, value: Value) -> (Buffer, bool) {
-        match self.gradients[value].take() {
+    fn gradient(&mut self, value: Value) -> Result<(Buffer, bool), CpuError> {
+        Ok(match self.gradients[value].take() {
             Some(gradient) => (gradient, true),
-            None => (self.memory.take(self.batch * self.plan.program.sizes[value]), false),
-        }
+            None => (self.memory.take(self.batch * self.plan.program.sizes[value])?, false),
+        })
     }
 
-    fn convolve_back(&mut self, number: usize, convolution: &mut Convolution, operation: &Operation, g: &[f32]) {
+    fn convolve_back(
+        &mut self,
+        number: usize,
+        convolution: &mut Convolution,
+        operation: &Operation,
+        g: &[f32],
+    ) -> Result<(), CpuError> {
         let (Operation::Convolution { weight, bias, .. } | Operation::Linear { weight, bias, .. }) = operation else {
-            return;
+            return Ok(());
         };
         let input = self.plan.program.steps[number].inputs[0];
-        let mut dx = self.needs_gradient(input).then(|| self.gradient(input));
-        let mut sums = self.memory.take(convolution.sums(self.batch));
+        let mut dx = if self.needs_gradient(input) { Some(self.gradient(input)?) } else { None };
+        let mut sums = self.memory.take(convolution.sums(self.batch))?;
         let mut dweight = std::mem::take(&mut self.gradients_of_parameters[*weight]);
         let mut dbias = bias.map(|bias| std::mem::take(&mut self.gradients_of_parameters[bias]));
         let through = self.plan.normalization_behind[number].and_then(|behind| match &self.kernels[behind] {
@@ -303,20 +330,30 @@ impl Workspace {
         if let Some((dx, _)) = dx {
             self.gradients[input] = Some(dx);
         }
+        Ok(())
     }
 
-    fn normalize_back(&mut self, number: usize, normalize: &mut Normalize, parameters: &[usize; 4], mut g: Buffer) {
+    fn normalize_back(
+        &mut self,
+        number: usize,
+        normalize: &mut Normalize,
+        parameters: &[usize; 4],
+        mut g: Buffer,
+    ) -> Result<(), CpuError> {
         let plan = Arc::clone(&self.plan);
         let inputs = &plan.program.steps[number].inputs;
-        let mut other =
-            inputs.get(1).filter(|other| self.needs_gradient(**other)).map(|other| (*other, self.gradient(*other)));
+        let mut other = match inputs.get(1).filter(|other| self.needs_gradient(**other)) {
+            Some(other) => Some((*other, self.gradient(*other)?)),
+            None => None,
+        };
         let [mut dweight, mut dbias] =
             [parameters[0], parameters[1]].map(|number| std::mem::take(&mut self.gradients_of_parameters[number]));
         let mut memory = std::mem::take(&mut self.memory);
         let (x, y) = (self.value(inputs[0]), self.value(number + 1));
         let given = other.as_mut().map(|(_, (dx, add))| (&mut dx[..], *add));
-        normalize.gather([x, y], &mut g, given, [&mut dweight, &mut dbias], &mut memory);
+        let gathered = normalize.gather([x, y], &mut g, given, [&mut dweight, &mut dbias], &mut memory);
         self.memory = memory;
+        gathered?;
         self.gradients_of_parameters[parameters[0]] = dweight;
         self.gradients_of_parameters[parameters[1]] = dbias;
         if let Some((value, (dx, _))) = other {
@@ -325,14 +362,15 @@ impl Workspace {
         if plan.convolution_before[number].is_some() {
             // The convolution leads it through.
             self.gradients[inputs[0]] = Some(g);
-            return;
+            return Ok(());
         }
         if self.needs_gradient(inputs[0]) {
-            let (mut dx, add) = self.gradient(inputs[0]);
+            let (mut dx, add) = self.gradient(inputs[0])?;
             normalize.pass_through(&g, self.value(inputs[0]), &mut dx, add);
             self.gradients[inputs[0]] = Some(dx);
         }
         self.memory.give(g);
+        Ok(())
     }
 
     /// The gradients of parameters that have one.
