@@ -371,6 +371,7 @@ fn training_speed(depth: usize) -> f64 {
         store: &store,
         chain: Digest::of(b"bench"),
         stage: Digest::of(b"bench"),
+        label: "stage",
         teacher_logits: Digest::of(b"teacher logits"),
         resume: false,
         cancelled: &AtomicBool::new(false),

@@ -267,24 +267,41 @@ pub enum CacheCommand {
     Verify,
     /// List the results of stages
     List,
-    /// Delete checkpoints of finished epochs, and objects that no result names
-    Gc {
-        /// Also delete results older than so many days
-        #[arg(long, value_name = "DAYS")]
-        older_than: Option<u64>,
-        /// Keep objects that no result names when they are younger than so many minutes
-        #[arg(long, value_name = "MINUTES", default_value_t = 60)]
-        grace: u64,
-        /// Keep the checkpoints of epochs
-        #[arg(long)]
-        keep_epochs: bool,
-        /// Only say what would be deleted
-        #[arg(long)]
-        dry_run: bool,
-        /// Wait for runs to end instead of failing
-        #[arg(long)]
-        wait: bool,
-    },
+    /// Delete what is not needed: checkpoints of finished stages but the last of each, objects that no result names, and
+    /// results that were not used for long or make the store too large
+    Gc(Gc),
+}
+
+/// `pleach cache gc`.
+#[derive(Debug, Args)]
+pub struct Gc {
+    /// Also delete what no run, report or export has used for more than so many days
+    #[arg(long, value_name = "DAYS")]
+    pub older_than: Option<u64>,
+    /// Also delete what was not used for longest, until the store has at most this size, such as 10G
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub max_size: Option<u64>,
+    /// Delete results of this stage (`stage` or `pipeline/stage`, all instances or one); may be given more than once
+    #[arg(long = "stage", value_name = "STAGE")]
+    pub stages: Vec<String>,
+    /// Delete only results of the stages of this manifest; may be given more than once
+    #[arg(long = "in", value_name = "MANIFEST")]
+    pub inside: Vec<PathBuf>,
+    /// Delete only results that no stage of this manifest has; may be given more than once
+    #[arg(long = "not-in", value_name = "MANIFEST")]
+    pub outside: Vec<PathBuf>,
+    /// Keep objects that no result names when they are younger than so many minutes
+    #[arg(long, value_name = "MINUTES", default_value_t = 60)]
+    pub grace: u64,
+    /// Keep all checkpoints, and not only the last of each stage
+    #[arg(long)]
+    pub keep_epochs: bool,
+    /// Only list what would be deleted, and what made it
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Wait for another collection, or a run that cannot say what it needs, to end
+    #[arg(long)]
+    pub wait: bool,
 }
 
 /// `pleach data`.

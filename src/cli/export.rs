@@ -43,6 +43,7 @@ pub fn export(arguments: &arguments::Export, global: &Global) -> Result<(), Fail
     let record = explanation
         .cached
         .ok_or_else(|| Error::new(Kind::Input, format!("stage `{name}` has no result in the store")).hint(&run))?;
+    store.mark_used(&record.key);
     let content = |wanted: &str| -> Result<Vec<u8>> {
         let output = record
             .outputs

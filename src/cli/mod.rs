@@ -17,6 +17,7 @@ mod devices;
 mod explain;
 mod export;
 mod file;
+mod gc;
 mod graph;
 mod home;
 mod init;

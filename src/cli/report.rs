@@ -35,6 +35,7 @@ impl<'a> Known<'a> {
         let mut records = vec![None; manifest.stages.len()];
         for planned in &plan.stages {
             if let State::Cached(record) = &planned.state {
+                store.mark_used(&record.key);
                 records[planned.stage] = Some((**record).clone());
             }
         }

@@ -7,6 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::stage::key::Fields;
 use crate::store::{Digest, Record, Store};
+use crate::train::checkpoint::Chains;
 
 /// Results of stages in a store.
 pub struct Earlier<'a> {
@@ -20,6 +21,7 @@ struct Index {
     records: Vec<Comparable>,
     by_label: HashMap<String, Vec<usize>>,
     by_kind: HashMap<String, Vec<usize>>,
+    chains: Chains,
 }
 
 /// A record with a hash for each of its fields, sorted: a sweep compares thousands of stages with thousands of records.
@@ -39,7 +41,9 @@ impl<'a> Earlier<'a> {
 
     fn index(&self) -> &Index {
         self.index.get_or_init(|| {
-            let records = self.store.records().filter(|record| record.kind == "stage");
+            let mut chains = Chains::default();
+            let records = self.store.records().inspect(|record| chains.note(record));
+            let records = records.filter(|record| record.kind == "stage");
             let comparable = |record: Record| Comparable { hashes: hashes(&record.fields), record };
             let mut records: Vec<Comparable> = records.map(comparable).collect();
             records.sort_by_key(|comparable| (Reverse(comparable.record.created), comparable.record.key));
@@ -52,13 +56,18 @@ impl<'a> Earlier<'a> {
                 }
             }
             let families = records.iter().map(|comparable| comparable.record.family).collect();
-            Index { families, records, by_label, by_kind }
+            Index { families, records, by_label, by_kind, chains }
         })
     }
 
     /// Whether some result has these parameters, whatever its inputs were.
     pub fn has_family(&self, family: &Digest) -> bool {
         self.index().families.contains(family)
+    }
+
+    /// The checkpoints of stages that train.
+    pub fn chains(&self) -> &Chains {
+        &self.index().chains
     }
 
     /// The result nearest to `fields`: among those with the same label if there are any, else among the newest of the same

@@ -26,6 +26,7 @@ use crate::manifest::Manifest;
 use crate::stage::divergence;
 use crate::stage::key::{self, Fields};
 use crate::store::{Digest, Record, Store};
+use crate::train::checkpoint::Reach;
 pub use begun::begun;
 pub use describe::{Resolved, data_digests, label, resolve};
 pub use earlier::Earlier;
@@ -47,12 +48,14 @@ pub struct Plan {
 pub struct Planned {
     /// Its index in the manifest.
     pub stage: usize,
+    /// Its key, if its inputs are known.
+    pub key: Option<Digest>,
     /// What would happen to it.
     pub state: State,
     /// The first stage of the plan with the same key, if that is another one: they have one result, which is made once.
     pub same: Option<usize>,
-    /// Its key, if all that it takes is there.
-    pub key: Option<Digest>,
+    /// Of a stage that would train: which of its epochs are there already, if any are known.
+    pub reach: Option<Reach>,
 }
 
 /// What a run would do with a stage.
@@ -125,7 +128,6 @@ pub fn plan(
             _ => None,
         });
         identities.insert(stage, identity(manifest, stage, &resolved, &identities));
-        let key = resolved.missing.is_empty().then_some(resolved.key);
         let state = if refresh.contains(&stage) {
             State::Run(Reason::Refresh)
         } else if resolved.missing.is_empty() {
@@ -137,15 +139,26 @@ pub fn plan(
                 }),
             }
         } else if earlier.has_family(&resolved.family) {
-            State::Maybe(resolved.missing)
+            State::Maybe(resolved.missing.clone())
         } else {
-            let own: Fields = resolved.fields.into_iter().filter(|(name, _)| !name.starts_with("inputs.")).collect();
+            let own: Fields =
+                resolved.fields.iter().filter(|(name, _)| !name.starts_with("inputs.")).cloned().collect();
             State::Run(reason::reason(manifest, stage, &own, &earlier, true))
+        };
+        let key = resolved.missing.is_empty().then_some(resolved.key);
+        let training = resolved.description.parameters.training().filter(|_| resolved.missing.is_empty());
+        let reach = match (&state, training) {
+            (State::Run(Reason::Refresh), _) | (_, None) => None,
+            (State::Run(_), Some(training)) => {
+                // The run itself says what of it is whole.
+                earlier.chains().reach(&key::chain(&resolved.fields), training)
+            }
+            _ => None,
         };
         if matches!(state, State::Cached(_)) {
             cached[stage] = Some(stages.len());
         }
-        stages.push(Planned { stage, state, same: None, key });
+        stages.push(Planned { stage, key, state, same: None, reach });
     }
     let search = manifest.search.is_some().then(|| searched(manifest, graph, store, &mut stages));
     let mut first: HashMap<Digest, usize> = HashMap::new();

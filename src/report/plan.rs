@@ -8,6 +8,7 @@ use crate::manifest::Manifest;
 use crate::manifest::matrix::Coordinate;
 use crate::plan::search::Decision;
 use crate::plan::{Change, Origin, Plan, Planned, Reason, State};
+use crate::train::checkpoint::Reach;
 
 /// How many differences of a stage are shown; the rest are counted.
 const SHOWN: usize = 8;
@@ -119,11 +120,14 @@ fn one_stage<'a>(planned: &Planned, name: &dyn Fn(usize) -> &'a str) -> (String,
         State::Run(Reason::Diverged(_)) => ("run", DIVERGED.to_owned()),
         State::Run(Reason::Changed(changes)) => ("run", summary(changes)),
     };
-    let details = match &planned.state {
+    let mut details = match &planned.state {
         State::Run(Reason::Changed(changes)) => changes.iter().map(line).collect(),
         State::Run(Reason::Diverged(message)) => vec![message.clone()],
         _ => Vec::new(),
     };
+    if let Some(reach) = &planned.reach {
+        details.insert(0, self::reach(reach));
+    }
     (format!("{word:6}  {why}"), details)
 }
 
@@ -162,6 +166,22 @@ const NEW: &str = "nothing like it is in the store";
 const GONE: &str = "its result is not in the store any more";
 const DIVERGED: &str = "it diverged when it ran before; a run tries it again";
 const REFRESH: &str = "asked for with --refresh";
+
+/// Which epochs of a stage that trains are there, and which were there.
+fn reach(reach: &Reach) -> String {
+    let Reach { after, trained, epochs } = *reach;
+    let begins = match after {
+        0 => format!("trains all of its {epochs} epochs"),
+        _ if after == epochs => format!("has all of its {epochs} epochs"),
+        _ => format!("goes on after epoch {after} of {epochs}"),
+    };
+    let again = match trained - after {
+        0 => String::new(),
+        1 => format!("; epoch {trained} is trained again, as its checkpoint is gone"),
+        _ => format!("; epochs {} to {trained} are trained again, as their checkpoints are gone", after + 1),
+    };
+    format!("{begins}{again}")
+}
 
 fn summary(changes: &[Change]) -> String {
     match changes {
@@ -230,6 +250,9 @@ pub fn json(plan: &Plan, manifest: &Manifest) -> Value {
         let mut told = state(planned);
         if let Some(same) = planned.same {
             told["same-as"] = name(same).into();
+        }
+        if let Some(Reach { after, trained, epochs }) = planned.reach {
+            told["epochs"] = json!({ "all": epochs, "goes-on-after": after, "trained-before": trained });
         }
         told
     };

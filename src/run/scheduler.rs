@@ -2,9 +2,9 @@
 //! messages; nothing else is shared.
 
 mod admission;
+mod survey;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -18,7 +18,7 @@ use crate::error::{Error, Kind, Result};
 use crate::stage::evaluate::Metrics;
 use crate::stage::inputs::DataSets;
 use crate::stage::{Failure, Parameters};
-use crate::store::{Digest, Journal, Record, UseLock};
+use crate::store::{Digest, Journal, Pins, Record};
 
 #[derive(Debug)]
 enum State {
@@ -38,9 +38,9 @@ enum State {
 /// Only when the run cannot begin: the store cannot be used. A stage's failure is in the summary.
 pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<Summary> {
     let Request { manifest, store, options, cancel, .. } = *request;
-    let Some(_in_use) = begin_use(request, report)? else { return Err(cancel.error()) };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis());
     let name = format!("{now}-{}", std::process::id());
+    let Some(pins) = survey::pins(request, &name, report)? else { return Err(cancel.error()) };
     let data = DataSets::default();
     let jobs = options.jobs.max(1);
     let (tasks, queue) = channel::<Task>();
@@ -79,6 +79,7 @@ pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<Summary>
             diverged: HashSet::new(),
             not_finite: None,
             journal: None,
+            pins,
             report,
         };
         match journal {
@@ -86,18 +87,6 @@ pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<Summary>
             Err(error) => owner.without_journal(&error),
         }
         owner.run(tasks, &inbox)
-    })
-}
-
-/// Marks the store as used. Waits while garbage is collected, unless the run is to stop.
-fn begin_use(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<Option<UseLock>> {
-    let mut told = false;
-    request.store.begin_use_waiting(&mut |pid| {
-        if !std::mem::replace(&mut told, true) {
-            let who = pid.map_or(String::new(), |pid| format!(" (process {pid})"));
-            report(&Event::Warning { message: format!("waiting while garbage is collected in the store{who}") });
-        }
-        if request.cancel.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })
 }
 
@@ -156,6 +145,7 @@ struct Owner<'a> {
     /// The first evaluation of a network that diverged.
     not_finite: Option<Error>,
     journal: Option<Journal>,
+    pins: Pins<'a>,
     report: &'a mut dyn FnMut(&Event),
 }
 
@@ -167,6 +157,7 @@ impl Owner<'_> {
             self.states[*stage] = State::Pending;
             self.rank[*stage] = rank;
         }
+        self.survey(&needed)?;
         for stage in &needed {
             self.consider(*stage);
         }

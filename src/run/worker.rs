@@ -134,6 +134,7 @@ fn work_unguarded(task: &Task, shared: &Shared, messages: &Sender<Message>) -> R
     let context = Context {
         store: shared.store,
         data: shared.data,
+        label: &task.label,
         cancelled: &shared.cancel.requested,
         resume: !task.refresh,
         device: &task.device,

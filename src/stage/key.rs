@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use super::Description;
 use super::parameters::INFERENCE;
-use crate::store::Digest;
+use crate::store::{Digest, Record};
 
 /// Raised when the rules of this file change.
 const KEY_VERSION: u32 = 1;
@@ -119,6 +119,19 @@ pub fn measurement(fields: &Fields, role: &str) -> Digest {
     };
     let counts: Fields = fields.iter().filter_map(decides).collect();
     digest("pleach 2026 measurement", counts.iter())
+}
+
+/// The objects that a result was made from: the weights of its inputs, or the layer graph of one that gives no more. Many
+/// networks have one graph.
+pub fn made_from(record: &Record) -> Vec<Digest> {
+    let of = |part: &str, other: &str| {
+        let with = |role: &str| record.fields.iter().any(|(name, _)| name.strip_prefix(role) == Some(other));
+        let values = record.fields.iter().filter(|(name, _)| {
+            name.starts_with("inputs.") && name.strip_suffix(part).is_some_and(|role| other.is_empty() || !with(role))
+        });
+        values.filter_map(|(_, value)| value.trim_matches('"').parse().ok()).collect::<Vec<Digest>>()
+    };
+    [of(".weights", ""), of(".network", ".weights")].concat()
 }
 
 /// The key under which it is kept that the stage with this key diverged.

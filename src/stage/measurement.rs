@@ -51,7 +51,7 @@ pub fn known(
 
 /// What is kept under `key`; `None` when it is not there whole.
 fn load(key: &Digest, context: &Context) -> Result<Option<(ModelMetrics, Timing)>, Failure> {
-    let Some(record) = context.store.lookup(key)? else { return Ok(None) };
+    let Some(record) = context.store.recall(key)? else { return Ok(None) };
     let Some(output) = record.outputs.get(METRICS) else { return Ok(None) };
     let Some(bytes) = context.store.get(&output.digest)? else { return Ok(None) };
     let metrics = serde_json::from_slice(&bytes).ok();

@@ -47,6 +47,8 @@ pub struct Context<'a> {
     pub store: &'a Store,
     /// Data sets that are already in memory.
     pub data: &'a DataSets,
+    /// The label of its results, for people.
+    pub label: &'a str,
     /// Whether checkpoints of earlier runs may be used.
     pub resume: bool,
     /// Set when the run is to stop; the stage ends at the next step.

@@ -49,6 +49,7 @@ pub fn train<B: Backend>(
         store: context.store,
         chain: key::chain(&fields),
         stage: key::key(&fields),
+        label: context.label,
         teacher_logits: key::teacher_logits(&fields),
         resume: context.resume,
         cancelled: context.cancelled,

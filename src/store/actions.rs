@@ -9,6 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// How exactly it is noted when a record was used.
+const A_DAY: Duration = Duration::from_secs(86_400);
 
 /// How often the objects of a commit are kept before their vanishing is no accident.
 const ATTEMPTS: u32 = 3;
@@ -55,19 +59,55 @@ impl Store {
         Ok(None)
     }
 
+    /// As [`Store::lookup`], for use: that the record was used is noted.
+    pub fn recall(&self, key: &Digest) -> Result<Option<Record>> {
+        let record = self.lookup(key)?;
+        if record.is_some() {
+            self.mark_used(key);
+        }
+        Ok(record)
+    }
+
+    /// Notes that a record was used, for collections that remove what was not: its file's time is that of its last use.
+    /// Once a day is enough; in a store that cannot be written nothing is noted.
+    pub fn mark_used(&self, key: &Digest) {
+        let path = self.tree.action(key);
+        let Ok(found) = files::stat(&path) else { return };
+        let is_fresh = found.modified().is_ok_and(|time| match SystemTime::now().duration_since(time) {
+            Ok(age) => age < A_DAY,
+            // Of a clock that was ahead: it would not grow old for as long.
+            Err(ahead) => ahead.duration() < A_DAY,
+        });
+        if is_fresh {
+            return;
+        }
+        let touched = files::open(&path).and_then(|file| files::touch(&file, &path));
+        if touched.is_err()
+            && let Ok(State::Valid(record)) = self.read(&self.tree, key)
+            && let Ok(bytes) = record.encode()
+        {
+            // In a store that a group shares, the file of another can be replaced but not touched.
+            let _ = self.publish(&path, &bytes, false);
+        }
+    }
+
+    /// When a record was used last; of one that never was, when it was made.
+    pub(super) fn used(&self, key: &Digest) -> SystemTime {
+        files::stat(&self.tree.action(key)).and_then(|found| found.modified()).unwrap_or_else(|_| SystemTime::now())
+    }
+
     /// Commits a finished action: after this its objects are found under its key, also after a power cut.
     ///
     /// The first commit of a key wins; a later one with other outputs changes nothing and gives back the first. With
     /// `replace` the new one wins. [`Kind::Internal`] when the record names an object that is not in the store.
     pub fn commit(&self, record: Record, replace: bool) -> Result<Commit> {
         let bytes = record.encode()?;
-        let mut folders = BTreeSet::new();
+        let mut shards = BTreeSet::new();
         for (name, output) in &record.outputs {
             match self.locate(&output.digest)? {
                 Some((tree, size)) if size == output.size => {
                     if self.is_written(tree) {
-                        folders.insert(tree.objects());
-                        folders.extend(tree.object(&output.digest).parent().map(Path::to_owned));
+                        shards.extend(tree.object(&output.digest).parent().map(Path::to_owned));
                     }
                 }
                 found => {
@@ -87,10 +127,7 @@ impl Store {
             }
         }
         let path = self.tree.action(&record.key);
-        let synced = |error: std::io::Error, at: &Path| write_failed(&error, "make a folder durable", at, 0);
-        for folder in &folders {
-            files::sync_directory(folder).map_err(|error| synced(error, folder))?;
-        }
+        self.sync_names(&shards)?;
         loop {
             let occupied = if replace {
                 true
@@ -107,9 +144,7 @@ impl Store {
                 Err(error) => return Err(write_failed(&error, "write a record", &path, bytes.len() as u64)),
             }
         }
-        for folder in path.parent().into_iter().chain([&*self.tree.actions()]) {
-            files::sync_directory(folder).map_err(|error| synced(error, folder))?;
-        }
+        self.sync_names(&path.parent().map(Path::to_owned).into_iter().collect())?;
         Ok(Commit::Stored)
     }
 
@@ -145,6 +180,24 @@ impl Store {
             Err(error) if !files::absent(&error) => Err(failed(&error, "remove a record", &path)),
             _ => Ok(()),
         }
+    }
+
+    /// Removes the record of `key`, if there is one, and the objects that it names, which no other record may name. Neither
+    /// removal is made durable: one that is lost in a power cut leaves a record too many, or one that names nothing and is
+    /// a miss. A record in a store that cannot be written stays.
+    pub fn discard(&self, key: &Digest) -> Result<()> {
+        let path = self.tree.action(key);
+        let State::Valid(record) = self.read(&self.tree, key)? else { return Ok(()) };
+        let objects = record.outputs.values().map(|output| self.tree.object(&output.digest));
+        for path in std::iter::once(path).chain(objects) {
+            match files::remove(&path) {
+                Err(error) if !files::absent(&error) => {
+                    return Err(failed(&error, "remove a file of the store", &path));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Every whole record, in the order of keys, read from the disk as the iterator goes. Whether its objects are there

@@ -1,4 +1,4 @@
-//! Kernel locks: one process at a time works on a key, and no collection runs while a run uses the store.
+//! Kernel locks: one process at a time works on a key, and no collection runs while a run pins what it needs.
 //!
 //! Only the kernel's lock on the file means anything, never that the file exists or what is in it: the lock of a killed
 //! process is free at once. The holder writes its process number into the file, for messages alone.
@@ -26,12 +26,6 @@ pub struct KeyLock {
     _held: Held,
 }
 
-/// The mark of a run that uses the store: while it lives, nothing is collected.
-#[derive(Debug)]
-pub struct UseLock {
-    _held: Option<Held>,
-}
-
 /// A locked file, or nothing where the file system has no locks.
 #[derive(Debug)]
 pub(super) struct Held {
@@ -46,6 +40,13 @@ pub(super) enum Taken {
     /// A collection, or the user, removed the file between opening and locking: the lock would be on a file that nobody
     /// else will find.
     Gone,
+}
+
+impl Held {
+    /// Whether there is no lock, because the file system has none.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.file.is_none()
+    }
 }
 
 impl Drop for Held {
@@ -74,29 +75,6 @@ impl Store {
     pub(super) fn try_lock(&self, key: &Digest) -> Result<Option<KeyLock>> {
         let held = self.attempt(&self.tree.lock(key), false)?;
         Ok(held.map(|held| KeyLock { _held: held }))
-    }
-
-    /// Marks the store as used until the result is dropped; waits while a collection is under way. Any number of runs
-    /// can use a store at once.
-    pub fn begin_use(&self) -> Result<UseLock> {
-        let used = self.begin_use_waiting(&mut |_| ControlFlow::Continue(()))?;
-        Ok(used.unwrap_or(UseLock { _held: None }))
-    }
-
-    /// As [`Store::begin_use`], but calls `waiting` while a collection is under way, as [`Store::lock`] does. `None`
-    /// when that says [`ControlFlow::Break`].
-    pub fn begin_use_waiting(
-        &self,
-        waiting: &mut dyn FnMut(Option<u32>) -> ControlFlow<()>,
-    ) -> Result<Option<UseLock>> {
-        let held = match &self.beneath {
-            Some(beneath) => use_read_only(beneath),
-            None => match self.wait_for(&self.tree.use_lock(), true, waiting)? {
-                Some(held) => Some(held),
-                None => return Ok(None),
-            },
-        };
-        Ok(Some(UseLock { _held: held }))
     }
 
     /// Takes a lock, waiting as [`Store::lock`] does.
@@ -182,7 +160,7 @@ impl Store {
 }
 
 /// Best effort on a store that this user may not write but its owner may collect.
-fn use_read_only(tree: &Tree) -> Option<Held> {
+pub(super) fn use_read_only(tree: &Tree) -> Option<Held> {
     let path: PathBuf = tree.use_lock();
     let file = files::open(&path).ok()?;
     files::try_lock(&file, &path, true).ok().filter(|locked| *locked).map(|_| Held { file: Some(file) })

@@ -9,6 +9,7 @@
 //! - `objects`: put and get
 //! - `actions`: lookup, commit, forget, records
 //! - `locks`: one running action a key; runs against collection
+//! - `pins`: what a run that is going on needs
 //! - `journal`: what a run writes for itself
 //! - `check`: status and verification
 //! - `collect`: garbage collection
@@ -21,11 +22,11 @@
 //! ```text
 //! root/CACHEDIR.TAG                tells backup programs to pass over
 //! root/v1/objects/ab/abcd…         an object, named by the blake3 of its bytes, mode 0444, never modified
-//! root/v1/actions/ab/abcd…         a record, named by its key
+//! root/v1/actions/ab/abcd…         a record, named by its key; its file's time is that of its last use, to a day
 //! root/v1/tmp/                     files being written
 //! root/v1/locks/                   one empty file a key, and `use`; only the kernel's locks on them mean anything
 //! root/v1/quarantine/              what was found corrupt
-//! root/v1/runs/<run>/              journals, and what failed runs leave for inspection
+//! root/v1/runs/<run>/              journals, what failed runs leave for inspection, and while it goes on what a run pins
 //! ```
 //!
 //! A folder `root/v2` or higher is a newer format: then nothing is read or written.
@@ -47,6 +48,7 @@ mod journal;
 mod locks;
 mod objects;
 mod open;
+mod pins;
 mod publish;
 mod record;
 mod temps;
@@ -56,11 +58,12 @@ mod tree;
 
 pub use actions::Commit;
 pub use check::{Finding, Status, Verification};
-pub use collect::{Collected, GcPolicy};
+pub use collect::{Collected, GcPolicy, Gone, Why};
 pub use digest::Digest;
 pub use journal::{Journal, read_journal};
-pub use locks::{KeyLock, UseLock};
+pub use locks::KeyLock;
 pub use open::Options;
+pub use pins::Pins;
 pub use publish::FILE_LIMIT;
 pub use record::{Output, Record};
 
@@ -85,6 +88,8 @@ pub struct Store {
     corrupted: Mutex<HashMap<Digest, u32>>,
     /// Keys forgotten in a store that cannot be written.
     forgotten: Mutex<HashSet<Digest>>,
+    /// Shards whose own names are known to be durable, so that a commit need not sync the folder above them.
+    durable: Mutex<HashSet<PathBuf>>,
 }
 
 #[derive(Debug, Default)]

@@ -58,6 +58,7 @@ impl Store {
             warnings: Default::default(),
             corrupted: Default::default(),
             forgotten: Default::default(),
+            durable: Default::default(),
         };
         match store.prepare() {
             Ok(()) => {}

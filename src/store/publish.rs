@@ -3,9 +3,10 @@
 use super::tree::Tree;
 use super::{Digest, Store, files, held, temps};
 use crate::error::{Error, Kind};
+use std::collections::BTreeSet;
 use std::fs::Metadata;
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Folders may be removed under us by cleaners at any time; more often than this in one write is no accident.
 const ATTEMPTS: u32 = 3;
@@ -27,7 +28,7 @@ impl Store {
                 result => return result,
             }
             for folder in [temp.parent(), target.parent()].into_iter().flatten() {
-                files::make_directory(folder)?;
+                self.make_shard(folder)?;
             }
         }
     }
@@ -35,17 +36,41 @@ impl Store {
     fn try_publish(&self, temp: &Path, target: &Path, bytes: &[u8], new: bool) -> io::Result<()> {
         let file = files::create(temp)?;
         files::write_at(&file, temp, bytes, 0)?;
+        // By the clock of this machine, which asks for its age, and not that of a file server.
+        let _ = files::touch(&file, temp);
         files::seal(&file, temp)?;
         files::sync(&file, temp)?;
         let rename = || if new { files::rename_new(temp, target) } else { files::rename(temp, target) };
         match (rename(), target.parent()) {
             // The first file of a shard; the temp is good and need not be written and synced again.
             (Err(error), Some(folder)) if error.kind() == ErrorKind::NotFound => {
-                files::make_directory(folder)?;
+                self.make_shard(folder)?;
                 rename()
             }
             (result, _) => result,
         }
+    }
+
+    /// Makes a folder, whose name is then not durable yet, whatever was known of one that was there before.
+    fn make_shard(&self, folder: &Path) -> io::Result<()> {
+        held(&self.durable).remove(folder);
+        files::make_directory(folder)
+    }
+
+    /// Makes the names in `shards` durable, and the shards' own where they are not known to be.
+    pub(super) fn sync_names(&self, shards: &BTreeSet<PathBuf>) -> Result<(), Error> {
+        let sync = |folder: &Path| {
+            let failed = |error| write_failed(&error, "make a folder durable", folder, 0);
+            files::sync_directory(folder).map_err(failed)
+        };
+        shards.iter().try_for_each(|shard| sync(shard))?;
+        let known = held(&self.durable);
+        let new: Vec<&PathBuf> = shards.iter().filter(|shard| !known.contains(*shard)).collect();
+        drop(known);
+        let above: BTreeSet<&Path> = new.iter().filter_map(|shard| shard.parent()).collect();
+        above.into_iter().try_for_each(sync)?;
+        held(&self.durable).extend(new.into_iter().cloned());
+        Ok(())
     }
 
     /// Moves a corrupt object away and says so. `seen` is what was found corrupt: if it is gone meanwhile, or another

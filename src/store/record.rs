@@ -25,7 +25,8 @@ pub struct Record {
     /// A name for people, such as the stage's. It decides nothing.
     pub label: String,
     /// What the record belongs to. Of an `"epoch"` record, the key of its stage: [`Store::gc`](super::Store::gc) takes it
-    /// for a checkpoint of a *finished* stage when there is a usable `"stage"` record under that key. Of a `"stage"`
+    /// for a checkpoint of a *finished* stage when there is a usable `"stage"` record under that key, and keeps the one with
+    /// the highest [`Record::epoch`]. Of a `"stage"`
     /// record, whatever its maker groups results by.
     pub family: Digest,
     /// What the key was made of, in order, for explanations.
@@ -48,6 +49,12 @@ pub struct Output {
 }
 
 impl Record {
+    /// Of an `"epoch"` record: its number, from 1. It is among the fields; 0 if it is not.
+    pub fn epoch(&self) -> u64 {
+        let number = self.fields.iter().find(|(name, _)| name == "epoch").and_then(|(_, value)| value.parse().ok());
+        number.unwrap_or(0)
+    }
+
     /// The bytes of the record's file. [`Kind::Internal`] when they could not be read back: then the record holds
     /// something that does not belong in one.
     pub(super) fn encode(&self) -> Result<Vec<u8>> {

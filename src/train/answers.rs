@@ -64,7 +64,7 @@ pub fn known<B: Backend>(task: &Task, teacher: &Tutor, device: &B) -> Result<Vec
 
 /// What is kept under `key`; `None` when it is not there whole, or is of another shape.
 fn load(store: &Store, key: &Digest, dims: &[usize]) -> Result<Option<Vec<f32>>> {
-    let Some(record) = store.lookup(key)? else { return Ok(None) };
+    let Some(record) = store.recall(key)? else { return Ok(None) };
     let Some(output) = record.outputs.get(LOGITS) else { return Ok(None) };
     let Some(bytes) = store.get(&output.digest)? else { return Ok(None) };
     let spec = ParameterSpec { name: LOGITS.to_owned(), dims: dims.to_vec(), role: Role::Weight };

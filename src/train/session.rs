@@ -40,6 +40,8 @@ pub struct Task<'a> {
     pub chain: Digest,
     /// The key of the stage that trains, so that the store knows whose checkpoints these are.
     pub stage: Digest,
+    /// The label of its results, for people.
+    pub label: &'a str,
     /// The key of the teacher's logits on the training images; means nothing where there is no teacher.
     pub teacher_logits: Digest,
     /// Whether checkpoints and logits of earlier runs may be used; otherwise they are replaced.
@@ -92,13 +94,14 @@ pub fn train<B: Backend>(task: &Task, start: Model, teacher: Option<&Tutor>, dev
     }
     let rates =
         |epoch| schedule::rates(&training.schedule, training.optimizer.lr(), training.epochs, steps, epoch as u64);
-    let keys = keys(task, &rates)?;
+    let keys = checkpoint::keys(training, &task.chain, steps, &|| task.is_cancelled()).ok_or(Stop::Cancelled)?;
     let taught_by = teacher.map(|teacher| teacher.model.graph.clone());
     let connectors = Losses::new(&training.losses, &start.graph, taught_by.as_ref())?.connectors();
     let found = if task.resume { longest(task, &keys, &connectors)? } else { None };
     let mut session = match found {
         Some(checkpoint) => {
             let (epoch, epochs) = (checkpoint.history.epochs.len() as u64, training.epochs);
+            checkpoint::sweep(task, &keys, epoch);
             (task.progress)(Progress::Resumed { epoch, epochs });
             Session::restore(task, steps, start, checkpoint, taught_by, &connectors, device)?
         }
@@ -107,11 +110,10 @@ pub fn train<B: Backend>(task: &Task, start: Model, teacher: Option<&Tutor>, dev
     let last = training.early_stop.as_ref().and_then(|rule| session.history.stop(rule));
     if last.is_none() && session.history.epochs.len() < keys.len() {
         let teacher = session.teacher(task, teacher, device)?;
-        for (epoch, key) in keys.iter().enumerate().skip(session.history.epochs.len()) {
+        for epoch in session.history.epochs.len()..keys.len() {
             let passed = session.epoch(task, &teacher, epoch as u64, &rates(epoch), device);
             let images_per_second = passed.map_err(|stop| session.keep(stop))?;
-            let refresh = !task.resume;
-            checkpoint::commit(task.store, *key, task.stage, &session.checkpoint(training), refresh)?;
+            checkpoint::commit(task, &keys, steps, &session.checkpoint(training))?;
             // Told only now, so that whoever hears of an epoch knows that it is kept.
             let (entry, epochs) = (session.history.epochs[epoch].clone(), training.epochs);
             (task.progress)(Progress::Epoch { entry, epochs, images_per_second });
@@ -123,32 +125,23 @@ pub fn train<B: Backend>(task: &Task, start: Model, teacher: Option<&Tutor>, dev
     session.result(training)
 }
 
-/// The key of every epoch's checkpoint.
-fn keys(task: &Task, rates: &dyn Fn(usize) -> Vec<f64>) -> Result<Vec<Digest>, Stop> {
-    let mut keys: Vec<Digest> = Vec::new();
-    for epoch in 0..task.training.epochs as usize {
-        if task.is_cancelled() {
-            return Err(Stop::Cancelled);
-        }
-        let mut decisive = rates(epoch);
-        let foresight = Sparsity::foresight(task.training, decisive.len() as u64, epoch as u64);
-        decisive.extend(foresight);
-        keys.push(checkpoint::next_key(keys.last().unwrap_or(&task.chain), &decisive));
-    }
-    Ok(keys)
-}
-
-/// The latest checkpoint there is, but none after the epoch at which training would have stopped early.
+/// The latest checkpoint there is, but none after the epoch at which training would have stopped early; unless the best
+/// epoch is chosen and was before that: then a later checkpoint has it too, and its history is cut.
 fn longest(task: &Task, keys: &[Digest], connectors: &[ParameterSpec]) -> Result<Option<Checkpoint>, Stop> {
     let mut epoch = keys.len();
     while epoch > 0 {
         if task.is_cancelled() {
             return Err(Stop::Cancelled);
         }
-        if let Some(checkpoint) = checkpoint::load(task.store, &keys[epoch - 1], task.training, connectors)? {
+        if let Some(mut checkpoint) = checkpoint::load(task.store, &keys[epoch - 1], task.training, connectors)? {
             let stop = task.training.early_stop.as_ref().and_then(|rule| checkpoint.history.stop(rule));
             match stop.map(|stop| stop as usize).filter(|stop| *stop < epoch) {
                 Some(stop) => {
+                    let best = checkpoint.history.best();
+                    if task.training.select == Select::Best && best.is_some_and(|best| best <= stop as u64) {
+                        checkpoint.history.epochs.truncate(stop);
+                        return Ok(Some(checkpoint));
+                    }
                     epoch = stop;
                     continue;
                 }

@@ -1,6 +1,7 @@
 //! The commands that look after the store and take results out of it, and what a run writes for itself.
 
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
 use crate::support::{Project, SMALL, SMALL_STAGES, overwrite};
 
@@ -51,29 +52,125 @@ fn collection_takes_checkpoints_and_old_results() {
     let project = finished();
     let results = project.results();
     let would = project.succeed(&["cache", "gc", "--dry-run"]).stdout;
-    assert!(would.starts_with("would delete 7 epochs, 0 other records"), "{would}");
+    assert!(would.contains("\nwould delete 4 epochs, 0 other records"), "{would}");
+    // What goes, and what made it.
+    let lines: Vec<&str> = would.lines().filter(|line| line.ends_with("; a later epoch is kept")).collect();
+    assert_eq!(lines.len(), 4, "{would}");
+    assert!(lines[0].starts_with("small/student  epoch 1  ") && lines[0].contains("used within the hour"), "{would}");
     let kept = project.succeed(&["cache", "gc", "--keep-epochs"]).stdout;
     assert!(kept.starts_with("deleted 0 epochs"), "{kept}");
     let gone = project.succeed(&["cache", "gc"]).stdout;
-    assert!(gone.starts_with("deleted 7 epochs, 0 other records"), "{gone}");
+    assert!(gone.starts_with("deleted 4 epochs, 0 other records"), "{gone}");
     assert_eq!(project.results(), results);
     assert_eq!(project.run(&[]).expect(0).stages("stage-cached").len(), 5);
-    // The results are some milliseconds old.
     // The checkpoints' objects go with them; what nothing names yet would stay for an hour.
-    assert!(!gone.contains(" 0 objects (0 B)") && gone.ends_with("younger than 60 minutes stay\n"), "{gone}");
+    assert!(gone.contains(" 4 objects (") && gone.ends_with(" are left\n"), "{gone}");
     let swept = project.succeed(&["cache", "gc", "--grace", "0"]).stdout;
-    assert!(swept.contains(" 0 objects (0 B)") && swept.ends_with("younger than 0 minutes stay\n"), "{swept}");
+    assert!(swept.contains(" 0 objects (0 B)"), "{swept}");
     let old = project.succeed(&["cache", "gc", "--older-than", "1"]).stdout;
     assert!(old.starts_with("deleted 0 epochs, 0 other records"), "{old}");
     assert_eq!(project.results(), results);
 }
 
+/// The record of a stage, as if it had not been used for so many days.
+fn unused_for(project: &Project, stage: &str, days: u64) {
+    let time = SystemTime::now() - Duration::from_secs(days * 86_400);
+    std::fs::File::open(project.record_file(stage)).unwrap().set_modified(time).unwrap();
+}
+
+/// The stages whose results are in the store, in order.
+fn left(project: &Project) -> Vec<String> {
+    project.results().into_keys().map(|label| label.trim_start_matches("small/").to_owned()).collect()
+}
+
 #[test]
-fn collection_drops_what_a_longer_run_can_no_longer_use() {
+fn gc_of_results_in_use_keeps_them() {
     let project = finished();
+    let age = |days| SMALL_STAGES.iter().for_each(|stage| unused_for(&project, stage, days));
+    let gc = || project.succeed(&["cache", "gc", "--older-than", "30"]).stdout;
+    // A run, a report and an export use what they take, and with it what that was made from.
+    age(40);
+    project.run(&[]).expect(0);
+    assert!(gc().contains("0 other records"));
+    age(40);
+    project.succeed(&["report", "pleach.toml"]);
+    assert!(gc().contains("0 other records"));
+    age(40);
+    project.succeed(&["export", "pleach.toml", "student", "-o", "student.safetensors"]);
+    let told = project.succeed(&["cache", "gc", "--older-than", "30", "--dry-run"]).stdout;
+    assert!(told.contains("small/tuned  stage  ") && told.contains("used 40 days ago; not used for so long"), "{told}");
+    assert_eq!(left(&project).len(), 5);
+    gc();
+    assert_eq!(left(&project), ["student", "teacher"]);
+    // A plan or a list is no use.
+    age_of(&project, &["student", "teacher"]);
+    project.succeed(&["plan", "pleach.toml"]);
+    project.succeed(&["cache", "list"]);
+    gc();
+    assert!(left(&project).is_empty());
+    assert_eq!(project.run(&[]).expect(0).stages("stage-finished").len(), 5);
+}
+
+fn age_of(project: &Project, stages: &[&str]) {
+    stages.iter().for_each(|stage| unused_for(project, stage, 40));
+}
+
+#[test]
+fn a_size_is_kept_and_everything_still_runs_with_the_same_bits() {
+    let project = finished();
+    let results = project.results();
+    for (stage, days) in [("pruned", 9), ("tuned", 3), ("score", 2)] {
+        unused_for(&project, stage, days);
+    }
+    let warned = project.succeed(&["cache", "gc", "--max-size", "1"]);
+    assert!(left(&project).is_empty() && warned.stderr.is_empty(), "{}", warned.stderr);
+    project.run(&[]).expect(0);
+    let size = |text: &str| text.rsplit_once("; ").unwrap().1.trim_end_matches(" are left\n").to_owned();
+    let all = project.succeed(&["cache", "gc"]).stdout;
+    let text = project.succeed(&["cache", "gc", "--max-size", "20K"]).stdout;
+    assert!(size(&text) < size(&all) && text.contains("deleted "), "{text}");
+    project.run(&[]).expect(0);
+    assert_eq!(project.results(), results);
+}
+
+#[test]
+fn results_of_stages_and_of_manifests_are_collected() {
+    let project = finished();
+    project.write("other.toml", SMALL.replace("epochs = 3", "epochs = 4"));
+    project.succeed(&["run", "other.toml", "teacher"]);
+    let ran = project.pleach(&["cache", "gc", "--stage", "teecher"]).expect(2);
+    assert!(ran.stderr.contains("no result of a stage `teecher`"), "{}", ran.stderr);
+    let records = || project.records().len();
+    assert_eq!(records(), 6);
+    let told = project.succeed(&["cache", "gc", "--not-in", "pleach.toml", "--dry-run"]).stdout;
+    assert!(told.contains("small/teacher  stage  ") && told.contains("; named\n"), "{told}");
+    project.succeed(&["cache", "gc", "--not-in", "pleach.toml"]);
+    assert_eq!((records(), left(&project).len()), (5, 5));
+    assert_eq!(project.run(&[]).expect(0).stages("stage-cached").len(), 5);
+    project.succeed(&["cache", "gc", "--stage", "small/score", "--stage", "tuned"]);
+    assert_eq!(left(&project), ["pruned", "student", "teacher"]);
+    project.succeed(&["cache", "gc", "--in", "pleach.toml", "--stage", "pruned"]);
+    assert_eq!(left(&project), ["student", "teacher"]);
+    project.succeed(&["cache", "gc", "--in", "pleach.toml"]);
+    assert!(left(&project).is_empty());
+}
+
+#[test]
+fn journals_are_collected() {
+    let project = finished();
+    for _ in 0..3 {
+        project.run(&[]).expect(0);
+    }
+    let runs = || std::fs::read_dir(project.cache().join("v1/runs")).unwrap().count();
+    let files = |run: std::fs::DirEntry| std::fs::read_dir(run.path()).unwrap().count();
+    let all: usize = std::fs::read_dir(project.cache().join("v1/runs")).unwrap().map(|run| files(run.unwrap())).sum();
+    assert_eq!((runs(), all), (4, 4), "nothing but journals is left of runs");
     project.succeed(&["cache", "gc"]);
-    let ran = project.run(&["teacher", "--set=stages.teacher.epochs=4"]).expect(0);
-    assert!(ran.stages("stage-resumed").is_empty(), "checkpoints were collected");
+    assert_eq!(runs(), 4, "for a week");
+    project.succeed(&["cache", "gc", "--older-than", "0"]);
+    assert_eq!(runs(), 4, "for the grace");
+    project.succeed(&["cache", "gc", "--older-than", "0", "--grace", "0"]);
+    assert_eq!(runs(), 0);
 }
 
 #[test]

@@ -59,7 +59,9 @@ fn a_later_milestone_leaves_the_epochs_before_it() {
     let steps = |milestones: &str| {
         format!("epochs = 5\nschedule = {{ kind = \"step\", milestones = {milestones}, gamma = 0.1 }}")
     };
-    goes_on_after(Some(3), &steps("[1, 3]"), &steps("[1, 4]"));
+    // Of the first, the epochs 2, 4 and 5 are kept.
+    goes_on_after(Some(2), &steps("[1, 3]"), &steps("[1, 4]"));
+    goes_on_after(Some(4), &steps("[1, 4]"), &steps("[1]"));
 }
 
 #[test]
@@ -97,6 +99,45 @@ fn an_early_stop_is_the_same_after_a_resumption() {
     assert!(epochs < 8, "it stopped after {epochs}");
     goes_on_after(Some(1), "epochs = 1", &format!("epochs = 8\n{rule}"));
     goes_on_after(Some(epochs), "epochs = 6", &format!("epochs = 8\n{rule}"));
+}
+
+#[test]
+fn a_plan_says_which_epochs_are_there_and_which_are_trained_again() {
+    let step = |milestone: u32, epochs: u32| {
+        training(&format!(
+            "epochs = {epochs}\nschedule = {{ kind = \"step\", milestones = [{milestone}], gamma = 0.1 }}"
+        ))
+    };
+    let project = Project::new(&step(100, 20));
+    project.run(&[]).expect(0);
+    // A collection leaves the last of a finished stage.
+    project.succeed(&["cache", "gc"]);
+    for (milestone, epochs, text, json) in [
+        (100, 30, "goes on after epoch 20 of 30\n", [20, 20]),
+        (
+            18,
+            30,
+            "trains all of its 30 epochs; epochs 1 to 18 are trained again, as their checkpoints are gone\n",
+            [0, 18],
+        ),
+        (1, 3, "trains all of its 3 epochs; epoch 1 is trained again, as its checkpoint is gone\n", [0, 1]),
+    ] {
+        project.write("pleach.toml", step(milestone, epochs));
+        let told = project.succeed(&["plan", "pleach.toml"]).stdout;
+        assert!(told.contains(text), "{told}");
+        let told: serde_json::Value =
+            serde_json::from_str(&project.succeed(&["plan", "pleach.toml", "--json"]).stdout).unwrap();
+        let found = &told["stages"][0]["epochs"];
+        assert_eq!([&found["goes-on-after"], &found["trained-before"]], json, "{told}");
+        assert_eq!(found["all"], epochs);
+    }
+    project.write("pleach.toml", step(100, 30));
+    let ran = project.run(&[]).expect(0);
+    let epochs = ran.events().iter().filter(|e| e["event"] == "epoch").count();
+    assert_eq!((ran.event("stage-resumed")["epoch"].as_u64(), epochs), (Some(20), 10));
+    let fresh = Project::new(&step(100, 30));
+    let whole = fresh.run(&[]).expect(0);
+    assert_eq!(ran.event("stage-finished")["outputs"], whole.event("stage-finished")["outputs"]);
 }
 
 #[test]

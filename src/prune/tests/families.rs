@@ -242,6 +242,7 @@ pub fn trained(start: Model, images: &Images, indices: &[u32], normalization: &N
         store: &store,
         chain: Digest::of(b"chain"),
         stage: Digest::of(b"stage"),
+        label: "stage",
         teacher_logits: Digest::of(b"teacher logits"),
         resume: false,
         cancelled: &AtomicBool::new(false),

@@ -13,7 +13,11 @@ type Outcome = Result<(Digest, Digest, Option<Record>)>;
 /// Something that a run does: two objects, a record of them, and a look.
 fn work(root: &Path) -> Outcome {
     let store = Store::open(root, &Options { require_write: true, ..Options::default() })?;
-    let _use = store.begin_use()?;
+    let Some(mut pins) = store.pins("run", &mut |_| std::ops::ControlFlow::Break(()))? else {
+        panic!("nobody is in the way");
+    };
+    pins.add([Digest::of(b"teacher")], &mut |_| std::ops::ControlFlow::Break(()))?;
+    pins.settle();
     let first = store.put(b"weights")?;
     let second = store.put(b"metrics")?;
     let good = record("teacher", &[("network", b"weights"), ("metrics", b"metrics")]);
@@ -212,7 +216,7 @@ fn a_full_disk_can_be_opened_read_and_collected() {
     store.put(b"weights").unwrap();
     let good = record("teacher", &[("network", b"weights")]);
     store.commit(good.clone(), false).unwrap();
-    drop(store.begin_use().unwrap());
+    drop(pins(&store, "run"));
     for scope in ["write", "make-directory", "rename"] {
         let _armed = arm_thread(parse(&format!("fail-from:1:ENOSPC:{scope}")).unwrap(), None);
         let full = store.reopen();
@@ -241,7 +245,7 @@ fn a_read_only_file_system_gets_a_private_folder_in_front() {
         assert!(!front.is_writable());
         assert_eq!(front.take_warnings().len(), 1);
         assert_eq!(front.lookup(&good.key).unwrap().as_ref(), Some(&good));
-        let _use = front.begin_use().unwrap();
+        let pins = pins(&front, "run");
         let _lock = front.lock(&good.key, &mut |_| std::ops::ControlFlow::Break(())).unwrap().unwrap();
         front.put(b"new").unwrap();
         let new = record("new", &[("x", b"new"), ("y", b"weights")]);
@@ -249,6 +253,7 @@ fn a_read_only_file_system_gets_a_private_folder_in_front() {
         assert_eq!(front.lookup(&new.key).unwrap(), Some(new));
         assert_eq!(front.get(&Digest::of(b"new")).unwrap().unwrap(), b"new");
         assert!(front.take_warnings().is_empty());
+        drop(pins);
         drop(front);
         assert_eq!(count(overlay.path()), 0);
     }
@@ -264,7 +269,7 @@ fn a_file_system_without_locks_is_said_once() {
             let lock = store.lock(&Digest::of(key.as_bytes()), &mut |_| std::ops::ControlFlow::Break(()));
             assert!(lock.unwrap().is_some());
         }
-        drop(store.begin_use().unwrap());
+        drop(pins(&store, "run"));
         assert_eq!(store.take_warnings().len(), 1);
     }
 }
@@ -282,14 +287,17 @@ fn a_file_system_that_cannot_sync_is_used_all_the_same() {
 fn a_collection_that_fails_anywhere_leaves_only_misses() {
     for at in 1.. {
         let store = place();
-        for bytes in [&b"weights"[..], b"garbage", b"old"] {
+        for bytes in [&b"weights"[..], b"garbage", b"old", b"last"] {
             store.put(bytes).unwrap();
         }
         let good = record("teacher", &[("network", b"weights")]);
         store.commit(good.clone(), false).unwrap();
-        let old = record("epoch", &[("checkpoint", b"old")]);
-        let epoch = Record { kind: "epoch".into(), family: good.key, ..old };
-        store.commit(epoch, false).unwrap();
+        for (number, bytes) in [("1", &b"old"[..]), ("2", b"last")] {
+            let fields = vec![("epoch".to_owned(), number.to_owned())];
+            let epoch = record(number, &[("checkpoint", bytes)]);
+            let epoch = Record { kind: "epoch".into(), family: good.key, fields, ..epoch };
+            store.commit(epoch, false).unwrap();
+        }
         let armed = arm_thread(all(Effect::FailFrom(5), at), None);
         let policy = GcPolicy { grace: std::time::Duration::ZERO, ..GcPolicy::default() };
         let result = store.gc(&policy);
@@ -299,7 +307,55 @@ fn a_collection_that_fails_anywhere_leaves_only_misses() {
         assert_eq!(store.lookup(&good.key).unwrap(), Some(good));
         if hits == 0 {
             result.unwrap();
-            assert_eq!(store.status().unwrap().objects, 1);
+            assert_eq!(store.status().unwrap().objects, 2);
+            return;
+        }
+    }
+}
+
+#[test]
+fn the_next_commit_in_known_shards_syncs_four_things() {
+    let store = place();
+    let key = Digest::of(b"epoch");
+    for (number, syncs) in [(1, 6), (2, 4), (3, 4)] {
+        // Contents that lie in one shard, as do records of one key.
+        let in_shard = |content: &[u8; 4]| Digest::of(content).to_string().starts_with("ab");
+        let content = (0u32..).map(u32::to_le_bytes).filter(in_shard).nth(number).unwrap();
+        let armed = arm_thread(all(Effect::Fail(5), u64::MAX), None);
+        let files = BTreeMap::from([("checkpoint".to_owned(), content.to_vec())]);
+        let empty = Record { key, outputs: BTreeMap::new(), ..record("epoch", &[]) };
+        store.put_and_commit(empty, &files, true).unwrap();
+        let count = armed.steps().iter().filter(|step| step.operation == Operation::Sync).count();
+        assert_eq!(count, syncs, "object, its shard, record, its shard; and the folders above new shards");
+    }
+    // A shard that was made anew is not taken for durable.
+    let shard = store.action(&key).parent().unwrap().to_owned();
+    fs::remove_dir_all(&shard).unwrap();
+    let armed = arm_thread(all(Effect::Fail(5), u64::MAX), None);
+    store.commit(Record { key, ..record("epoch", &[]) }, true).unwrap();
+    assert!(armed.steps().iter().any(|step| step.operation == Operation::Sync && step.path == store.tree.actions()));
+}
+
+#[test]
+fn a_discarded_record_takes_its_objects_along() {
+    let folder = quick_folder();
+    for at in 1.. {
+        let root = folder.path().join(at.to_string());
+        let store = Store::open(&root, &Options::default()).unwrap();
+        for (key, bytes) in [("old", &b"old"[..]), ("new", b"new")] {
+            store.put(bytes).unwrap();
+            store.commit(record(key, &[("checkpoint", bytes)]), false).unwrap();
+        }
+        let armed = arm_thread(all(Effect::Fail(5), at), None);
+        let result = store.discard(&Digest::of(b"old"));
+        let hits = armed.hits();
+        drop(armed);
+        check_invariants(&root);
+        assert!(store.lookup(&Digest::of(b"new")).unwrap().is_some());
+        if hits == 0 {
+            result.unwrap();
+            assert_eq!((store.status().unwrap().objects, store.records().count()), (1, 1));
+            store.discard(&Digest::of(b"old")).unwrap();
             return;
         }
     }

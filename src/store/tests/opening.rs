@@ -105,7 +105,7 @@ fn where_no_folder_can_be_the_run_works_in_a_private_one() {
     assert_eq!(store.lookup(&good.key).unwrap(), Some(good));
     assert_eq!(store.get(&digest).unwrap().unwrap(), b"weights");
     assert_eq!(store.gc(&GcPolicy::default()).unwrap_err().kind, Kind::Store);
-    drop(store.begin_use().unwrap());
+    drop(pins(&store, "run"));
     drop(store);
     assert!(!private.exists());
     assert_eq!(fs::read(&root).unwrap(), b"a file");

@@ -125,6 +125,7 @@ impl Fixture {
             store,
             chain: Digest::of(b"chain"),
             stage: Digest::of(b"stage"),
+            label: "pipeline/stage",
             teacher_logits: Digest::of(b"teacher logits"),
             resume: true,
             cancelled,

@@ -2,6 +2,7 @@
 
 use super::{Fixture, mlp, resnet, sgd, training};
 use crate::data::Augmentation;
+use crate::store::{Record, Store};
 use crate::train::parameters::{EarlyStop, Optimizer, Schedule, Select, Training};
 
 #[test]
@@ -83,15 +84,87 @@ fn a_checkpoint_that_cannot_be_read_is_made_again() {
     let fixture = Fixture::new();
     let (whole, _) = fixture.run("whole", &training(3), mlp(16), None);
     fixture.run("broken", &training(2), mlp(16), None);
-    // A record in good order that names the wrong objects.
+    // Records in good order, each with the checkpoint of the other.
     let store = fixture.store("broken");
-    for mut record in store.records().collect::<Vec<_>>() {
-        let history = record.outputs["history"];
-        record.outputs.insert("optimizer".to_owned(), history);
-        store.commit(record, true).unwrap();
+    let [one, two] = &store.records().collect::<Vec<_>>()[..] else { panic!("two epochs") };
+    for (record, other) in [(one, two), (two, one)] {
+        store.commit(Record { outputs: other.outputs.clone(), ..record.clone() }, true).unwrap();
     }
     drop(store);
     let (again, from) = fixture.run("broken", &training(3), mlp(16), None);
     assert_eq!(from, None);
     assert!(again.model == whole.model);
+    // And what could not be used is replaced.
+    assert_eq!(fixture.run("broken", &training(3), mlp(16), None).1, Some(3));
+}
+
+/// The epochs whose checkpoints are in a store, and how many objects there are.
+fn kept(store: &Store) -> (Vec<u64>, u64) {
+    let mut epochs: Vec<u64> = store.records().map(|record| record.epoch()).collect();
+    epochs.sort_unstable();
+    (epochs, store.status().unwrap().objects)
+}
+
+#[test]
+fn three_checkpoints_stay_and_what_branches_trains_the_least_again() {
+    let mut fixture = Fixture::new();
+    fixture.shorten(100);
+    let step = |epochs, milestone| Training {
+        schedule: Schedule::Step { warmup: 0.0, milestones: vec![milestone], gamma: 0.1 },
+        ..training(epochs)
+    };
+    fixture.run("store", &training(20), mlp(8), None);
+    assert_eq!(kept(&fixture.store("store")), (vec![8, 16, 20], 3));
+    for (name, changed, expected, left) in [
+        ("longer", training(30), 20, vec![16, 30]),
+        ("shorter", training(19), 16, vec![16, 19, 30]),
+        // The rate is lower from the epoch behind the milestone on.
+        ("lower", step(30, 18), 16, vec![16, 19, 30, 30]),
+        ("lower earlier", step(30, 15), 0, vec![]),
+    ] {
+        let (resumed, from) = fixture.run("store", &changed, mlp(8), None);
+        assert_eq!(from.unwrap_or(0), expected, "{name}");
+        let (fresh, _) = fixture.run(&format!("fresh {name}"), &changed, mlp(8), None);
+        assert!(resumed.model == fresh.model && resumed.history == fresh.history, "{name}");
+        if !left.is_empty() {
+            assert_eq!(kept(&fixture.store("store")).0, left, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_best_epoch_before_an_earlier_stop_is_there_already() {
+    let fixture = Fixture::new();
+    let mut patient = training(20);
+    patient.optimizer = sgd(0.5, 0.0);
+    patient.select = Select::Best;
+    fixture.run("store", &patient, mlp(16), None);
+    let mut cut = 0;
+    for patience in 1..12 {
+        let rule = EarlyStop { patience, minimum_gain: 0.0 };
+        let stopping = Training { early_stop: Some(rule), ..patient.clone() };
+        let (fresh, _) = fixture.run(&format!("{patience}"), &stopping, mlp(16), None);
+        let (again, from) = fixture.run("store", &stopping, mlp(16), None);
+        assert!(again.model == fresh.model && again.history == fresh.history, "{patience}");
+        cut += u32::from(from == Some(again.history.epochs.len() as u64));
+    }
+    assert!(cut > 2, "{cut}");
+}
+
+#[cfg(feature = "fault-injection")]
+#[test]
+fn what_could_not_be_dropped_goes_when_the_run_goes_on() {
+    use crate::store::fault::{arm_thread, parse};
+    let mut fixture = Fixture::new();
+    fixture.shorten(100);
+    let store = fixture.folder.path().join("store");
+    // The first is the probe of the store's opening.
+    let armed = arm_thread(parse("fail-from:2:EIO:unlink").unwrap(), Some(&store));
+    fixture.run("store", &training(12), mlp(8), None);
+    assert!(armed.hits() > 5);
+    drop(armed);
+    assert_eq!(kept(&fixture.store("store")).0, (1..=12).collect::<Vec<_>>());
+    let (resumed, from) = fixture.run("store", &training(13), mlp(8), None);
+    assert_eq!((from, kept(&fixture.store("store"))), (Some(12), (vec![8, 13], 2)));
+    assert!(resumed.model == fixture.run("fresh", &training(13), mlp(8), None).0.model);
 }
