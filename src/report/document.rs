@@ -288,7 +288,7 @@ fn content(source: &Source, record: &Record, output: &str) -> Result<Option<Vec<
 /// When the store cannot be read.
 pub fn histories(source: &Source) -> Result<Vec<Epochs>> {
     let mut all = Vec::new();
-    let mut begun = plan::begun(source.plan, source.store);
+    let mut begun = plan::begun(source.plan, source.store)?;
     for (place, ((name, stage), record)) in source.manifest.stages.iter().zip(source.records).enumerate() {
         let history = match record {
             Some(record) => content(source, record, "history")?.and_then(|bytes| serde_json::from_slice(&bytes).ok()),
