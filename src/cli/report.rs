@@ -8,7 +8,7 @@ use super::file::{self, Written};
 use super::session::{Session, store};
 use super::{Failure, output};
 use crate::error::{Error, Kind, Result};
-use crate::plan::{self, Plan, State};
+use crate::plan::{self, DataDigests, Plan, State};
 use crate::report::against::{self, Against};
 use crate::report::document::{Document, Source, diverged, document, expectations, histories};
 use crate::report::results::{self, Evaluation};
@@ -17,7 +17,7 @@ use crate::stage::Parameters;
 use crate::store::{Record, Store};
 
 /// A manifest with what the store has of it.
-struct Known<'a> {
+pub struct Known<'a> {
     session: &'a Session,
     path: String,
     plan: Plan,
@@ -28,10 +28,21 @@ struct Known<'a> {
 
 impl<'a> Known<'a> {
     fn of(session: &'a Session, path: &Path, only: &[String], store: &'a Store) -> Result<Self> {
-        let (manifest, graph) = (&session.manifest, &session.graph);
         let targets = session.targets(&[], only)?;
-        let digests = plan::data_digests(manifest, graph.order())?;
-        let plan = plan::plan(manifest, graph, &targets, store, &digests, &HashSet::new())?;
+        let digests = plan::data_digests(&session.manifest, session.graph.order())?;
+        Self::of_targets(session, path.display().to_string(), &targets, &digests, store)
+    }
+
+    /// Of some of the stages, with the hashes of the data that they read.
+    pub fn of_targets(
+        session: &'a Session,
+        path: String,
+        targets: &[usize],
+        digests: &DataDigests,
+        store: &'a Store,
+    ) -> Result<Self> {
+        let (manifest, graph) = (&session.manifest, &session.graph);
+        let plan = plan::plan(manifest, graph, targets, store, digests, &HashSet::new())?;
         let mut records = vec![None; manifest.stages.len()];
         for planned in &plan.stages {
             if let State::Cached(record) = &planned.state {
@@ -39,7 +50,7 @@ impl<'a> Known<'a> {
             }
         }
         let evaluations = results::evaluations(manifest, &records, store)?;
-        Ok(Self { session, path: path.display().to_string(), plan, records, evaluations, store })
+        Ok(Self { session, path, plan, records, evaluations, store })
     }
 
     fn source(&self) -> Source<'_> {
@@ -60,7 +71,8 @@ impl<'a> Known<'a> {
         present
     }
 
-    fn document(&self, details: bool) -> Result<Document> {
+    /// All of it as one document.
+    pub fn document(&self, details: bool) -> Result<Document> {
         document(&self.source(), &self.evaluations, details)
     }
 
