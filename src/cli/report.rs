@@ -8,7 +8,7 @@ use super::file::{self, Written};
 use super::session::{Session, store};
 use super::{Failure, output};
 use crate::error::{Error, Kind, Result};
-use crate::plan::{self, Plan, State};
+use crate::plan::{self, DataDigests, Plan, State};
 use crate::report::against::{self, Against};
 use crate::report::document::{Document, Source, diverged, document, expectations, histories};
 use crate::report::results::{self, Evaluation};
@@ -17,7 +17,7 @@ use crate::stage::Parameters;
 use crate::store::{Record, Store};
 
 /// A manifest with what the store has of it.
-struct Known<'a> {
+pub struct Known<'a> {
     session: &'a Session,
     path: String,
     plan: Plan,
@@ -28,10 +28,21 @@ struct Known<'a> {
 
 impl<'a> Known<'a> {
     fn of(session: &'a Session, path: &Path, only: &[String], store: &'a Store) -> Result<Self> {
-        let (manifest, graph) = (&session.manifest, &session.graph);
         let targets = session.targets(&[], only)?;
-        let digests = plan::data_digests(manifest, graph.order())?;
-        let plan = plan::plan(manifest, graph, &targets, store, &digests, &HashSet::new())?;
+        let digests = plan::data_digests(&session.manifest, session.graph.order())?;
+        Self::of_targets(session, path.display().to_string(), &targets, &digests, store)
+    }
+
+    /// Of some of the stages, with the hashes of the data that they read.
+    pub fn of_targets(
+        session: &'a Session,
+        path: String,
+        targets: &[usize],
+        digests: &DataDigests,
+        store: &'a Store,
+    ) -> Result<Self> {
+        let (manifest, graph) = (&session.manifest, &session.graph);
+        let plan = plan::plan(manifest, graph, targets, store, digests, &HashSet::new())?;
         let mut records = vec![None; manifest.stages.len()];
         for planned in &plan.stages {
             if let State::Cached(record) = &planned.state {
@@ -40,7 +51,7 @@ impl<'a> Known<'a> {
             }
         }
         let evaluations = results::evaluations(manifest, &records, store)?;
-        Ok(Self { session, path: path.display().to_string(), plan, records, evaluations, store })
+        Ok(Self { session, path, plan, records, evaluations, store })
     }
 
     fn source(&self) -> Source<'_> {
@@ -61,23 +72,28 @@ impl<'a> Known<'a> {
         present
     }
 
-    fn document(&self, details: bool) -> Result<Document> {
+    /// All of it as one document.
+    pub fn document(&self, details: bool) -> Result<Document> {
         document(&self.source(), &self.evaluations, details)
+    }
+
+    /// What can be done where nothing is evaluated.
+    fn advice(&self) -> String {
+        match self.present().is_empty() {
+            true => "add a stage with `kind = \"evaluate\"` to it; `--format csv --rows epochs` has what training saw"
+                .to_owned(),
+            false => format!("run `pleach run {}`", self.path),
+        }
     }
 
     /// The error of a report that has nothing to show.
     fn nothing(&self) -> Error {
         let error = Error::new(Kind::Input, "the store has no evaluation of this manifest as it stands");
-        let hint = match self.present().is_empty() {
-            true => "add a stage with `kind = \"evaluate\"` to it; `--format csv --rows epochs` has what training saw"
-                .to_owned(),
-            false => format!("run `pleach run {}`", self.path),
-        };
         let name = |stage: usize| self.session.manifest.stages.get_index(stage).expect("in range").0;
         let diverged = self.plan.diverged().take(4).map(|(stage, _)| name(stage));
         let error = diverged
             .fold(error.at(self.store.root()), |error, stage| error.hint(format!("`{stage}` diverged when it ran")));
-        error.hint(hint)
+        error.hint(self.advice())
     }
 }
 
@@ -109,6 +125,9 @@ pub fn report(arguments: &arguments::Report, global: &Global) -> Result<(), Fail
     let text = match arguments.format {
         ReportFormat::Text => {
             table::missing(&known.present()).lines().for_each(output::stderr);
+            if evaluations.is_empty() {
+                output::warning(&format!("nothing is evaluated yet: {}", known.advice()));
+            }
             let best = best::text(&best::best(evaluations, manifest, &checked), path);
             let parts = [
                 training::text(&histories),

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ use crate::plan::{check_imports, data_digests};
 use crate::report::expect::{self, Checked};
 use crate::report::{self, best, results, table};
 use crate::run;
-use crate::run::status::{self, Status};
+use crate::run::status::{self, Progress, StageStatus, Status};
 use crate::tensor::device::Choice;
 use crate::tensor::memory;
 
@@ -25,9 +26,11 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
     }
     let devices = arguments.device.parse::<Choice>()?.find()?;
     let cancel = signals::install()?;
-    let session = Session::open(&arguments.manifest)?;
+    let deadline = arguments.budget.and_then(|budget| Instant::now().checked_add(budget));
+    let session = Arc::new(Session::open(&arguments.manifest)?);
     let targets = session.targets(&arguments.stages, &arguments.only.only)?;
-    let store = store(global)?;
+    let store = Arc::new(store(global)?);
+    let path = arguments.manifest.path.display().to_string();
     let needed = session.graph.needed(&targets);
     let is_needed: HashSet<usize> = needed.iter().copied().collect();
     let mut refresh = HashSet::new();
@@ -40,7 +43,7 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
         }
         refresh.extend(stages);
     }
-    let digests = data_digests(&session.manifest, &needed)?;
+    let digests = Arc::new(data_digests(&session.manifest, &needed)?);
     check_imports(&session.manifest, &needed)?;
     digests.warnings.iter().for_each(|warning| output::warning(warning));
     let options = run::Options {
@@ -52,6 +55,7 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
         keep_going: arguments.keep_going,
         refresh,
         devices,
+        deadline,
     };
     let mut reporter = Reporter::new(arguments.json);
     let shows_time = arguments.serve.is_some() || matches!(reporter, Reporter::Bars(_));
@@ -59,7 +63,15 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
     let mut over = None;
     let status = Arc::new(Mutex::new(Status::new(&session.manifest, &needed, options.jobs, took)));
     if let Some(port) = arguments.serve {
-        serve::start(port, &session.manifest.pipeline.name, Arc::clone(&status))?;
+        let shown = serve::Shown {
+            status: Arc::clone(&status),
+            session: Arc::clone(&session),
+            store: Arc::clone(&store),
+            digests: Arc::clone(&digests),
+            targets: targets.clone(),
+            path: path.clone(),
+        };
+        serve::start(port, shown)?;
     }
     let mut told = |event: &run::Event| {
         let mut status = status.lock().unwrap_or_else(PoisonError::into_inner);
@@ -100,13 +112,21 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
             output::stdout(&report::plan::search(decision, manifest));
         }
         if let Ok(evaluations) = &evaluations {
-            let path = arguments.manifest.path.display().to_string();
             let best = best::text(&best::best(evaluations, manifest, &checked), &path);
             let tables = table::results(evaluations, manifest, false);
             output::stdout(&format!("{tables}{best}{}", expect::text(&checked)));
         }
     }
+    // The page that is served has a share in the store until the process ends.
+    store.show_warnings();
+    if arguments.serve.is_some() {
+        output::stderr(&format!("  the report: `pleach report {} --format html -o report.html`", best::quoted(&path)));
+    }
     match summary.failure.or(summary.not_finite) {
+        Some(error) if error.kind == Kind::Budget => {
+            let status = status.lock().unwrap_or_else(PoisonError::into_inner);
+            Err(Failure::Error(left(&status).into_iter().fold(error, Error::hint)))
+        }
         // A stage's failure was told as an event when it happened.
         Some(error) if matches!(error.kind, Kind::Interrupted | Kind::Terminated) => Err(Failure::Error(error)),
         Some(error) => Err(Failure::Said(error.kind.exit_code())),
@@ -133,6 +153,20 @@ fn tell_the_end(over: Option<run::Event>, checked: &[Checked]) {
         *code = error.kind.exit_code();
     }
     line(&serde_json::to_string(&over).expect("events are plain data"));
+}
+
+/// What a run that was stopped has not done: how many stages, and how far those are that were at work.
+fn left(status: &Status) -> Vec<String> {
+    let is_left = |stage: &&StageStatus| !matches!(stage.state, Progress::Done | Progress::Cached);
+    let count = status.stages.values().filter(is_left).count();
+    let mut hints =
+        vec![format!("{count} of {} stages are left; `pleach plan` says how long they take", status.stages.len())];
+    for (name, stage) in status.stages.iter().filter(|(_, stage)| is_left(stage)) {
+        if let Some([epoch, epochs]) = stage.finished_epochs() {
+            hints.push(format!("`{name}` goes on after epoch {epoch} of {epochs}"));
+        }
+    }
+    hints
 }
 
 /// One thread a core that this process may use.

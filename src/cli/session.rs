@@ -146,7 +146,8 @@ pub fn store(global: &Global) -> Result<OpenStore> {
 pub struct OpenStore(Store);
 
 impl OpenStore {
-    fn show_warnings(&self) {
+    /// Shows the warnings that came since the last time.
+    pub fn show_warnings(&self) {
         for warning in self.0.take_warnings() {
             output::warning(&warning);
         }

@@ -7,11 +7,13 @@
 //! - `earlier`: results in the store that a stage can be compared with;
 //! - `reason`: old → new values, with the place of the new one;
 //! - `search`: which of a searched axis' stages are wanted;
+//! - `estimate`: how long it will take;
 //! - `explain`: everything one stage's key is made of.
 
 mod begun;
 mod describe;
 mod earlier;
+pub mod estimate;
 pub mod explain;
 mod imports;
 mod reason;

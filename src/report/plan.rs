@@ -3,9 +3,11 @@
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
+use super::duration;
 use super::expect::{self, Checked, Verdict};
 use crate::manifest::Manifest;
 use crate::manifest::matrix::Coordinate;
+use crate::plan::estimate::Estimate;
 use crate::plan::search::Decision;
 use crate::plan::{Change, Origin, Plan, Planned, Reason, State};
 use crate::train::checkpoint::Reach;
@@ -15,7 +17,7 @@ const SHOWN: usize = 8;
 
 /// A plan as text: one line a stage, and under it what changed. The stages of a matrix are one counted line a section,
 /// unless `expand` is set.
-pub fn text(plan: &Plan, manifest: &Manifest, expand: bool) -> String {
+pub fn text(plan: &Plan, manifest: &Manifest, time: &Estimate, expand: bool) -> String {
     let name = |stage: usize| manifest.stages.get_index(stage).expect("in range").0.as_str();
     let mut lines: IndexMap<&str, Vec<&Planned>> = IndexMap::new();
     for planned in &plan.stages {
@@ -47,6 +49,7 @@ pub fn text(plan: &Plan, manifest: &Manifest, expand: bool) -> String {
     out.push_str(&plan.search.as_ref().map_or(String::new(), |search| self::search(search, manifest)));
     let (cached, run, maybe) = plan.counts();
     out.push_str(&format!("{cached} cached, {run} to run, {maybe} maybe\n"));
+    out.push_str(&self::time(time));
     let (asked, others) = expected(plan, manifest);
     if !asked.is_empty() || !others.is_empty() {
         let others = match others.len() {
@@ -56,6 +59,31 @@ pub fn text(plan: &Plan, manifest: &Manifest, expand: bool) -> String {
         out.push_str(&format!("expect: {} to be checked at the end of a run{others}\n", asked.len()));
     }
     out
+}
+
+/// How long it will take, and how far off that was so far.
+pub fn time(time: &Estimate) -> String {
+    if *time == Estimate::default() {
+        return String::new();
+    }
+    let maybe = if time.maybe > 0.0 {
+        format!(", and {} more of what is `maybe`", duration(time.maybe))
+    } else {
+        String::new()
+    };
+    let unknown = match time.unknown {
+        0 => String::new(),
+        some => format!(", without {some} of which nothing is known"),
+    };
+    let from = match (time.results, time.factor, time.measured) {
+        (0, _, true) => "from a short measurement, as nothing has run on this machine yet".to_owned(),
+        (0, _, false) => "nothing has run on this machine yet".to_owned(),
+        (results, None, _) => format!("from {results} of this machine's results"),
+        (results, Some(factor), _) => {
+            format!("from {results} of this machine's results, which such estimates were off by {factor:.1}x")
+        }
+    };
+    format!("time: about {} with one job{maybe}{unknown} ({from})\n", duration(time.run))
 }
 
 /// What `[expect]` says of the settings that are evaluated, and of others.
@@ -214,7 +242,7 @@ pub fn short(value: &str) -> String {
 }
 
 /// A plan as one JSON object.
-pub fn json(plan: &Plan, manifest: &Manifest) -> Value {
+pub fn json(plan: &Plan, manifest: &Manifest, time: &Estimate) -> Value {
     let name = |stage: usize| manifest.stages.get_index(stage).expect("in range").0.clone();
     let state = |planned: &Planned| match &planned.state {
         State::Cached(record) => {
@@ -260,6 +288,16 @@ pub fn json(plan: &Plan, manifest: &Manifest) -> Value {
     let (cached, run, maybe) = plan.counts();
     let mut told =
         json!({ "pipeline": manifest.pipeline.name, "cached": cached, "run": run, "maybe": maybe, "stages": stages });
+    if *time != Estimate::default() {
+        told["time"] = json!({
+            "seconds": time.run,
+            "maybe-seconds": time.maybe,
+            "unknown-stages": time.unknown,
+            "results": time.results,
+            "factor": time.factor,
+            "measured": time.measured,
+        });
+    }
     if !manifest.expectations.is_empty() {
         let (asked, others) = expected(plan, manifest);
         let expectation = |(checked, asked): (&Checked, bool)| {

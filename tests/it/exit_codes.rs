@@ -18,6 +18,7 @@ fn the_table() {
         (&["walk"], 2),
         (&["run"], 2),
         (&["run", "pleach.toml", "--jobs", "0"], 2),
+        (&["run", "pleach.toml", "--budget", "2 days"], 2),
         (&["run", "pleach.toml", "no-such-stage"], 2),
         (&["run", "pleach.toml", "--refresh", "no-such-stage"], 2),
         (&["run", "pleach.toml", "--device", "cuda:0"], 2),

@@ -15,6 +15,7 @@
 //! - `reports`: what is counted, named and measured in reports of every format
 //! - `resume`: what a longer, changed or repeated run takes over from earlier epochs
 //! - `kill`: a run that is killed at any moment goes on
+//! - `budget`: how long a run takes, and one that has only so much time
 //! - `compare`: reports before anything is evaluated, and held against each other; the best networks of a sweep
 //! - `concurrent`: several runs on one store, and a collection beside them
 //! - `signals`: Ctrl-C, and being asked to end
@@ -37,6 +38,7 @@
 // Tests make their own files; nothing of them has to survive a crash.
 #![allow(clippy::disallowed_methods)]
 
+mod budget;
 mod cache_commands;
 mod compare;
 mod concurrent;
