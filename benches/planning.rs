@@ -231,7 +231,7 @@ struct Place {
 
 impl Place {
     fn open(&self) -> Store {
-        Store::open(self.folder.path(), &Options { require_write: true, ..Options::default() }).expect("a store")
+        Store::open(self.folder.path(), &Options::default()).expect("a store")
     }
 }
 

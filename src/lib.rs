@@ -38,6 +38,8 @@ pub mod number;
 pub mod plan;
 pub mod prune;
 pub mod random;
+#[doc(hidden)]
+pub mod readers;
 pub mod report;
 pub mod run;
 pub mod stage;

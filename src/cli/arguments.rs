@@ -26,7 +26,7 @@ pub struct Global {
     /// The store's folder [default: $PLEACH_CACHE, else `cache`]
     #[arg(long, global = true, value_name = "DIR", value_parser = home::path())]
     pub cache: Option<PathBuf>,
-    /// Fail instead of keeping results in memory when the store cannot be written
+    /// Fail when the store cannot be written, also where nothing is to be
     #[arg(long, global = true)]
     pub require_cache_write: bool,
     /// Use a store that belongs to somebody else or that anybody can write
@@ -106,6 +106,9 @@ pub struct Run {
     /// Where to compute: cpu, cuda for every GPU, cuda:N for one, or auto for GPUs if there are any
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
+    /// Use what the store has and never write to it; what the run makes is lost when it ends, with code 30
+    #[arg(long, conflicts_with = "require_cache_write")]
+    pub read_only_cache: bool,
     /// Go on with what does not depend on a failed stage; a search goes on without a candidate that diverged
     #[arg(long, short)]
     pub keep_going: bool,

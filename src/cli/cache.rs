@@ -1,7 +1,7 @@
 //! `pleach cache`.
 
 use super::arguments::{self, CacheCommand, Global};
-use super::session::store;
+use super::session::{store, store_to_write};
 use super::{Failure, gc, output};
 use crate::error::{Error, Kind};
 use crate::report::{bytes, count, stored};
@@ -9,7 +9,8 @@ use crate::store::Store;
 
 /// Looks after the store.
 pub fn cache(arguments: &arguments::Cache, global: &Global) -> Result<(), Failure> {
-    let store = store(global)?;
+    let collects = matches!(&arguments.command, CacheCommand::Gc(gc) if !gc.dry_run);
+    let store = if collects { store_to_write(global)? } else { store(global)? };
     match &arguments.command {
         CacheCommand::Status => status(&store),
         CacheCommand::Verify => verify(&store),

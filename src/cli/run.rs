@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::arguments::{self, Global};
 use super::progress::Reporter;
-use super::session::{Session, store};
+use super::session::{Session, store_to_run};
 use super::{Failure, output, serve, signals};
 use crate::error::{Error, Kind, Result};
-use crate::plan::{check_imports, data_digests};
+use crate::plan::{check_imports, data_digests, plan};
 use crate::report::expect::{self, Checked};
 use crate::report::{self, best, results, table};
 use crate::run;
@@ -29,7 +29,6 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
     let deadline = arguments.budget.and_then(|budget| Instant::now().checked_add(budget));
     let session = Arc::new(Session::open(&arguments.manifest)?);
     let targets = session.targets(&arguments.stages, &arguments.only.only)?;
-    let store = Arc::new(store(global)?);
     let path = arguments.manifest.path.display().to_string();
     let needed = session.graph.needed(&targets);
     let is_needed: HashSet<usize> = needed.iter().copied().collect();
@@ -43,6 +42,12 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
         }
         refresh.extend(stages);
     }
+    let store = Arc::new(store_to_run(global, arguments.read_only_cache, |store| {
+        let digests = data_digests(&session.manifest, &needed)?;
+        let plan = plan(&session.manifest, &session.graph, &targets, store, &digests, &refresh)?;
+        let (_, to_run, may_run) = plan.counts();
+        Ok(to_run + may_run == 0)
+    })?);
     let digests = Arc::new(data_digests(&session.manifest, &needed)?);
     check_imports(&session.manifest, &needed)?;
     digests.warnings.iter().for_each(|warning| output::warning(warning));
@@ -132,6 +137,8 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
         Some(error) => Err(Failure::Said(error.kind.exit_code())),
         None => match (evaluations, expect::failure(&checked)) {
             (Err(error), _) if !arguments.json => Err(Failure::Error(error)),
+            // Told when the run ended, and here once more below the results.
+            _ if summary.lost.is_some() => summary.lost.map_or(Ok(()), |error| Err(Failure::Error(error))),
             (_, Some(error)) => Err(Failure::Error(error)),
             _ => Ok(()),
         },

@@ -1,7 +1,7 @@
 //! What most commands begin with.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use indexmap::IndexSet;
 
@@ -11,7 +11,10 @@ use crate::error::{Error, Kind, Result};
 use crate::graph::StageGraph;
 use crate::manifest::matrix::template_of;
 use crate::manifest::{self, Manifest};
-use crate::store::{Options, Store};
+use crate::store::{Access, Options, Store};
+
+/// The store where nothing else is said.
+const DEFAULT_STORE: &str = "cache";
 
 /// A manifest that passed its checks, with its graph.
 pub struct Session {
@@ -119,27 +122,90 @@ fn hinted<'a>(error: Error, name: &str, names: impl IntoIterator<Item = &'a str>
     }
 }
 
-/// Opens the store that the command line, else the environment, else the current folder says.
+/// Opens the store that the command line, else the environment, else the current folder says, to look at it; where
+/// writing was asked to be possible, it must be.
 pub fn store(global: &Global) -> Result<OpenStore> {
+    let access = if global.require_cache_write { Access::Write } else { Access::Read };
+    let store = open(global, access)?;
+    store.show_warnings();
+    Ok(store)
+}
+
+/// Opens the store to change it.
+pub fn store_to_write(global: &Global) -> Result<OpenStore> {
+    open(global, Access::Write)
+}
+
+/// Opens the store for a run whose results are to stay, or are to be lost on purpose. What it has to say is left for the
+/// run to tell. Where nothing can be written, `is_done` says of the store, opened to be looked at, whether there is
+/// nothing left to run.
+pub fn store_to_run(
+    global: &Global,
+    read_only: bool,
+    is_done: impl FnOnce(&Store) -> Result<bool>,
+) -> Result<OpenStore> {
+    if read_only {
+        return open(global, Access::InFront(std::env::temp_dir()));
+    }
+    open(global, Access::Write).or_else(|error| {
+        if global.require_cache_write {
+            return Err(error);
+        }
+        match open(global, Access::Read) {
+            Ok(store) if is_done(&store)? => Ok(store),
+            _ => Err(error),
+        }
+    })
+}
+
+fn open(global: &Global, access: Access) -> Result<OpenStore> {
     let from_environment = std::env::var_os("PLEACH_CACHE").filter(|value| !value.is_empty()).map(PathBuf::from);
     let root = match (&global.cache, from_environment) {
         (Some(given), _) => given.clone(),
         (None, Some(given)) => home::expand(given)
             .map_err(|error| Error { message: format!("PLEACH_CACHE: {}", error.message), ..error })?,
-        (None, None) => PathBuf::from("cache"),
+        (None, None) => PathBuf::from(DEFAULT_STORE),
     };
     #[cfg(feature = "fault-injection")]
+    arm_fault()?;
+    let options = Options { access, allow_foreign_owner: global.trust_cache };
+    let elsewhere = store_above(&root);
+    let store = OpenStore(Store::open(&root, &options)?);
+    if let Some(other) = elsewhere {
+        output::warning(&format!(
+            "the store is `cache` in the current folder and is new; there is one further up: `--cache {}` uses that",
+            other.display()
+        ));
+    }
+    Ok(store)
+}
+
+/// Arms the fault and opens the log that a test asks for, once.
+#[cfg(feature = "fault-injection")]
+fn arm_fault() -> Result<()> {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    static ARMED: AtomicBool = AtomicBool::new(false);
+    if ARMED.swap(true, Ordering::Relaxed) {
+        return Ok(());
+    }
+    if let Some(path) = std::env::var_os("PLEACH_STORE_LOG") {
+        crate::store::fault::log_to(&PathBuf::from(path))?;
+    }
     if let Ok(fault) = std::env::var("PLEACH_FAULT") {
         crate::store::fault::arm(crate::store::fault::parse(&fault)?);
     }
-    let options = Options {
-        require_write: global.require_cache_write,
-        allow_foreign_owner: global.trust_cache,
-        overlay: std::env::temp_dir(),
-    };
-    let store = OpenStore(Store::open(&root, &options)?);
-    store.show_warnings();
-    Ok(store)
+    Ok(())
+}
+
+/// The nearest store in a folder above, where `root` is the name that is looked for in the current one and is not there yet:
+/// a command that is given in another folder than the last would do everything again.
+fn store_above(root: &Path) -> Option<PathBuf> {
+    if root != Path::new(DEFAULT_STORE) || root.exists() {
+        return None;
+    }
+    let here = std::env::current_dir().ok()?;
+    let place = here.ancestors().skip(1).position(|folder| folder.join(root).join("v1").is_dir())?;
+    Some(PathBuf::from("../".repeat(place + 1)).join(root))
 }
 
 /// A store whose warnings are shown at the latest when the command is done with it.

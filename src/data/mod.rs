@@ -49,5 +49,11 @@ pub use source::Source;
 pub use split::{Split, split, split_by_content};
 pub use witness::Witness;
 
+/// Readers of foreign bytes, for [`readers`](crate::readers).
+pub(crate) mod foreign {
+    pub(crate) use super::folder::{decode_image, read_table};
+    pub(crate) use super::formats::{csv, gzip, idx, mat};
+}
+
 #[cfg(test)]
 mod tests;

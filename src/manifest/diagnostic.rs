@@ -3,7 +3,7 @@
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use super::nearest;
-use super::source::{Sources, Span};
+use super::source::{Sources, Span, whole_characters};
 use crate::error::{Error, Kind};
 
 /// One thing that is wrong, or probably not meant.
@@ -70,6 +70,20 @@ impl Diagnostics {
         error
     }
 
+    /// Takes out of what was noted after the first `count` what was noted before: instances of one section have their
+    /// mistakes in common.
+    pub fn forget_repeats(&mut self, count: usize) {
+        let (before, after) = self.0.split_at(count);
+        let new: Vec<Diagnostic> = after.iter().filter(|one| !before.contains(one)).cloned().collect();
+        self.0.truncate(count);
+        self.0.extend(new);
+    }
+
+    /// Whether there are more errors than anybody reads, so that looking for more of one section's is no use.
+    pub fn are_many(&self) -> bool {
+        self.0.iter().filter(|d| !d.warning).count() >= 10 * SHOWN
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -133,7 +147,7 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources, colour: bool) -> St
     for diagnostic in diagnostics.iter().take(SHOWN) {
         let level = if diagnostic.warning { Level::WARNING } else { Level::ERROR };
         let source = sources.text(diagnostic.span.source);
-        let mut annotation = AnnotationKind::Primary.span(clamp(diagnostic.span, source));
+        let mut annotation = AnnotationKind::Primary.span(whole_characters(diagnostic.span, source));
         if !diagnostic.label.is_empty() {
             annotation = annotation.label(diagnostic.label.as_str());
         }
@@ -152,17 +166,4 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources, colour: bool) -> St
         text.push_str(&format!("… and {} more\n", diagnostics.len() - SHOWN));
     }
     text
-}
-
-/// The span as a range that the text has, on character borders.
-fn clamp(span: Span, text: &str) -> std::ops::Range<usize> {
-    let mut start = (span.start as usize).min(text.len());
-    let mut end = (span.end as usize).clamp(start, text.len());
-    while !text.is_char_boundary(start) {
-        start -= 1;
-    }
-    while !text.is_char_boundary(end) {
-        end += 1;
-    }
-    start..end
 }

@@ -85,18 +85,35 @@ impl Sources {
     /// Line and column of the start of a span.
     pub fn place(&self, span: Span) -> Place {
         let text = self.text(span.source);
-        let mut start = (span.start as usize).min(text.len());
-        while !text.is_char_boundary(start) {
-            start -= 1;
-        }
-        let before = &text[..start];
+        let before = &text[..whole_characters(span, text).start];
         let line_start = before.rfind('\n').map_or(0, |i| i + 1);
         Place {
             name: self.name(span.source).to_owned(),
             line: before.bytes().filter(|b| *b == b'\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
+            column: before[line_start..].chars().filter(|c| !continues(*c)).count() + 1,
         }
     }
+}
+
+/// The span as a range that the text has and that splits no character as people see it: one with its accents, which may
+/// be code points of their own.
+pub fn whole_characters(span: Span, text: &str) -> std::ops::Range<usize> {
+    let mut start = (span.start as usize).min(text.len());
+    let mut end = (span.end as usize).clamp(start, text.len());
+    let is_inside = |at: usize| !text.is_char_boundary(at) || text[at..].chars().next().is_some_and(continues);
+    while start > 0 && is_inside(start) {
+        start -= 1;
+    }
+    while end > start && is_inside(end) {
+        end += 1;
+    }
+    start..end
+}
+
+/// Whether a code point belongs to the character before it.
+fn continues(c: char) -> bool {
+    const JOINER: char = '\u{200d}';
+    c == JOINER || unicode_normalization::char::is_combining_mark(c)
 }
 
 /// Reads a manifest's bytes: a regular file of at most [`MAXIMUM_BYTES`].
@@ -123,4 +140,27 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>> {
         return Err(Error::new(Kind::Manifest, "the manifest is larger than 1 MiB").at(path));
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_and_spans_split_no_character() {
+        let mut sources = Sources::default();
+        // An e with an accent of its own, and one that is a code point.
+        let text = "a = 1\nb = \"e\u{301}\u{e9}!\"";
+        let source = sources.add("x.toml".into(), text.into());
+        let accent = text.find('\u{301}').unwrap();
+        for (offset, column) in [(0, 6), (1, 6), (2, 7), (3, 7), (4, 8)] {
+            let span = Span::new(source, accent + offset..accent + offset + 1);
+            assert_eq!(sources.place(span).column, column, "{offset}");
+            let range = whole_characters(span, text);
+            assert!(!text[range.clone()].starts_with('\u{301}') && !text[range.end..].starts_with('\u{301}'));
+        }
+        assert_eq!(whole_characters(Span::new(source, accent..accent), text), accent - 1..accent + 2);
+        assert_eq!(whole_characters(Span::new(source, 500..900), text), text.len()..text.len());
+        assert_eq!(whole_characters(Span::new(source, 0..0), "\u{301}x"), 0..0);
+    }
 }

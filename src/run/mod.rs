@@ -26,7 +26,7 @@ pub use event::Event;
 pub use scheduler::run;
 pub use search::run as run_searching;
 
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::graph::StageGraph;
 use crate::manifest::Manifest;
 use crate::plan::DataDigests;
@@ -96,20 +96,32 @@ pub struct Summary {
     pub diverged: HashSet<usize>,
     /// The first evaluation that has a result which says that a network diverged: it stops nothing.
     pub not_finite: Option<Error>,
+    /// That what was carried out is lost, as the store is only read.
+    pub lost: Option<Error>,
 }
 
 impl Summary {
-    /// 0, or the code of the first failure, or of a network that diverged.
+    /// 0, or the code of the first failure, or of a network that diverged, or that nothing is kept.
     pub fn exit_code(&self) -> u8 {
-        exit_code(&self.failure, &self.not_finite)
+        exit_code([&self.failure, &self.not_finite, &self.lost])
     }
 }
 
-fn exit_code(failure: &Option<Error>, not_finite: &Option<Error>) -> u8 {
-    failure.as_ref().or(not_finite.as_ref()).map_or(0, |error| error.kind.exit_code())
+/// The code of the first that there is.
+fn exit_code(errors: [&Option<Error>; 3]) -> u8 {
+    errors.into_iter().flatten().next().map_or(0, |error| error.kind.exit_code())
+}
+
+/// The error of a run that carried out stages with a store that is only read.
+fn kept_nothing(store: &Store, ran: usize) -> Option<Error> {
+    (ran > 0 && store.keeps_nothing()).then(|| {
+        Error::new(Kind::Store, "what this run made is lost, as the store is only read")
+            .at(store.root())
+            .hint("run without `--read-only-cache` to keep results")
+    })
 }
 
 /// Why the exit code is not 0.
-fn reason(failure: &Option<Error>, not_finite: &Option<Error>) -> Option<String> {
-    failure.as_ref().or(not_finite.as_ref()).map(Error::to_string)
+fn reason(errors: [&Option<Error>; 3]) -> Option<String> {
+    errors.into_iter().flatten().next().map(Error::to_string)
 }

@@ -14,7 +14,7 @@ use admission::Candidate;
 use super::budget::Budget;
 use super::shares::{Limits, Shares};
 use super::worker::{Done, Message, Shared, Task, work};
-use super::{Event, Request, Summary, exit_code, reason};
+use super::{Event, Request, Summary, exit_code, kept_nothing, reason};
 use crate::error::{Error, Kind, Result};
 use crate::stage::evaluate::Metrics;
 use crate::stage::inputs::DataSets;
@@ -58,7 +58,8 @@ pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<Summary>
                 .spawn_scoped(scope, move || worker(&queue, &messages, shared))
                 .map_err(|error| Error::new(Kind::Internal, format!("cannot start a worker thread: {error}")))?;
         }
-        let journal = store.journal(&name);
+        // A journal of a store that is only read would have to go elsewhere, and be lost there.
+        let journal = store.is_writable().then(|| store.journal(&name));
         let mut owner = Owner {
             request,
             name: &name,
@@ -85,8 +86,9 @@ pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<Summary>
             report,
         };
         match journal {
-            Ok(journal) => owner.journal = Some(journal),
-            Err(error) => owner.without_journal(&error),
+            Some(Ok(journal)) => owner.journal = Some(journal),
+            Some(Err(error)) => owner.without_journal(&error),
+            None => {}
         }
         owner.run(tasks, &inbox)
     })
@@ -190,8 +192,12 @@ impl Owner<'_> {
             self.failure = Some(self.request.cancel.error());
         }
         let seconds = begun.elapsed().as_secs_f64();
-        let code = exit_code(&self.failure, &self.not_finite);
-        let reason = reason(&self.failure, &self.not_finite);
+        let lost = kept_nothing(self.request.store, ran);
+        if let Some(error) = &lost {
+            self.tell(Event::Warning { message: error.message.clone() });
+        }
+        let errors = [&self.failure, &self.not_finite, &lost];
+        let (code, reason) = (exit_code(errors), reason(errors));
         let run = self.name.to_owned();
         self.tell(Event::RunFinished { run: run.clone(), cached, ran, failed, skipped, seconds, code, reason });
         if let Some(Err(error)) = self.journal.as_ref().map(Journal::flush) {
@@ -204,7 +210,7 @@ impl Owner<'_> {
         let records = self.states.iter().map(record).collect();
         let (failure, not_finite) = (self.failure.take(), self.not_finite.take());
         let diverged = std::mem::take(&mut self.diverged);
-        Ok(Summary { run, records, cached, ran, failed, skipped, seconds, failure, diverged, not_finite })
+        Ok(Summary { run, records, cached, ran, failed, skipped, seconds, failure, diverged, not_finite, lost })
     }
 
     /// Dispatches and listens until nothing runs and nothing can be begun.
@@ -236,14 +242,15 @@ impl Owner<'_> {
         !self.request.cancel.is_requested() && (self.failure.is_none() || self.request.options.keep_going)
     }
 
-    /// Small results that are read after the run are read now, so that a corrupt one is made again.
-    fn is_readable(&self, record: &Record) -> bool {
-        let Some(output) = record.outputs.get("metrics") else { return true };
-        let readable = matches!(self.request.store.get(&output.digest), Ok(Some(_)));
+    /// Small results that are read after the run are read now, so that a corrupt one is made again. One that cannot be read
+    /// this time is no corrupt one.
+    fn is_readable(&self, record: &Record) -> Result<bool> {
+        let Some(output) = record.outputs.get("metrics") else { return Ok(true) };
+        let readable = self.request.store.get(&output.digest)?.is_some();
         if !readable {
             self.disown(record);
         }
-        readable
+        Ok(readable)
     }
 
     /// Forgets a record whose object is gone, if the store itself did not: it may be unable to move a corrupt one away.
@@ -338,10 +345,14 @@ impl Owner<'_> {
         let (_, definition) = self.request.manifest.stages.get_index(stage).expect("in range");
         let name = definition.inputs[role].stage.clone();
         let producer = self.request.manifest.stages.get_index_of(&name).expect("references were checked");
+        let is_back = match self.request.store.get(&digest) {
+            Ok(found) => found.is_some(),
+            Err(error) => return self.fail(stage, error),
+        };
         self.states[stage] = State::Pending;
         match &self.states[producer] {
             // Another stage that takes the same input may have missed it first, and had it made again.
-            State::Done(_) if matches!(self.request.store.get(&digest), Ok(Some(_))) => self.consider(stage),
+            State::Done(_) if is_back => self.consider(stage),
             State::Done(record) => {
                 self.disown(record);
                 self.states[producer] = State::Pending;

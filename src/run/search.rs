@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::{Event, Options, Request, Summary, exit_code, reason, scheduler};
+use super::{Event, Options, Request, Summary, exit_code, kept_nothing, reason, scheduler};
 use crate::error::{Error, Kind, Result};
 use crate::plan::search::{Decision, Outcome, decide, seen, without_result};
 use crate::store::Record;
@@ -30,8 +30,13 @@ pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<(Summary
         let decision = decide(manifest, graph, &asked, &outcome);
         if let Some(mut summary) = total.take_if(|summary| !goes_on(summary, &options) || decision.wanted == before) {
             tell_of_divergence(request, &decision, &mut summary, report);
+            summary.lost = kept_nothing(store, summary.ran);
+            if let Some(error) = &summary.lost {
+                report(&Event::Warning { message: error.message.clone() });
+            }
             let Summary { run, cached, ran, failed, skipped, seconds, failure, not_finite, .. } = &summary;
-            let (code, reason) = (exit_code(failure, not_finite), reason(failure, not_finite));
+            let errors = [failure, not_finite, &summary.lost];
+            let (code, reason) = (exit_code(errors), reason(errors));
             let (run, cached) = (run.clone(), cached.saturating_sub(ran_before));
             let (ran, failed, skipped, seconds) = (*ran, *failed, *skipped, *seconds);
             report(&Event::RunFinished { run, cached, ran, failed, skipped, seconds, code, reason });
@@ -46,9 +51,10 @@ pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<(Summary
         let summary = scheduler::run(&request, &mut |event| match event {
             // It was told in an earlier round.
             Event::StageCached { stage, .. } if told(stage) => {}
-            Event::Warning { message } if !warned.insert(message.clone()) => {}
             // Told once, of all rounds.
             Event::RunFinished { .. } => {}
+            Event::Warning { message } if kept_nothing(store, 1).is_some_and(|lost| lost.message == *message) => {}
+            Event::Warning { message } if !warned.insert(message.clone()) => {}
             other => report(other),
         })?;
         for (record, found) in records.iter_mut().zip(&summary.records) {

@@ -118,7 +118,8 @@ impl Store {
                         Kind::Internal,
                         format!(
                             "the record of `{}` names object {digest} of {} bytes as `{name}`, which {found}",
-                            record.label, output.size
+                            record.name(),
+                            output.size
                         ),
                     )
                     .at(&self.root)
@@ -310,9 +311,10 @@ impl Store {
         Ok(None)
     }
 
-    /// Removes a bad record under its lock, after a second look: the holder of the lock may have replaced it.
+    /// Removes a bad record, where that is possible, under its lock, after a second look: the holder of the lock may have replaced it.
     pub(super) fn clear(&self, tree: &Tree, key: &Digest) -> Result<()> {
-        let lock = if self.is_written(tree) { self.try_lock(key)? } else { None };
+        // Where nothing can be locked it stays, and is passed over whenever it is met.
+        let lock = if self.is_written(tree) { self.try_lock(key).ok().flatten() } else { None };
         let path = tree.action(key);
         match self.state(tree, key)? {
             State::Absent | State::Valid(_) => {}
@@ -327,15 +329,11 @@ impl Store {
                 // An object found corrupt was warned of already, and its loss is what this is.
                 let told = record.outputs.values().any(|output| held(&self.corrupted).contains_key(&output.digest));
                 if !told {
-                    // Checkpoints have no label.
-                    let whose = if record.label.is_empty() { &record.kind } else { &record.label };
-                    self.warn(format!("the record {} of `{whose}` counts as missing: {why}", key.short()));
+                    self.warn(format!("the record {} of `{}` counts as missing: {why}", key.short(), record.name()));
                 }
                 if lock.is_some() {
-                    match files::remove(&path) {
-                        Err(error) if !files::absent(&error) => return Err(failed(&error, "remove a record", &path)),
-                        _ => {}
-                    }
+                    // If it cannot be removed it names what is missing next time too.
+                    let _ = files::remove(&path);
                 }
             }
         }

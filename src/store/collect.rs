@@ -139,7 +139,7 @@ impl Store {
         waiting: &mut dyn FnMut(Option<u32>) -> ControlFlow<()>,
     ) -> Result<Option<Collected>> {
         if self.beneath.is_some() {
-            return Err(Error::new(Kind::Store, "the store is read-only, so nothing can be collected").at(&self.root));
+            return Err(Error::new(Kind::Store, "the store is only read, so nothing can be collected").at(&self.root));
         }
         let _alone = if policy.dry_run {
             None

@@ -66,7 +66,7 @@ pub(super) use absent::{point, write_length};
 #[cfg(feature = "fault-injection")]
 pub(crate) use present::is_full;
 #[cfg(feature = "fault-injection")]
-pub use present::{Armed, Effect, Mode, Scope, Step, arm, arm_thread, disarm, parse};
+pub use present::{Armed, Effect, Mode, Scope, Step, arm, arm_thread, disarm, log_to, parse};
 #[cfg(feature = "fault-injection")]
 pub(super) use present::{point, write_length};
 
@@ -77,11 +77,12 @@ mod present {
     use crate::store::held;
     use rustix::io::Errno;
     use std::cell::{Cell, RefCell};
-    use std::io;
+    use std::fs::{File, OpenOptions};
+    use std::io::{self, Write};
     use std::path::PathBuf;
     use std::rc::Rc;
-    use std::sync::Mutex;
     use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::{Mutex, OnceLock};
 
     /// Which operation is hit, and what happens then.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -241,12 +242,32 @@ mod present {
         }
     }
 
+    static LOG: OnceLock<File> = OnceLock::new();
+
+    /// Adds a line to `path` for every operation of this process from now on that changes the file system, before it is
+    /// carried out: what it is, its path and, for a rename, the new name, with tabs between. Syncs are left out: whether
+    /// there was one, only the kernel knows.
+    pub fn log_to(path: &Path) -> Result<()> {
+        let file = OpenOptions::new().append(true).create(true).open(path);
+        let file = file.map_err(|error| Error::new(Kind::Usage, format!("cannot write a log: {error}")).at(path))?;
+        let _ = LOG.set(file);
+        Ok(())
+    }
+
+    fn log(mut file: &File, operation: Operation, path: &Path, to: Option<&Path>) -> io::Result<()> {
+        let to = to.map_or(String::new(), |to| to.display().to_string());
+        file.write_all(format!("{operation:?}\t{}\t{to}\n", path.display()).as_bytes())
+    }
+
     pub(in super::super) fn point(operation: Operation, path: &Path, to: Option<&Path>) -> io::Result<()> {
         if let Some(plan) = THREAD.with_borrow(Clone::clone) {
             plan.point(operation, path)?;
         }
         if let Some(plan) = process().as_ref() {
             plan.point(operation, path)?;
+        }
+        if let Some(file) = LOG.get().filter(|_| Scope::Changes.holds(operation)) {
+            log(file, operation, path, to)?;
         }
         if TRACING.get() {
             let step = Step { operation, path: path.to_owned(), to: to.map(Path::to_owned) };

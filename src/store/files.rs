@@ -3,11 +3,12 @@
 #![allow(clippy::disallowed_methods, reason = "this is the place that the banned calls are banned in favour of")]
 
 use super::fault::{self, Operation};
+use super::owner::is_for_group;
 use rustix::fs::{AtFlags, CWD, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions, TryLockError};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Seek};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::SystemTime;
@@ -32,7 +33,7 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
 pub(super) fn open_or_create(path: &Path) -> io::Result<File> {
     fault::point(Operation::Create, path, None)?;
     let flags = OFlags::NOFOLLOW.bits() as i32;
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o644).custom_flags(flags).open(path)
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o664).custom_flags(flags).open(path)
 }
 
 /// Writes all of `bytes` from `offset` on.
@@ -72,18 +73,36 @@ pub(super) fn read(mut file: &File, path: &Path, buffer: &mut [u8]) -> io::Resul
 /// Reads a whole file that had `size` bytes when asked. What was appended since comes along up to one byte, so that a
 /// longer file is noticed without being read.
 pub(super) fn read_all(file: &File, path: &Path, size: u64) -> io::Result<Vec<u8>> {
-    fault::point(Operation::Read, path, None)?;
-    let mut bytes = Vec::new();
     let capacity = usize::try_from(size).ok().and_then(|size| size.checked_add(1)).ok_or(ErrorKind::OutOfMemory)?;
-    bytes.try_reserve_exact(capacity).map_err(|_| ErrorKind::OutOfMemory)?;
-    file.take(capacity as u64).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    twice(file, || {
+        fault::point(Operation::Read, path, None)?;
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(capacity).map_err(|_| ErrorKind::OutOfMemory)?;
+        file.take(capacity as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    })
 }
 
-/// Makes a file read-only for everybody (0444), whatever the umask.
+/// Reads a file a second time, from its beginning, when the device failed: a fault that passes must not cost what was
+/// finished, as being taken for corrupt does.
+fn twice<T>(mut file: &File, read: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    match read() {
+        Err(error) if broken(&error) => {
+            file.rewind()?;
+            read()
+        }
+        result => result,
+    }
+}
+
+/// Makes a file read-only for everybody (0444), whatever the umask. A file system that lets nobody change modes, such as
+/// a mounted object store, is taken as it is.
 pub(super) fn seal(file: &File, path: &Path) -> io::Result<()> {
-    fault::point(Operation::Mark, path, None)?;
-    file.set_permissions(Permissions::from_mode(0o444))
+    let result = fault::point(Operation::Mark, path, None);
+    match result.and_then(|()| file.set_permissions(Permissions::from_mode(0o444))) {
+        Err(error) if is_without_modes(&error) => Ok(()),
+        result => result,
+    }
 }
 
 /// Sets a file's modification time to now.
@@ -135,10 +154,32 @@ pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
     fs::remove_dir_all(path)
 }
 
-/// Makes a folder and those above it where they are missing; never writable for others, whatever the umask.
+/// Makes a folder and those above it where they are missing; never writable for others, whatever the umask. In a folder
+/// that was made for a group it is for the group too.
 pub(super) fn make_directory(path: &Path) -> io::Result<()> {
     fault::point(Operation::MakeDirectory, path, None)?;
-    DirBuilder::new().recursive(true).mode(0o755).create(path)
+    make_directories(path)
+}
+
+fn make_directories(path: &Path) -> io::Result<()> {
+    let make = || DirBuilder::new().mode(0o755).create(path);
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+    let made = make().or_else(|error| match (error.kind(), above) {
+        (ErrorKind::NotFound, Some(above)) => make_directories(above).and_then(|()| make()),
+        _ => Err(error),
+    });
+    match made {
+        Ok(()) => {}
+        Err(_) if path.is_dir() => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    if above.is_some_and(|above| fs::metadata(above).is_ok_and(|found| is_for_group(&found))) {
+        match fs::set_permissions(path, Permissions::from_mode(0o2775)) {
+            Err(error) if is_without_modes(&error) => {}
+            result => return result,
+        }
+    }
+    Ok(())
 }
 
 /// Makes one folder that must not exist yet and that only its owner can enter.
@@ -214,9 +255,19 @@ pub(super) fn odd(error: &io::Error) -> bool {
     is(error, &[Errno::LOOP, Errno::NXIO, Errno::MLINK])
 }
 
-/// Whether the error says that writing here is not allowed, or that no folder can be here.
-pub(super) fn read_only(error: &io::Error) -> bool {
-    is(error, &[Errno::ROFS, Errno::ACCESS, Errno::PERM, Errno::NOTDIR, Errno::EXIST, Errno::LOOP])
+/// Whether the error says that this user may not do it.
+pub(super) fn denied(error: &io::Error) -> bool {
+    is(error, &[Errno::ACCESS, Errno::PERM])
+}
+
+/// Whether the error says that something that is no folder is where one should be.
+pub(super) fn in_the_way(error: &io::Error) -> bool {
+    is(error, &[Errno::NOTDIR, Errno::EXIST, Errno::LOOP])
+}
+
+/// Whether the error says that the file system lets nobody change modes.
+fn is_without_modes(error: &io::Error) -> bool {
+    is(error, &[Errno::PERM, Errno::ACCESS, Errno::OPNOTSUPP, Errno::NOSYS])
 }
 
 /// Whether the error says that the file system knows no locks.
@@ -235,15 +286,17 @@ fn is(error: &io::Error, codes: &[Errno]) -> bool {
 
 /// The digest and size of a file's bytes, holding one chunk of them at a time.
 pub(super) fn hash(file: &File, path: &Path) -> io::Result<(super::Digest, u64)> {
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; CHUNK];
-    let mut size = 0;
-    loop {
-        let length = read(file, path, &mut buffer)?;
-        if length == 0 {
-            return Ok((super::Digest::from_bytes(*hasher.finalize().as_bytes()), size));
+    twice(file, || {
+        let mut hasher = blake3::Hasher::new();
+        let mut buffer = vec![0; CHUNK];
+        let mut size = 0;
+        loop {
+            let length = read(file, path, &mut buffer)?;
+            if length == 0 {
+                return Ok((super::Digest::from_bytes(*hasher.finalize().as_bytes()), size));
+            }
+            hasher.update(&buffer[..length]);
+            size += length as u64;
         }
-        hasher.update(&buffer[..length]);
-        size += length as u64;
-    }
+    })
 }

@@ -98,15 +98,19 @@ pub fn read_journal(path: &Path) -> Result<(Vec<Value>, bool)> {
         file => file.map_err(unreadable)?,
     };
     let size = files::stat_file(&file, path).map_err(unreadable)?.len();
-    let bytes = files::read_all(&file, path, size).map_err(unreadable)?;
+    Ok(lines(&files::read_all(&file, path, size).map_err(unreadable)?))
+}
+
+/// The values in the bytes of a journal, as [`read_journal`] gives them.
+pub(super) fn lines(bytes: &[u8]) -> (Vec<Value>, bool) {
     let mut values = Vec::new();
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         match line.strip_suffix(b"\n").map(serde_json::from_slice) {
             Some(Ok(value)) => values.push(value),
-            _ => return Ok((values, true)),
+            _ => return (values, true),
         }
     }
-    Ok((values, false))
+    (values, false)
 }
 
 /// A name that can be no path.

@@ -136,9 +136,13 @@ impl Store {
     }
 
     fn lock_file(&self, path: &Path) -> io::Result<File> {
-        files::open_or_create(path).or_else(|error| match files::absent(&error) {
-            true => files::make_directory(&self.tree.locks()).and_then(|()| files::open_or_create(path)),
-            false => Err(error),
+        files::open_or_create(path).or_else(|error| match &error {
+            _ if files::absent(&error) => {
+                files::make_directory(&self.tree.locks()).and_then(|()| files::open_or_create(path))
+            }
+            // Another member of a group made it; what can be read can be locked.
+            _ if files::denied(&error) && self.shared.is_some() => files::open(path).map_err(|_| error),
+            _ => Err(error),
         })
     }
 

@@ -5,6 +5,7 @@
 //! - `record`: an action record and its self-checking form on disk
 //! - `tree`: the layout below one folder
 //! - `open`: opening: format version, owner, probe for writing, the private folder in front of a read-only store
+//! - `owner`: whose a store is; groups that share one
 //! - `publish`: temp, write, sync, rename; and moving away what is corrupt
 //! - `objects`: put and get
 //! - `actions`: lookup, commit, forget, records
@@ -48,6 +49,7 @@ mod journal;
 mod locks;
 mod objects;
 mod open;
+mod owner;
 mod pins;
 mod publish;
 mod record;
@@ -62,7 +64,7 @@ pub use collect::{Collected, GcPolicy, Gone, Why};
 pub use digest::Digest;
 pub use journal::{Journal, read_journal};
 pub use locks::KeyLock;
-pub use open::Options;
+pub use open::{Access, Options};
 pub use pins::Pins;
 pub use publish::FILE_LIMIT;
 pub use record::{Output, Record};
@@ -72,6 +74,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tree::Tree;
 
+/// Reads the bytes of a record, for [`readers`](crate::readers). The error is [`Kind::Store`](crate::error::Kind::Store).
+pub(crate) fn read_record(bytes: &[u8]) -> crate::error::Result<Record> {
+    Record::decode(bytes).map_err(|why| crate::error::Error::new(crate::error::Kind::Store, why))
+}
+
+/// Reads the bytes of a journal, for [`readers`](crate::readers).
+pub(crate) fn read_journal_lines(bytes: &[u8]) -> (Vec<serde_json::Value>, bool) {
+    journal::lines(bytes)
+}
+
 /// An open store. All of its functions can be called from many threads, and from many processes on one folder.
 ///
 /// Every error is of [`Kind::Store`](crate::error::Kind::Store) unless a function says otherwise.
@@ -80,9 +92,13 @@ pub struct Store {
     root: PathBuf,
     /// Where everything is written, and looked for first.
     tree: Tree,
-    /// The real layout when it cannot be written; `tree` is then a private folder, removed with the store.
+    /// The real layout when it is not to be written; `tree` is then a private folder, removed with the store.
     beneath: Option<Tree>,
+    /// Whether it was opened to be looked at.
+    only_read: bool,
     allow_foreign_owner: bool,
+    /// The group that shares the store, if it was made for one.
+    shared: Option<owner::Shared>,
     warnings: Mutex<Warnings>,
     /// How often each object was found corrupt since the store was opened.
     corrupted: Mutex<HashMap<Digest, u32>>,
@@ -104,9 +120,14 @@ impl Store {
         &self.root
     }
 
-    /// Whether what is put and committed stays after the store is closed; if not, the store was found read-only.
+    /// Whether what is put and committed stays after the store is closed.
     pub fn is_writable(&self) -> bool {
-        self.beneath.is_none()
+        self.beneath.is_none() && !self.only_read
+    }
+
+    /// Whether what is put and committed is lost when the store is closed ([`Access::InFront`]).
+    pub fn keeps_nothing(&self) -> bool {
+        self.beneath.is_some()
     }
 
     /// What the user should be told since the last call: corrupt objects, a read-only store, no locks. Each is told once.

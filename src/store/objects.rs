@@ -47,7 +47,15 @@ impl Store {
         }
         match self.publish(&path, bytes, false) {
             Ok(()) => Ok(digest),
-            Err(error) => Err(write_failed(&error, "write an object", &path, bytes.len() as u64)),
+            Err(error) => Err(self.without_room(write_failed(&error, "write an object", &path, bytes.len() as u64))),
+        }
+    }
+
+    /// A failed write, with what helps where it was not the store's own folder that was written.
+    fn without_room(&self, error: Error) -> Error {
+        match self.keeps_nothing() {
+            true => Error { hints: Vec::new(), ..error }.hint("name a larger place for temporary files with `TMPDIR`"),
+            false => error,
         }
     }
 

@@ -51,8 +51,8 @@ impl Store {
     /// [`Store::lock`] does; `None` when that says [`ControlFlow::Break`].
     pub fn pins(&self, run: &str, waiting: &mut dyn FnMut(Option<u32>) -> ControlFlow<()>) -> Result<Option<Pins<'_>>> {
         let pinned = HashSet::new();
-        if let Some(beneath) = &self.beneath {
-            return Ok(Some(Pins { store: self, shared: use_read_only(beneath), own: None, pinned }));
+        if let Some(tree) = self.beneath.as_ref().or(self.only_read.then_some(&self.tree)) {
+            return Ok(Some(Pins { store: self, shared: use_read_only(tree), own: None, pinned }));
         }
         let Some(shared) = self.wait_for(&self.tree.use_lock(), true, waiting)? else { return Ok(None) };
         // A run without pins keeps the lock.

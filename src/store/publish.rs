@@ -1,7 +1,7 @@
 //! How a file comes into the store, all at once or not at all, and how a corrupt one leaves it.
 
 use super::tree::Tree;
-use super::{Digest, Store, files, held, temps};
+use super::{Digest, Store, files, held, owner, temps};
 use crate::error::{Error, Kind};
 use std::collections::BTreeSet;
 use std::fs::Metadata;
@@ -96,7 +96,7 @@ impl Store {
     /// Moves a file to `quarantine/`, and tells how that went.
     pub(super) fn quarantine(&self, tree: &Tree, path: &Path, name: &str, seen: Option<&Metadata>) -> String {
         if !self.is_written(tree) {
-            return format!("it stays at {} as the store is read-only", path.display());
+            return format!("it stays at {} as the store is only read", path.display());
         }
         let other = |seen| files::stat(path).is_ok_and(|found| !files::same(seen, &found));
         if seen.is_some_and(other) {
@@ -119,9 +119,10 @@ impl Store {
 /// What to do about a file that may not grow.
 pub const FILE_LIMIT: &str = "a file may not grow as large here: see `ulimit -f`, or the limits of the queue";
 
-/// "cannot `doing`: …", with the path.
+/// "cannot `doing`: …", with the path, and whose it is where that is what is wrong.
 pub(super) fn failed(error: &io::Error, doing: &str, path: &Path) -> Error {
-    Error::new(Kind::Store, format!("cannot {doing}: {error}")).at(path)
+    let failed = Error::new(Kind::Store, format!("cannot {doing}: {error}")).at(path);
+    if files::denied(error) { failed.hint(owner::describe(path)) } else { failed }
 }
 
 /// As [`failed`], for a write of `needed` bytes: with what is free, and what to do on a full or failing disk.

@@ -49,6 +49,11 @@ pub struct Output {
 }
 
 impl Record {
+    /// What to call it in messages: checkpoints have no label, and are called by their kind.
+    pub(super) fn name(&self) -> &str {
+        if self.label.is_empty() { &self.kind } else { &self.label }
+    }
+
     /// Of an `"epoch"` record: its number, from 1. It is among the fields; 0 if it is not.
     pub fn epoch(&self) -> u64 {
         let number = self.fields.iter().find(|(name, _)| name == "epoch").and_then(|(_, value)| value.parse().ok());
@@ -58,7 +63,7 @@ impl Record {
     /// The bytes of the record's file. [`Kind::Internal`] when they could not be read back: then the record holds
     /// something that does not belong in one.
     pub(super) fn encode(&self) -> Result<Vec<u8>> {
-        let refuse = |why: String| Error::new(Kind::Internal, format!("the record of `{}` {why}", self.label));
+        let refuse = |why: String| Error::new(Kind::Internal, format!("the record of `{}` {why}", self.name()));
         let mut bytes = serde_json::to_vec(self).map_err(|error| refuse(format!("is not JSON: {error}")))?;
         bytes.pop(); // the closing brace
         let check = Digest::of(&bytes);

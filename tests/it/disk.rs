@@ -73,18 +73,27 @@ fn a_read_only_store_is_read() {
         mount --bind cache cache
         mount -o remount,bind,ro cache
         export TMPDIR="$PWD/temporary"
-        "$PLEACH" run pleach.toml
-        test -z "$(ls temporary)"
         code=0
-        "$PLEACH" run pleach.toml --require-cache-write || code=$?
+        "$PLEACH" run pleach.toml --read-only-cache || code=$?
         test "$code" = 30
+        test -z "$(ls temporary)"
+        for more in "" --require-cache-write; do
+            code=0
+            "$PLEACH" run pleach.toml $more > refused.txt 2>&1 || code=$?
+            test "$code" = 30
+            grep -q "Read-only file system" refused.txt
+            if grep running refused.txt; then exit 1; fi
+        done
+        "$PLEACH" run pleach.toml student
+        "$PLEACH" plan pleach.toml
         code=0
         "$PLEACH" cache gc || code=$?
         test "$code" = 30
     "#;
     let ran = with_mounts(&project, script).expect(0);
     assert!(ran.stderr.contains("2 cached, 3 run"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("is read-only") && ran.stderr.contains("until it ends"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("2 cached, 0 run"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("is only read") && ran.stderr.contains("lost when it ends"), "{}", ran.stderr);
     assert!(ran.stdout.contains("score: 447 test images"), "{}", ran.stdout);
     assert_eq!(project.results(), results);
 }
@@ -106,7 +115,9 @@ fn a_corrupt_object_in_a_read_only_store_is_made_again_beside_it() {
     let script = r#"
         mount --bind cache cache
         mount -o remount,bind,ro cache
-        "$PLEACH" run pleach.toml --refresh student
+        code=0
+        "$PLEACH" run pleach.toml --refresh student --read-only-cache || code=$?
+        test "$code" = 30
     "#;
     let ran = with_mounts(&project, script).expect(0);
     assert!(ran.stderr.contains("2 cached, 3 run"), "{}", ran.stderr);
@@ -164,8 +175,8 @@ fn a_store_of_another_user_is_refused() {
 fn a_file_where_the_store_should_be_is_no_store() {
     let project = Project::new(SMALL);
     project.write("cache", "a file");
-    let ran = project.run(&["teacher"]);
-    assert!(matches!(ran.code, 0 | 30), "{}", ran.stderr);
-    assert!(ran.stderr.contains("cache"), "{}", ran.stderr);
+    let ran = project.run(&["teacher"]).expect(30);
+    assert!(ran.stderr.contains("there is something else where its folder should be"), "{}", ran.stderr);
+    assert!(ran.stages("stage-started").is_empty());
     assert_eq!(std::fs::read(project.cache()).unwrap(), b"a file");
 }

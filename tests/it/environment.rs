@@ -149,7 +149,7 @@ fn a_tilde_is_the_home_folder_and_no_folder_of_that_name() {
     assert!(!at("~").exists() && !at("~bob").exists());
     // Whoever has such a folder means it.
     std::fs::create_dir(at("~")).unwrap();
-    run(&["--cache=~/own", "cache", "status"], None).expect(0);
+    run(&["--cache=~/own", "run", "home/m.toml", "teacher"], None).expect(0);
     assert!(at("~/own").is_dir());
     // Where a relative store lies is shown in full.
     let ran = run(&["cache", "status"], None).expect(0);

@@ -221,8 +221,7 @@ static RAN: LazyLock<Ran> = LazyLock::new(|| {
     let project = Project::new(MANIFEST);
     let ran = project.succeed(&["run", "pleach.toml", "--threads", "1", "--json"]);
     assert_eq!(ran.stages("stage-finished").len(), 11, "{}", ran.stdout);
-    let options = Options { require_write: false, allow_foreign_owner: false, overlay: Default::default() };
-    let store = Store::open(&project.cache(), &options).expect("the store of the run");
+    let store = Store::open(&project.cache(), &Options::default()).expect("the store of the run");
     Ran { project, store }
 });
 
@@ -570,7 +569,7 @@ fn labels_and_the_shape_of_the_file_change_nothing() {
 #[test]
 fn only_what_is_below_a_change_is_open() {
     let (manifest, plan) = planned(MANIFEST, &["stages.student.losses.0.temperature=2"]);
-    let told = pleach::report::plan::text(&plan, &manifest, true);
+    let told = pleach::report::plan::text(&plan, &manifest, &Default::default(), true);
     let told = without_hashes(&told);
     insta::assert_snapshot!(told);
 }

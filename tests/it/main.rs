@@ -24,6 +24,10 @@
 //! - `panics`: a panic inside a stage
 //! - `input_files`: data that is missing or changes
 //! - `disk`: full disks, read-only and foreign stores, few file descriptors
+//! - `power`: what a power cut may cost
+//! - `faults`: the table of faults, held against the tests
+//! - `store_errors`: an error at every operation on the store
+//! - `unwritable`: stores that others made, stores that a group shares, and stores that are only read
 //! - `streams`: stdout and stderr that are closed, full or a terminal
 //! - `outputs`: files, devices, pipes and links that are written to
 //! - `environment`: odd paths, folders and masks
@@ -50,8 +54,10 @@ mod divergence;
 mod environment;
 mod exit_codes;
 mod expect;
+mod faults;
 mod golden;
 mod hosts;
+mod house;
 mod import;
 mod input_files;
 mod kddp;
@@ -63,6 +69,8 @@ mod memory;
 mod outputs;
 mod panics;
 mod pipelines;
+#[cfg(feature = "fault-injection")]
+mod power;
 mod pruning;
 mod python;
 mod repeat;
@@ -73,6 +81,9 @@ mod schema;
 mod server;
 mod signals;
 mod signature;
+#[cfg(feature = "fault-injection")]
+mod store_errors;
 mod streams;
 mod support;
 mod times;
+mod unwritable;

@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use image::imageops::FilterType;
 use image::metadata::Orientation;
-use image::{DynamicImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, ImageResult, Limits};
+use image::{DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
 use super::{Decoding, ExifOrientation, jpeg};
 use crate::error::{Error, Kind, Result};
@@ -14,8 +14,13 @@ use crate::error::{Error, Kind, Result};
 const LARGEST_SIDE: u32 = 1 << 15;
 const DECODER_MEMORY: u64 = 512 << 20;
 
-/// Why an image that is not [`allowed`] is refused.
-pub const TOO_LARGE: &str = "Image size exceeds limit";
+/// The most bytes of pixels that a byte of a file can stand for. Deflate, in PNG, has at most 1032
+/// (<https://zlib.net/zlib_tech.html>); JPEG needs a bit a block of 64 pixels for its DC coefficient, so 512 pixels, of
+/// three bytes, a byte. What claims more is cut off, or made to fill the memory.
+const PIXELS_A_BYTE: u64 = 512 * 3;
+
+/// So many bytes of pixels are decoded whatever a file's size: WebP and BMP can hold one colour in next to nothing.
+const ALWAYS_ALLOWED: u64 = 16 << 20;
 
 /// The formats that are read.
 const FORMATS: [ImageFormat; 4] = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Bmp];
@@ -41,10 +46,23 @@ pub fn decode(bytes: &[u8], decoding: &Decoding) -> Result<Vec<u8>> {
     Ok(image.into_bytes())
 }
 
-/// Whether an image of this size is decoded.
-pub fn allowed(width: u64, height: u64, channels: u64) -> bool {
+/// Refuses an image by the size that it declares, before memory is taken for it: `pixels` is the bytes of its pixels,
+/// `file` those of its file.
+///
+/// # Errors
+/// The reason, for people.
+pub fn allow([width, height]: [u64; 2], pixels: u64, file: usize) -> Result<(), String> {
     let side = u64::from(LARGEST_SIDE);
-    width <= side && height <= side && width * height * channels <= DECODER_MEMORY
+    if width > side || height > side || pixels > DECODER_MEMORY {
+        let most = DECODER_MEMORY >> 20;
+        return Err(format!(
+            "it declares {width}x{height} pixels; at most {side} a side and {most} MiB in all are decoded"
+        ));
+    }
+    if pixels > ALWAYS_ALLOWED.max(file as u64 * PIXELS_A_BYTE) {
+        return Err(format!("it declares {width}x{height} pixels, which its {file} bytes cannot hold"));
+    }
+    Ok(())
 }
 
 /// The image as it is stored, and how it is to be turned. A file that says nothing of that, or what means nothing, is
@@ -65,19 +83,19 @@ fn read(bytes: &[u8]) -> Result<(DynamicImage, Orientation)> {
         let name = other.extensions_str().first().unwrap_or(&"").to_uppercase();
         return Err(failed(&format!("found the format {name}; convert it")));
     }
-    decoded(reader).map_err(|error| failed(&error.to_string()))
+    decoded(reader, bytes.len()).map_err(|reason| failed(&reason))
 }
 
-fn decoded(mut reader: ImageReader<Cursor<&[u8]>>) -> ImageResult<(DynamicImage, Orientation)> {
+fn decoded(mut reader: ImageReader<Cursor<&[u8]>>, file: usize) -> Result<(DynamicImage, Orientation), String> {
+    let told = |error: ImageError| error.to_string();
     let mut limits = Limits::default();
-    limits.max_image_width = Some(LARGEST_SIDE);
-    limits.max_image_height = Some(LARGEST_SIDE);
     limits.max_alloc = Some(DECODER_MEMORY);
-    reader.limits(limits.clone());
-    let mut decoder = reader.into_decoder()?;
-    limits.reserve(decoder.total_bytes())?;
-    let orientation = decoder.orientation()?;
-    Ok((DynamicImage::from_decoder(decoder)?, orientation))
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(told)?;
+    let (width, height) = decoder.dimensions();
+    allow([u64::from(width), u64::from(height)], decoder.total_bytes(), file)?;
+    let orientation = decoder.orientation().map_err(told)?;
+    Ok((DynamicImage::from_decoder(decoder).map_err(told)?, orientation))
 }
 
 /// Grey files as they are; of colours the luma of ITU-R BT.601 (0.299 R + 0.587 G + 0.114 B of the coded values) in the

@@ -10,7 +10,7 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use super::decode::{TOO_LARGE, allowed};
+use super::decode::allow;
 
 /// What every JPEG begins with.
 pub const START: [u8; 2] = [0xff, 0xd8];
@@ -28,9 +28,8 @@ pub fn decode(bytes: &[u8]) -> Result<(DynamicImage, Orientation), String> {
     let (width, height) = decoder.dimensions().ok_or_else(missing)?;
     let grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
     let (space, channels) = if grey { (ColorSpace::Luma, 1) } else { (ColorSpace::RGB, 3) };
-    if !allowed(width as u64, height as u64, channels) {
-        return Err(TOO_LARGE.into());
-    }
+    let sides = [width as u64, height as u64];
+    allow(sides, sides[0].saturating_mul(sides[1]).saturating_mul(channels), bytes.len())?;
     let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
     decoder.set_options(options.jpeg_set_out_colorspace(space));
     let pixels = decoder.decode().map_err(|error| error.to_string())?;

@@ -35,6 +35,13 @@ use super::{DataSet, Images, Outline, Source, Witness, files};
 use crate::error::{Error, Kind, Result};
 use listing::{Contents, Entry, Listing};
 
+pub(crate) use decode::decode as decode_image;
+
+/// The rows of a table with these bytes in `folder`, each a class and a file.
+pub(crate) fn read_table(bytes: &[u8], folder: &Path) -> Result<Vec<(String, std::path::PathBuf)>> {
+    listing::Found::default().rows_of(bytes, &folder.join("train.csv"))
+}
+
 /// The most bytes that a set may take in memory, decoded.
 const MEMORY_LIMIT: u64 = 4 << 30;
 

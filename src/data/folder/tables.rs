@@ -15,12 +15,19 @@ const MOST_ROWS: usize = 1 << 22;
 impl Found {
     /// The rows of a table with the columns `path` (relative to the table) and `label`; others are left alone.
     pub fn rows(&mut self, table: &Path) -> Result<Named> {
+        let content = files::read(table)?;
+        let found = self.rows_of(&content.bytes, table)?;
+        self.tables.push(content.watched);
+        Ok(found)
+    }
+
+    /// The rows of the table that has these bytes.
+    pub fn rows_of(&mut self, bytes: &[u8], table: &Path) -> Result<Named> {
         let wrong = |message: String| {
             Error::new(Kind::Input, message).at(table).hint("expected a first line `path,label`, then a line an image")
         };
-        let content = files::read(table)?;
         let folder = table.parent().unwrap_or(Path::new(""));
-        let mut reader = csv::Reader::from_reader(&content.bytes[..]);
+        let mut reader = csv::Reader::from_reader(bytes);
         let headers = reader.headers().map_err(|error| wrong(format!("malformed table: {error}")))?;
         let column = |name: &str| {
             let found = headers.iter().position(|header| header.trim() == name);
@@ -46,7 +53,6 @@ impl Found {
             self.all.insert(class.clone());
             found.push((class, written.find(folder, path)));
         }
-        self.tables.push(content.watched);
         Ok(found)
     }
 }

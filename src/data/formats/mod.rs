@@ -12,10 +12,10 @@
 //! A parser names what it expected and what it found; the caller adds the file's path and where to get it again.
 
 pub(super) mod cifar;
-pub(super) mod csv;
-pub(super) mod gzip;
-pub(super) mod idx;
-pub(super) mod mat;
+pub(crate) mod csv;
+pub(crate) mod gzip;
+pub(crate) mod idx;
+pub(crate) mod mat;
 pub(super) mod names;
 
 use crate::error::{Error, Kind, Result};

@@ -13,8 +13,11 @@ use crate::manifest::source::Span;
 use crate::manifest::value::{Content, Table, Value};
 use crate::manifest::{Seed, Stage};
 
-/// More stages than this are refused.
-const MAXIMUM: usize = 100_000;
+/// More instances of stages, data sets or networks than this are refused, as more sections of the file are.
+const MAXIMUM: usize = super::MAXIMUM_STAGES;
+
+/// The most pairs of a stage's section and a combination: each is looked at.
+const MAXIMUM_PAIRS: usize = 2_000_000;
 
 /// The instances of `[data.*]` or `[networks.*]`, each read by `read`, which gets its name, the place of the template's
 /// name and the table.
@@ -34,6 +37,7 @@ pub fn of_sections<T>(
         for (coordinates, combination) in projections(matrix, template) {
             let instance = instance_name(name, &matrix.axes, &coordinates);
             let value = variables::substitute(&matrix.axes, template, combination);
+            let before = diagnostics.len();
             match read(&instance, *span, &value, diagnostics) {
                 Some(item) => {
                     all.insert(instance, item);
@@ -42,9 +46,23 @@ pub fn of_sections<T>(
                     unreadable.insert(name.clone());
                 }
             }
+            diagnostics.forget_repeats(before);
+            if all.len() > MAXIMUM {
+                too_many(*span, diagnostics);
+                unreadable.extend(table.keys().cloned());
+                return IndexMap::new();
+            }
+            if diagnostics.are_many() {
+                break;
+            }
         }
     }
     all
+}
+
+fn too_many(span: Span, diagnostics: &mut Diagnostics) {
+    let message = format!("the matrix makes more than {MAXIMUM} instances");
+    diagnostics.error(span, message).hint("take values away, or split the manifest");
 }
 
 /// Whether every variable of a template stands for something.
@@ -116,6 +134,13 @@ pub fn of_stages(
     mut read: impl FnMut(&str, Span, Reading, &mut Diagnostics) -> Option<Stage>,
 ) -> IndexMap<String, Stage> {
     let axes = &matrix.axes;
+    if let Some((span, _)) = table.values().next().filter(|_| table.len() * matrix.combinations.len() > MAXIMUM_PAIRS) {
+        let message = format!("{} stages are too many for {} combinations", table.len(), matrix.combinations.len());
+        diagnostics.error(*span, message).hint("take values out of the matrix, or split the manifest");
+        unreadable.extend(table.keys().cloned());
+        return IndexMap::new();
+    }
+    let mut made = 0;
     let mut variants: Vec<Variants> = Vec::with_capacity(table.len());
     // Of each template and combination.
     let mut mentioned: Vec<Vec<AxisSet>> = Vec::with_capacity(table.len());
@@ -134,6 +159,10 @@ pub fn of_stages(
             let own = variables::mentioned(axes, template, combination);
             let through = data.iter().chain(&network).fold(own, |set, (_, mentioned)| set | mentioned);
             *set = drawn.map_or(through, |axis| through | 1 << axis);
+            if diagnostics.are_many() && !of_template.is_empty() {
+                continue;
+            }
+            let before = diagnostics.len();
             of_template.entry(projection(combination, *set)).or_insert_with(|| {
                 let instance =
                     |(name, set): (String, AxisSet)| instance_name(&name, axes, &projection(combination, set));
@@ -145,7 +174,14 @@ pub fn of_stages(
                 }
                 Variant { stage }
             });
+            diagnostics.forget_repeats(before);
+            if made + of_template.len() > MAXIMUM {
+                too_many(*span, diagnostics);
+                unreadable.extend(table.keys().cloned());
+                return IndexMap::new();
+            }
         }
+        made += of_template.len();
         if of_template.is_empty() || of_template.values().any(|variant| variant.stage.is_none()) {
             unreadable.insert(name.clone());
         }
@@ -244,11 +280,10 @@ fn expand(
             let instance = instance_name(name, &matrix.axes, &coordinates);
             stage.coordinates = coordinates;
             instances.insert(instance, stage);
-        }
-        if instances.len() > MAXIMUM {
-            let message = format!("the matrix makes more than {MAXIMUM} stages");
-            diagnostics.error(*span, message).hint("take values away, or split the manifest");
-            return IndexMap::new();
+            if instances.len() > MAXIMUM {
+                too_many(*span, diagnostics);
+                return IndexMap::new();
+            }
         }
     }
     unused(matrix, &reaching, diagnostics);

@@ -3,7 +3,7 @@
 use super::{Axis, Coordinate};
 
 /// More combinations than this are refused: their instances would not fit a plan that is made in seconds.
-pub const MAXIMUM: usize = 100_000;
+pub const MAXIMUM: usize = 10_000;
 
 /// A set of axes, a bit each.
 pub type AxisSet = u64;

@@ -68,7 +68,9 @@ impl Owner<'_> {
         let refresh = self.request.options.refresh.contains(&stage) && !self.ran.contains(&stage);
         self.pin(resolved.key)?;
         let record = if refresh { None } else { self.request.store.recall(&resolved.key)? };
-        if let Some(record) = record.filter(|record| self.is_readable(record)) {
+        if let Some(record) = record
+            && self.is_readable(&record)?
+        {
             self.tell(Event::StageCached { stage: self.stage_name(stage), key: resolved.key.to_string() });
             self.done(stage, record);
             return Ok(());

@@ -8,11 +8,14 @@ use std::process::{Command, Stdio};
 const FOLDER: &str = "PLEACH_TEST_CRASH_FOLDER";
 const FAULT: &str = "PLEACH_TEST_CRASH_FAULT";
 
+/// EIO, ENOMEM, EACCES, EPERM, EINVAL, EMFILE, ENOSPC, EROFS, EDQUOT.
+const ERRORS: [i32; 9] = [5, 12, 13, 1, 22, 24, 28, 30, 122];
+
 type Outcome = Result<(Digest, Digest, Option<Record>)>;
 
 /// Something that a run does: two objects, a record of them, and a look.
 fn work(root: &Path) -> Outcome {
-    let store = Store::open(root, &Options { require_write: true, ..Options::default() })?;
+    let store = Store::open(root, &Options::default())?;
     let Some(mut pins) = store.pins("run", &mut |_| std::ops::ControlFlow::Break(()))? else {
         panic!("nobody is in the way");
     };
@@ -80,7 +83,7 @@ fn committed(steps: &[Step]) -> bool {
 
 #[test]
 fn one_failure_anywhere_publishes_nothing_half() {
-    for errno in [5, 28, 13] {
+    for errno in ERRORS {
         let operations = at_every_operation(Effect::Fail(errno), |root, result, trace| {
             let store = Store::open(root, &Options::default()).unwrap();
             let (steps, hit_operation) = (&trace.0, trace.1);
@@ -103,7 +106,7 @@ fn one_failure_anywhere_publishes_nothing_half() {
 
 #[test]
 fn failure_from_any_point_on_is_survived() {
-    for errno in [5, 28, 30] {
+    for errno in ERRORS {
         at_every_operation(Effect::FailFrom(errno), |root, result, (steps, _)| {
             if result.is_err() && !committed(steps) {
                 let store = Store::open(root, &Options::default()).unwrap();
@@ -229,20 +232,28 @@ fn a_full_disk_can_be_opened_read_and_collected() {
 }
 
 #[test]
-fn a_read_only_file_system_gets_a_private_folder_in_front() {
+fn a_store_that_cannot_be_written_is_refused_read_or_gets_a_private_folder_in_front() {
     let store = place();
     store.put(b"weights").unwrap();
     let good = record("teacher", &[("network", b"weights")]);
     store.commit(good.clone(), false).unwrap();
     for errno in ["EROFS", "EACCES", "EPERM"] {
-        let overlay = tempfile::tempdir().unwrap();
-        let options = Options { overlay: overlay.path().to_owned(), ..Options::default() };
         let mode = parse(&format!("fail-from:1:{errno}:changes")).unwrap();
         let _armed = arm_thread(mode, Some(store.root()));
-        let strict = Options { require_write: true, ..options.clone() };
-        assert_eq!(Store::open(store.root(), &strict).unwrap_err().kind, Kind::Store);
+        let error = Store::open(store.root(), &Options::default()).unwrap_err();
+        assert!(error.kind == Kind::Store && error.message.contains("cannot be written"), "{error}");
+        assert!(error.hints.iter().any(|hint| hint.contains("--cache")), "{:?}", error.hints);
+        let read = Store::open(store.root(), &Options { access: Access::Read, ..Options::default() }).unwrap();
+        assert!(!read.is_writable() && !read.keeps_nothing());
+        assert_eq!(read.lookup(&good.key).unwrap().as_ref(), Some(&good));
+        drop(pins(&read, "run"));
+        assert_eq!(read.put(b"new").unwrap_err().kind, Kind::Store);
+        assert!(read.take_warnings().is_empty());
+
+        let place = tempfile::tempdir().unwrap();
+        let options = Options { access: Access::InFront(place.path().to_owned()), ..Options::default() };
         let front = Store::open(store.root(), &options).unwrap();
-        assert!(!front.is_writable());
+        assert!(!front.is_writable() && front.keeps_nothing());
         assert_eq!(front.take_warnings().len(), 1);
         assert_eq!(front.lookup(&good.key).unwrap().as_ref(), Some(&good));
         let pins = pins(&front, "run");
@@ -253,11 +264,69 @@ fn a_read_only_file_system_gets_a_private_folder_in_front() {
         assert_eq!(front.lookup(&new.key).unwrap(), Some(new));
         assert_eq!(front.get(&Digest::of(b"new")).unwrap().unwrap(), b"new");
         assert!(front.take_warnings().is_empty());
+        let full = arm_thread(parse("fail-from:1:ENOSPC:write").unwrap(), None);
+        let error = front.put(b"more").unwrap_err();
+        drop(full);
+        assert!(error.hints.len() == 1 && error.hints[0].contains("TMPDIR"), "{:?}", error.hints);
         drop(pins);
         drop(front);
-        assert_eq!(count(overlay.path()), 0);
+        assert_eq!(count(place.path()), 0);
     }
     assert_eq!(store.status().unwrap().objects, 1);
+}
+
+/// A handle that found the store read-only once used to go on in a private folder, unasked; what was put through it was
+/// gone for whoever opened the store next, whose commit said that "the record of ``" named what was not there.
+#[test]
+fn one_refusal_on_opening_hides_no_object_from_the_next_handle() {
+    let store = place();
+    for errno in ERRORS {
+        for at in 1.. {
+            let armed = arm_thread(all(Effect::Fail(errno), at), None);
+            let put = Store::open(store.root(), &Options::default()).and_then(|store| store.put(b"weights"));
+            let hits = armed.hits();
+            drop(armed);
+            if put.is_ok() {
+                let key = format!("{errno} {at}");
+                store.reopen().commit(record(&key, &[("network", b"weights")]), false).unwrap();
+            }
+            if hits == 0 {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_record_without_a_label_is_called_by_its_kind() {
+    let store = place();
+    let epoch = Record { kind: "epoch".into(), label: String::new(), ..record("x", &[("network", b"weights")]) };
+    let error = store.commit(epoch, false).unwrap_err();
+    assert!(error.message.starts_with("the record of `epoch` names object"), "{error}");
+}
+
+#[test]
+fn a_device_that_fails_once_costs_no_record() {
+    let store = place();
+    store.put(b"weights").unwrap();
+    let good = record("teacher", &[("network", b"weights")]);
+    store.commit(good.clone(), false).unwrap();
+    let armed = arm_thread(parse("fail:1:EIO:read").unwrap(), None);
+    assert_eq!(store.lookup(&good.key).unwrap().as_ref(), Some(&good));
+    assert_eq!(armed.hits(), 1);
+    drop(armed);
+    let _armed = arm_thread(parse("fail:2:EIO:read").unwrap(), None);
+    assert!(store.verify().unwrap().findings.is_empty());
+}
+
+#[test]
+fn a_file_system_without_modes_is_used_all_the_same() {
+    for errno in ["EPERM", "EACCES", "ENOTSUP"] {
+        let folder = tempfile::tempdir().unwrap();
+        let armed = arm_thread(parse(&format!("fail-from:1:{errno}:mark")).unwrap(), None);
+        let (_, _, found) = work(&folder.path().join("cache")).unwrap();
+        assert!(found.is_some() && armed.hits() > 0, "{errno}");
+    }
 }
 
 #[test]

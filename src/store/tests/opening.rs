@@ -74,16 +74,13 @@ fn what_belongs_to_another_user_is_not_trusted() {
 }
 
 #[test]
-fn where_no_folder_can_be_the_run_works_in_a_private_one() {
+fn where_no_folder_can_be_a_run_can_work_in_a_private_one() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("cache");
     fs::write(&root, b"a file").unwrap();
-    for options in
-        [Options::default(), Options { require_write: true, overlay: folder.path().to_owned(), ..Options::default() }]
-    {
-        let error = Store::open(&root, &options).unwrap_err();
-        assert_eq!((error.kind, error.path.as_deref()), (Kind::Store, Some(&*root)));
-    }
+    let error = Store::open(&root, &Options::default()).unwrap_err();
+    assert!(error.kind == Kind::Store && error.message.contains("something else"), "{error}");
+    assert!(Store::open(&root, &Options { access: Access::Read, ..Options::default() }).is_ok());
     let dead = {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         child.wait().unwrap();
@@ -91,11 +88,11 @@ fn where_no_folder_can_be_the_run_works_in_a_private_one() {
         folder.path().join(format!("pleach-{name}"))
     };
     fs::create_dir_all(dead.join("objects")).unwrap();
-    let options = Options { overlay: folder.path().to_owned(), ..Options::default() };
+    let options = Options { access: Access::InFront(folder.path().to_owned()), ..Options::default() };
     let store = Store::open(&root, &options).unwrap();
     assert!(!dead.exists(), "what a dead run left is swept");
     let warnings = store.take_warnings();
-    assert!(warnings.len() == 1 && warnings[0].contains("read-only"), "{warnings:?}");
+    assert!(warnings.len() == 1 && warnings[0].contains("is only read"), "{warnings:?}");
     assert!(!store.is_writable());
     let private = store.tree.base.clone();
     assert_eq!(fs::metadata(&private).unwrap().permissions().mode() & 0o777, 0o700);
@@ -169,6 +166,44 @@ fn a_read_only_store_serves_hits_and_is_never_written() {
     glass.save_in_run("run", "left", b"x").unwrap();
     drop(glass);
     assert_eq!(snapshot(store.root()), before);
+}
+
+#[test]
+fn looking_at_a_store_makes_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("cache");
+    let store = Store::open(&root, &Options { access: Access::Read, ..Options::default() }).unwrap();
+    assert_eq!(store.lookup(&Digest::of(b"x")).unwrap(), None);
+    assert_eq!(store.get(&Digest::of(b"x")).unwrap(), None);
+    assert_eq!((store.status().unwrap().objects, store.records().count()), (0, 0));
+    assert_eq!(count(folder.path()), 0);
+    assert!(store.take_warnings().is_empty());
+}
+
+/// The second member of a group could neither trust nor write what the first had made.
+#[test]
+fn a_folder_that_was_made_for_a_group_gets_folders_for_the_group() {
+    let folder = tempfile::tempdir().unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    let shared = folder.path().join("shared");
+    fs::create_dir(&shared).unwrap();
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o2775)).unwrap();
+    let store = Store::open(&shared, &Options::default()).unwrap();
+    let digest = store.put(b"weights").unwrap();
+    let object = store.tree.object(&digest);
+    for path in [&store.tree.base, &store.tree.temps(), object.parent().unwrap()] {
+        assert_eq!(mode(path), 0o2775, "{}", path.display());
+    }
+    assert_eq!(mode(&object), 0o444);
+    let plain = Store::open(&folder.path().join("plain"), &Options::default()).unwrap();
+    assert_eq!(mode(&plain.tree.temps()) & 0o7022, 0);
+    // What another member owns is the group's; what a stranger owns is not.
+    if std::os::unix::fs::chown(&object, Some(12345), None).is_ok() {
+        assert_eq!(store.get(&digest).unwrap().unwrap(), b"weights");
+        std::os::unix::fs::chown(&object, Some(12345), Some(54321)).unwrap();
+        let error = store.get(&digest).unwrap_err();
+        assert!(error.hints.iter().any(|hint| hint.contains("--trust-cache")), "{:?}", error.hints);
+    }
 }
 
 #[test]
