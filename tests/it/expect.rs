@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::divergence::ONE_STEP;
 use crate::support::{Project, Ran, SMALL};
 
 /// [`SMALL`] with expectations.
@@ -216,4 +217,15 @@ fn only_what_a_search_found_has_to_hold() {
     let nothing = ["run", "pleach.toml", "--set", "search.drop=0", "--set", "matrix.sparsity=[0.98, 0.99]"];
     let ran = project.pleach(&nothing).expect(23);
     assert!(ran.stdout.contains("the search found nothing"), "{}", timeless(&ran));
+}
+
+#[test]
+fn a_network_that_diverged_is_not_what_is_expected() {
+    let project = Project::new(&format!("{ONE_STEP}\n[expect]\nm.parameters = \"<= 1e9\"\n"));
+    // That it diverged is the worse news.
+    let ran = project.run(&[]).expect(21);
+    assert_eq!(ran.event("expectation")["verdict"], "fail");
+    let (code, found) = checked(&project, &[]);
+    assert_eq!((code, &found[0]["verdict"]), (23, &json!("fail")));
+    assert_eq!(found[0]["because"], "1 of 1 networks diverged");
 }
