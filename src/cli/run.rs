@@ -156,8 +156,9 @@ fn tell_the_end(over: Option<run::Event>, checked: &[Checked]) {
         line(&told.to_string());
     }
     let Some(mut over) = over else { return };
-    if let (run::Event::RunFinished { code: code @ 0, .. }, Some(error)) = (&mut over, expect::failure(checked)) {
-        *code = error.kind.exit_code();
+    if let (run::Event::RunFinished { code: code @ 0, reason, .. }, Some(error)) = (&mut over, expect::failure(checked))
+    {
+        (*code, *reason) = (error.kind.exit_code(), Some(error.to_string()));
     }
     line(&serde_json::to_string(&over).expect("events are plain data"));
 }

@@ -134,7 +134,8 @@ pub fn estimate(
         .collect();
     let records = |stage: usize| results.get(&stage).copied();
     let mut graphs = Graphs::new(manifest, store, &records);
-    let mut by_measurement: Vec<(Rc<Graph>, u64, bool)> = Vec::new();
+    // Of stages that nothing is known of: the network, if they make one, the work, and whether they are sure to run.
+    let mut by_measurement: Vec<(Option<Rc<Graph>>, u64, bool)> = Vec::new();
     for planned in &plan.stages {
         if matches!(planned.state, State::Cached(_)) {
             continue;
@@ -150,17 +151,18 @@ pub fn estimate(
         let is_sure = matches!(planned.state, State::Run(_));
         let section = template_of(&label(manifest, planned.stage)).to_owned();
         let seconds = rates.seconds(&section, stage.parameters.kind(), left);
-        match (seconds, graph) {
-            (Some(seconds), _) if is_sure => estimate.run += seconds,
-            (Some(seconds), _) => estimate.maybe += seconds,
-            (None, _) if left == 0 => {}
-            (None, Some(graph)) => by_measurement.push((graph, left, is_sure)),
-            (None, None) => estimate.unknown += 1,
+        match seconds {
+            Some(seconds) if is_sure => estimate.run += seconds,
+            Some(seconds) => estimate.maybe += seconds,
+            None if left == 0 => {}
+            None => by_measurement.push((graph, left, is_sure)),
         }
     }
-    let largest = by_measurement.iter().max_by_key(|(_, work, _)| *work);
-    let Some((graph, ..)) = largest else { return estimate };
-    let Some(rate) = measure(graph) else {
+    if by_measurement.is_empty() {
+        return estimate;
+    }
+    let of_largest = by_measurement.iter().filter(|(graph, ..)| graph.is_some()).max_by_key(|(_, work, _)| *work);
+    let Some(rate) = of_largest.and_then(|(graph, ..)| measure(graph.as_ref()?)) else {
         estimate.unknown += by_measurement.len();
         return estimate;
     };

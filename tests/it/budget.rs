@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Project, SMALL};
+use crate::support::{Project, Ran, SMALL};
 
 #[test]
 fn a_plan_ends_with_the_time_that_it_takes() {
@@ -48,8 +48,10 @@ fn epochs_that_are_there_take_no_time() {
 #[test]
 fn a_run_stops_at_the_last_epoch_that_fits_and_says_what_is_left() {
     let project = Project::new(&SMALL.replacen("epochs = 3", "epochs = 100000", 1));
-    let ran = project.run(&["--budget", "1s"]).expect(24);
-    assert!(ran.event("run-finished")["seconds"].as_f64().unwrap() < 30.0, "{}", ran.stdout);
+    // On a busy machine the first epoch may come late.
+    let limited = |budget: &str| project.run(&["--budget", budget]).expect(24);
+    let has_epoch = |ran: &Ran| ran.events().iter().any(|event| event["event"] == "epoch");
+    let ran = ["1s", "4s", "16s"].into_iter().map(limited).find(has_epoch).expect("an epoch in 16 seconds");
     assert_eq!(ran.event("run-finished")["code"], 24);
     let told = "error: the time of `--budget` is used up; what was finished is kept";
     assert!(ran.stderr.contains(told), "{}", ran.stderr);
@@ -57,8 +59,9 @@ fn a_run_stops_at_the_last_epoch_that_fits_and_says_what_is_left() {
     let epoch = |event: &Value| event["epoch"].as_u64().unwrap();
     let last = ran.events().iter().filter(|event| event["event"] == "epoch").map(epoch).max().expect("an epoch");
     assert!(ran.stderr.contains(&format!("`teacher` goes on after epoch {last} of 100000")), "{}", ran.stderr);
-    let again = project.run(&["--budget", "1s"]).expect(24);
-    assert_eq!(again.event("stage-resumed")["epoch"], last, "no epoch was lost");
+    let mut again = project.start(&[]);
+    assert_eq!(again.until_event("stage-resumed", "teacher")["epoch"], last, "no epoch was lost");
+    drop(again);
 
     // One with enough time is like any other.
     let project = Project::new(SMALL);
