@@ -16,8 +16,11 @@ fn a_plan_ends_with_the_time_that_it_takes() {
     project.run(&[]).expect(0);
     assert_eq!(time(&[]), None, "everything is there");
     let longer = time(&["--set", "stages.teacher.epochs=30"]).expect("a line about time");
-    assert!(longer.contains("from 5 of this machine's results, which such estimates were off by "), "{longer}");
+    assert!(longer.contains("(from 5 of this machine's results)"), "no two of them are of one kind: {longer}");
     assert!(longer.contains(" more of what is `maybe`"), "{longer}");
+    project.run(&["teacher", "--set", "stages.teacher.epochs=20"]).expect(0);
+    let compared = time(&["--set", "stages.teacher.epochs=30"]).expect("a line about time");
+    assert!(compared.contains("from 6 of this machine's results, which such estimates were off by "), "{compared}");
 
     let seconds = |epochs: &str| {
         let set = format!("stages.teacher.epochs={epochs}");
