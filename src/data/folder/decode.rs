@@ -211,6 +211,29 @@ mod tests {
         }
     }
 
+    /// They took up to half a gibibyte, and a JPEG was even taken for whole.
+    #[test]
+    fn images_are_refused_by_the_size_that_they_declare() {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/image");
+        let mut lines = String::new();
+        for name in ["baseline.jpg", "progressive.jpg", "nine-thousand-a-side.png", "declared.bmp", "lossless.webp"] {
+            let error = decode(&fs::read(folder.join(name)).unwrap(), &decoding(2, 2, 3)).unwrap_err();
+            lines += &format!("{name}: {}\n", error.message.split_once("image: ").unwrap().1);
+        }
+        insta::assert_snapshot!(lines, @r"
+        baseline.jpg: it declares 16000x11000 pixels, which its 1011 bytes cannot hold
+        progressive.jpg: it declares 16000x11000 pixels, which its 930 bytes cannot hold
+        nine-thousand-a-side.png: it declares 9000x9000 pixels, which its 68 bytes cannot hold
+        declared.bmp: it declares 12000x12000 pixels, which its 54 bytes cannot hold
+        lossless.webp: it declares 16383x16383 pixels; at most 32768 a side and 512 MiB in all are decoded
+        ");
+        // The neighbour: one colour, as small as deflate makes it.
+        let mut solid = Cursor::new(Vec::new());
+        GrayImage::from_pixel(5000, 5000, Luma([9])).write_to(&mut solid, ImageFormat::Png).unwrap();
+        assert!(solid.get_ref().len() < 1_000_000, "{}", solid.get_ref().len());
+        assert_eq!(decode(solid.get_ref(), &decoding(2, 2, 1)).unwrap(), [9; 4]);
+    }
+
     #[test]
     fn other_formats_and_empty_files_are_named() {
         let mut lines = String::new();
