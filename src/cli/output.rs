@@ -17,6 +17,7 @@ static LOST: Mutex<Option<io::Error>> = Mutex::new(None);
 /// Writes to stdout. A broken pipe or a closed stdout is taken as "not interested"; any other failure is kept for [`lost`], so
 /// that what the command does is done.
 pub fn stdout(text: &str) {
+    let text = if io::stdout().is_terminal() { &harmless(text) } else { text };
     note(AutoStream::auto(io::stdout()), text.as_bytes());
 }
 
@@ -43,7 +44,36 @@ pub fn lost() -> Option<Error> {
 /// Writes a line to stderr.
 pub fn stderr(line: &str) {
     let mut out = AutoStream::auto(io::stderr());
-    let _ = out.write_all(format!("{line}\n").as_bytes());
+    let _ = out.write_all(format!("{}\n", harmless(line)).as_bytes());
+}
+
+/// The text without what would move a terminal's cursor or change its state: names of files and classes come from anywhere.
+/// Colours stay, as those are ours; other control characters are written out.
+pub fn harmless(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(|c: char| c.is_control() && c != '\n' && c != '\t') {
+        let (before, found) = rest.split_at(at);
+        shown.push_str(before);
+        let length = colour(found).unwrap_or(0);
+        shown.push_str(&found[..length]);
+        rest = &found[length..];
+        if length == 0
+            && let Some(character) = rest.chars().next()
+        {
+            shown.extend(character.escape_default());
+            rest = &rest[character.len_utf8()..];
+        }
+    }
+    shown.push_str(rest);
+    shown
+}
+
+/// The length of the sequence that `text` begins with, if that sets a colour and nothing else: `ESC [ 1 ; 31 m`.
+fn colour(text: &str) -> Option<usize> {
+    let parameters = text.strip_prefix("\x1b[")?;
+    let end = parameters.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+    parameters[end..].starts_with('m').then_some("\x1b[".len() + end + 1)
 }
 
 /// Whether stderr is a terminal that shows bars: one that can move its cursor.
@@ -94,5 +124,18 @@ pub fn diagnostics(diagnostics: &[Diagnostic], sources: &Sources) {
     if !diagnostics.is_empty() {
         stderr(render(diagnostics, sources, true).trim_end());
         stderr("");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_colours_of_all_control_characters_reach_a_terminal() {
+        let same = ["", "two\tcolumns\nand a line", "\u{1b}[1m\u{1b}[31merror\u{1b}[0m: é 😀"];
+        assert_eq!(same.map(harmless), same);
+        let hostile = "a\u{1b}[2Jb\u{1b}]0;title\u{7}c\rd\u{9b}31me\u{1b}[31";
+        assert_eq!(harmless(hostile), "a\\u{1b}[2Jb\\u{1b}]0;title\\u{7}c\\rd\\u{9b}31me\\u{1b}[31");
     }
 }

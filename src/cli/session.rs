@@ -1,7 +1,7 @@
 //! What most commands begin with.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use indexmap::IndexSet;
 
@@ -12,6 +12,9 @@ use crate::graph::StageGraph;
 use crate::manifest::matrix::template_of;
 use crate::manifest::{self, Manifest};
 use crate::store::{Access, Options, Store};
+
+/// The store where nothing else is said.
+const DEFAULT_STORE: &str = "cache";
 
 /// A manifest that passed its checks, with its graph.
 pub struct Session {
@@ -161,12 +164,20 @@ fn open(global: &Global, access: Access) -> Result<OpenStore> {
         (Some(given), _) => given.clone(),
         (None, Some(given)) => home::expand(given)
             .map_err(|error| Error { message: format!("PLEACH_CACHE: {}", error.message), ..error })?,
-        (None, None) => PathBuf::from("cache"),
+        (None, None) => PathBuf::from(DEFAULT_STORE),
     };
     #[cfg(feature = "fault-injection")]
     arm_fault()?;
     let options = Options { access, allow_foreign_owner: global.trust_cache };
-    Ok(OpenStore(Store::open(&root, &options)?))
+    let elsewhere = store_above(&root);
+    let store = OpenStore(Store::open(&root, &options)?);
+    if let Some(other) = elsewhere {
+        output::warning(&format!(
+            "the store is `cache` in the current folder and is new; there is one further up: `--cache {}` uses that",
+            other.display()
+        ));
+    }
+    Ok(store)
 }
 
 /// Arms the fault and opens the log that a test asks for, once.
@@ -184,6 +195,17 @@ fn arm_fault() -> Result<()> {
         crate::store::fault::arm(crate::store::fault::parse(&fault)?);
     }
     Ok(())
+}
+
+/// The nearest store in a folder above, where `root` is the name that is looked for in the current one and is not there yet:
+/// a command that is given in another folder than the last would do everything again.
+fn store_above(root: &Path) -> Option<PathBuf> {
+    if root != Path::new(DEFAULT_STORE) || root.exists() {
+        return None;
+    }
+    let here = std::env::current_dir().ok()?;
+    let place = here.ancestors().skip(1).position(|folder| folder.join(root).join("v1").is_dir())?;
+    Some(PathBuf::from("../".repeat(place + 1)).join(root))
 }
 
 /// A store whose warnings are shown at the latest when the command is done with it.

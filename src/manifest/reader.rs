@@ -41,6 +41,9 @@ pub struct Reader<'a> {
     pub diagnostics: &'a mut Diagnostics,
 }
 
+/// Keys of a stage that are looked for in its `method`, `losses` or `optimizer`: each has a part in them.
+const OF_A_STAGE: [&str; 5] = ["data", "from", "teacher", "epochs", "batch"];
+
 impl<'a> Reader<'a> {
     /// Reads `table`, which stands at `span`; its values are called `prefix`… in keys.
     pub fn new(table: &'a Table, span: Span, prefix: &str, what: &str, diagnostics: &'a mut Diagnostics) -> Self {
@@ -359,6 +362,10 @@ impl<'a> Reader<'a> {
         let replaced = if let ([_], [_]) = (&strange[..], &self.missing[..]) { self.missing.pop() } else { None };
         for (span, message, key) in strange {
             let error = self.diagnostics.unknown(span, message, key, self.known.iter().copied());
+            if !self.prefix.is_empty() && OF_A_STAGE.contains(&key.as_str()) {
+                let here = self.prefix.trim_end_matches('.');
+                error.hint(format!("`{key}` is a key of the stage: write it beside `{here}`, not in it"));
+            }
             if let Some((missing, hint)) = &replaced {
                 error.hint(hint.clone());
                 self.spans.doubt(format!("{}{missing}", self.prefix));

@@ -249,3 +249,21 @@ fn completions_name_the_commands() {
     }
     project.pleach(&["completions", "abacus"]).expect(2);
 }
+
+#[test]
+fn a_store_further_up_is_told_where_a_new_one_is_made() {
+    let project = Project::new(SMALL);
+    project.succeed(&["run", "pleach.toml", "teacher"]);
+    let below = project.path().join("a/b");
+    std::fs::create_dir_all(&below).unwrap();
+    let run = |cache: &[&str]| {
+        let mut command = project.command(&[&["run", "../../pleach.toml", "teacher"], cache].concat());
+        command.current_dir(&below);
+        crate::support::Running::start(command).wait().expect(0)
+    };
+    let new = run(&[]);
+    assert!(new.stderr.contains("there is one further up: `--cache ../../cache` uses that"), "{}", new.stderr);
+    let again = run(&[]);
+    assert!(!again.stderr.contains("further up"), "it has results of its own now: {}", again.stderr);
+    assert!(run(&["--cache", "../../cache"]).stderr.contains("1 cached"));
+}

@@ -51,6 +51,7 @@ mod exit_codes;
 mod faults;
 mod golden;
 mod hosts;
+mod house;
 mod import;
 mod input_files;
 mod kddp;

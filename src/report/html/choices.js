@@ -2,7 +2,7 @@
 
 const choices = {
   evaluation: (evaluations.find((evaluation) => evaluation.split === "test") || evaluations[0])?.name,
-  x: costs[0]?.name || null,
+  x: (hasMasks && metricNamed("nonzeros") || costs[0])?.name || null,
   y: (metricNamed("top1") || qualities[0])?.name || null,
   xScale: "log",
   yScale: null, // null: what fits the data

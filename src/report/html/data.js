@@ -105,6 +105,8 @@ const unlikeOf = (item) => unlikeTimes.find(({ evaluation, split }) => evaluatio
 /** Times under unlike conditions are no cost to choose by. */
 const isComparable = (metric) => !(unlikeTimes.length && TIMES.includes(metric.name));
 const costs = COSTS.map(metricNamed).filter(Boolean).filter(isComparable);
+/** Masks leave a network its parameters and take values from them; a hundredth of zeros comes about without. */
+const hasMasks = rows.some((row) => row.values.nonzeros < 0.99 * row.values.parameters);
 const qualities = metrics.filter((metric) => !COSTS.includes(metric.name));
 const higherIsBetter = (metric) => metric["higher-is-better"] === true;
 

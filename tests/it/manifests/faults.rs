@@ -26,6 +26,7 @@ fn unknown_keys() {
         &[("reference = \"student\"", "refrence = \"student\"")],
         &[("kind = \"train\"", "knd = \"train\"")],
         &[("sparsity = 0.5", "sparsity = 0.5, layer = \"hidden1\"")],
+        &[("sparsity = 0.5", "sparsity = 0.5, data = \"digits\"")],
     ]);
     insta::assert_snapshot!(told);
 }
