@@ -83,7 +83,28 @@ fn read(bytes: &[u8]) -> Result<(DynamicImage, Orientation)> {
         let name = other.extensions_str().first().unwrap_or(&"").to_uppercase();
         return Err(failed(&format!("found the format {name}; convert it")));
     }
+    if !has_whole_exif(bytes) {
+        return Err(failed("its EXIF data are cut off"));
+    }
     decoded(reader, bytes.len()).map_err(|reason| failed(&reason))
+}
+
+/// Whether a WebP file has all the EXIF data that it declares, for which the decoder takes memory; so has any other file. A
+/// RIFF container is the letters, a size and the format, then chunks: four letters, a size, and content padded to even size.
+fn has_whole_exif(bytes: &[u8]) -> bool {
+    let mut rest = match bytes {
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', rest @ ..] => rest,
+        _ => return true,
+    };
+    while let Some((header, content)) = rest.split_first_chunk::<8>() {
+        let [name @ .., a, b, c, d] = header;
+        let size = u32::from_le_bytes([*a, *b, *c, *d]) as usize;
+        if name == b"EXIF" {
+            return size <= content.len();
+        }
+        rest = content.get(size.next_multiple_of(2)..).unwrap_or_default();
+    }
+    true
 }
 
 fn decoded(mut reader: ImageReader<Cursor<&[u8]>>, file: usize) -> Result<(DynamicImage, Orientation), String> {
@@ -227,6 +248,9 @@ mod tests {
         declared.bmp: it declares 12000x12000 pixels, which its 54 bytes cannot hold
         lossless.webp: it declares 16383x16383 pixels; at most 32768 a side and 512 MiB in all are decoded
         ");
+        let error =
+            decode(&fs::read(folder.join("exif-of-two-gibibytes.webp")).unwrap(), &decoding(2, 2, 3)).unwrap_err();
+        assert!(error.message.ends_with("its EXIF data are cut off"), "{error}");
         // The neighbour: one colour, as small as deflate makes it.
         let mut solid = Cursor::new(Vec::new());
         GrayImage::from_pixel(5000, 5000, Luma([9])).write_to(&mut solid, ImageFormat::Png).unwrap();
