@@ -58,7 +58,9 @@ pub fn report(arguments: &arguments::Report, global: &Global) -> Result<(), Fail
     let text = match arguments.format {
         ReportFormat::Text => {
             table::missing(&present).lines().for_each(output::stderr);
-            format!("{}{}", table::results(&evaluations, manifest, true), report::plan::diverged(&plan, manifest))
+            let columns = arguments.output.is_none().then(output::columns_of_stdout).flatten();
+            let extent = table::Extent { columns, ..table::Extent::ALL };
+            format!("{}{}", table::results(&evaluations, manifest, extent), report::plan::diverged(&plan, manifest))
         }
         ReportFormat::Csv => match arguments.rows {
             CsvRows::Settings => csv::settings(&groups::groups(&evaluations, manifest), &diverged(&source), manifest),
@@ -81,6 +83,7 @@ pub fn report(arguments: &arguments::Report, global: &Global) -> Result<(), Fail
                 output::stdout(&format!("{}: the report, {}\n", path.display(), bytes(text.len() as u64)));
             }
         }
+        None if matches!(arguments.format, ReportFormat::Text) => output::stdout(&output::results(&text)),
         None => output::stdout(&text),
     }
     Ok(())

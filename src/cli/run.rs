@@ -9,11 +9,15 @@ use super::session::{Session, store_to_run};
 use super::{Failure, output, serve, signals};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{check_imports, data_digests, plan};
-use crate::report::{results, table};
+use crate::report::results;
+use crate::report::table::{self, Extent};
 use crate::run;
 use crate::run::status::{self, Status};
 use crate::tensor::device::Choice;
 use crate::tensor::memory;
+
+/// A table of more rows scrolls everything else away.
+const ROWS: usize = 50;
 
 /// Runs what is missing and prints the results.
 pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
@@ -55,7 +59,7 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
         refresh,
         devices,
     };
-    let mut reporter = Reporter::new(arguments.json);
+    let mut reporter = Reporter::new(arguments.json, arguments.quiet);
     let shows_time = arguments.serve.is_some() || matches!(reporter, Reporter::Bars(_));
     let took = if shows_time { status::history(&session.manifest, &store) } else { Default::default() };
     let status = Arc::new(Mutex::new(Status::new(&session.manifest, &needed, options.jobs, took)));
@@ -90,7 +94,8 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
     }
     let shown = if arguments.json { Ok(Vec::new()) } else { results::evaluations(manifest, &summary.records, &store) };
     if let Ok(evaluations) = &shown {
-        output::stdout(&table::results(evaluations, manifest, false));
+        let extent = Extent { columns: output::columns_of_stdout(), rows: ROWS, classes: false };
+        output::stdout(&output::results(&table::results(evaluations, manifest, extent)));
     }
     match summary.failure.or(summary.not_finite) {
         // A stage's failure was told as an event when it happened.

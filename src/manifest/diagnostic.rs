@@ -70,6 +70,13 @@ impl Diagnostics {
         error
     }
 
+    /// Puts a better hint in the place of those of the last error, if it is about this place.
+    pub fn replace_hints(&mut self, span: Span, hint: impl Into<String>) {
+        if let Some(last) = self.0.last_mut().filter(|last| last.span == span) {
+            last.hints = vec![hint.into()];
+        }
+    }
+
     /// Takes out of what was noted after the first `count` what is among those before it from number `first` on: instances
     /// of one section have their mistakes in common.
     pub fn forget_repeats(&mut self, first: usize, count: usize) {

@@ -6,8 +6,7 @@
 //! - `table`: all that as text; `csv`: it for programs;
 //! - `times`: times with the conditions under which they were measured;
 //! - `document`: everything as one JSON document; `html`: a page that shows it;
-//! - `plan`, `explain`, `graph`: the answers of the commands with those names;
-//! - `number`: numbers as people write them.
+//! - `plan`, `explain`, `graph`, `layers`: the answers of the commands with those names.
 
 mod collapse;
 pub mod compared;
@@ -17,6 +16,7 @@ pub mod explain;
 pub mod graph;
 pub mod groups;
 pub mod html;
+pub mod layers;
 pub mod plan;
 pub mod results;
 mod statistics;
