@@ -3,14 +3,21 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Command as Parsed, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use super::home;
+use super::{help, home};
 use crate::tensor::engine::Precision;
 
 /// Trains, distils and prunes neural networks from one declarative file, and runs again only what changed.
 #[derive(Debug, Parser)]
-#[command(name = "pleach", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    name = "pleach",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = help::PLEACH
+)]
 pub struct Arguments {
     /// What every command takes.
     #[command(flatten)]
@@ -20,17 +27,41 @@ pub struct Arguments {
     pub command: Command,
 }
 
+/// The heading of what every command takes.
+const STORE: &str = "Store";
+
+/// Commands that have nothing to do with the store. They take its options too, as those can stand before the command, but do not
+/// show them.
+const WITHOUT_STORE: [&str; 8] = ["check", "layers", "graph", "data", "devices", "completions", "schema", "init"];
+
+/// The command line as it is parsed and shown.
+pub fn command() -> Parsed {
+    let command = Arguments::command();
+    let of_store: Vec<_> =
+        command.get_arguments().filter(|argument| argument.get_help_heading() == Some(STORE)).cloned().collect();
+    let hidden = |name: &Parsed| name.clone().args(of_store.iter().map(|argument| argument.clone().hide(true)));
+    WITHOUT_STORE.into_iter().fold(command, |command, name| command.mut_subcommand(name, |of| hidden(&of)))
+}
+
+/// Parses the command line.
+///
+/// # Errors
+/// Also when help or the version was asked for.
+pub fn parse() -> Result<Arguments, clap::Error> {
+    Arguments::from_arg_matches(&command().try_get_matches()?)
+}
+
 /// What every command takes.
 #[derive(Debug, Args)]
 pub struct Global {
     /// The store's folder [default: $PLEACH_CACHE, else `cache`]
-    #[arg(long, global = true, value_name = "DIR", value_parser = home::path())]
+    #[arg(long, global = true, help_heading = STORE, value_name = "DIR", value_parser = home::path())]
     pub cache: Option<PathBuf>,
     /// Fail when the store cannot be written, also where nothing is to be
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = STORE)]
     pub require_cache_write: bool,
     /// Use a store that belongs to somebody else or that anybody can write
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = STORE)]
     pub trust_cache: bool,
 }
 
@@ -38,37 +69,53 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run what is missing, and print the results
+    #[command(after_help = help::RUN)]
     Run(Run),
     /// Show what a run would do and why, without doing it
+    #[command(after_help = help::PLAN)]
     Plan(Plan),
     /// Show everything a stage's key is made of, and how it differs from the nearest earlier result
+    #[command(after_help = help::EXPLAIN)]
     Explain(Explain),
     /// Validate manifests
+    #[command(after_help = help::CHECK)]
     Check(Check),
+    /// Show the layers of networks, with the names that losses, penalties and methods take
+    #[command(after_help = help::LAYERS)]
+    Layers(Layers),
     /// Show the stages and what they take from each other
+    #[command(after_help = help::GRAPH)]
     Graph(Graph),
     /// Print the results that are in the store
+    #[command(after_help = help::REPORT)]
     Report(Report),
     /// Write a stage's network to a file
+    #[command(after_help = help::EXPORT)]
     Export(Export),
     /// Look after the store
+    #[command(after_help = help::CACHE)]
     Cache(Cache),
     /// List, check and download data sets
+    #[command(after_help = help::DATA)]
     Data(Data),
     /// List the devices to compute on, check that they compute rightly, and measure them
+    #[command(after_help = help::DEVICES)]
     Devices(Devices),
     /// Print a completion script for a shell
+    #[command(after_help = help::COMPLETIONS)]
     Completions(Completions),
     /// Print the JSON Schema of manifests, for editors
+    #[command(after_help = help::SCHEMA)]
     Schema,
     /// Write a first manifest
+    #[command(after_help = help::INIT)]
     Init(Init),
 }
 
 /// A manifest and what is laid over it.
 #[derive(Debug, Args)]
 pub struct Manifest {
-    /// The manifest, a TOML file
+    /// The manifest, a TOML file; `-` for standard input
     #[arg(value_name = "MANIFEST", value_parser = home::path())]
     pub path: PathBuf,
     /// Lay a value over the manifest, such as `stages.student.epochs=3`
@@ -121,6 +168,9 @@ pub struct Run {
     /// Print events to stdout, one JSON object a line
     #[arg(long)]
     pub json: bool,
+    /// Of progress, show only warnings, failures and the last line
+    #[arg(long, short)]
+    pub quiet: bool,
     /// Show how far the run is on a page, on loopback only; on a free port if none is given
     #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true, default_missing_value = "0")]
     pub serve: Option<u16>,
@@ -166,6 +216,16 @@ pub struct Check {
     /// Lay a value over each manifest
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
+}
+
+/// `pleach layers`.
+#[derive(Debug, Args)]
+pub struct Layers {
+    #[command(flatten)]
+    pub manifest: Manifest,
+    /// Only the networks of these stages
+    #[arg(value_name = "STAGE")]
+    pub stages: Vec<String>,
 }
 
 /// `pleach graph`.
@@ -459,7 +519,7 @@ pub struct Init {
 
 #[cfg(test)]
 mod tests {
-    use super::{size, time};
+    use super::{command, size, time};
 
     #[test]
     fn times() {
@@ -471,6 +531,11 @@ mod tests {
         for text in ["", "2", "h", "2d", "-1h", "0s", "2h30", "1e9h", "nanh", "infh", "2 h"] {
             assert!(time(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_command_line_has_no_contradictions() {
+        command().debug_assert();
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub fn devices(arguments: &arguments::Devices) -> Result<(), Failure> {
 
 fn list(found: &Devices) {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    output::stdout(&format!("cpu     {threads} threads, vectors of {} numbers\n", crate::tensor::lanes()));
+    output::stdout(&format!("cpu     {threads} threads, {} f32 values in a vector\n", crate::tensor::lanes()));
     for gpu in &found.gpus {
         let capability = format!("{}.{}", gpu.capability.0, gpu.capability.1);
         let line =
@@ -43,7 +43,10 @@ fn list(found: &Devices) {
         output::stdout(&line);
     }
     if found.gpus.is_empty() {
-        let why = found.absent.as_deref().unwrap_or("this pleach was built without CUDA, or it was not asked for");
+        let why = found.absent.as_deref().unwrap_or(match cfg!(feature = "cuda") {
+            true => "`--device cpu` was asked for",
+            false => "this pleach was built without the feature `cuda`",
+        });
         output::stdout(&format!("cuda    none: {why}\n"));
     }
 }

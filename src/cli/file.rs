@@ -2,11 +2,12 @@
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use rustix::fs::{Gid, Uid, fchown};
+use rustix::fs::{Gid, OFlags, Uid, fchown};
+use rustix::io::Errno;
 
 use super::output;
 use crate::error::{Error, Kind, Result};
@@ -16,6 +17,9 @@ const MOST_LINKS: usize = 40;
 
 /// Temporary files that are older were left behind by a process that was killed: writing takes seconds.
 const ABANDONED_AFTER: Duration = Duration::from_secs(3600);
+
+/// How long a reader of a pipe is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where content went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,18 +96,38 @@ fn resolve(path: &Path) -> io::Result<(PathBuf, bool)> {
         }
         path = folder.join(fs::read_link(&path)?);
     }
-    Err(io::Error::from(rustix::io::Errno::LOOP))
+    Err(io::Error::from(Errno::LOOP))
 }
 
 fn in_place(target: &Path, content: &[u8]) -> io::Result<()> {
-    // Without `create`: should the pipe be gone by now, no file is to take its place.
-    let mut file = OpenOptions::new().write(true).truncate(true).open(target)?;
+    let mut file = open(target)?;
     file.write_all(content)?;
     match file.sync_all() {
         // Pipes and most devices have nothing to sync.
         Err(error) if error.kind() != io::ErrorKind::InvalidInput => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Opens what is there. A pipe without a reader is waited for, but not for ever.
+fn open(target: &Path) -> io::Result<File> {
+    let begun = Instant::now();
+    let file = loop {
+        // Without `create`: should the pipe be gone by now, no file is to take its place.
+        let flags = OFlags::NONBLOCK.bits() as i32;
+        match OpenOptions::new().write(true).truncate(true).custom_flags(flags).open(target) {
+            Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
+                if begun.elapsed() > PATIENCE {
+                    return Err(io::Error::new(error.kind(), "nobody reads from the pipe"));
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            other => break other?,
+        }
+    };
+    let flags = rustix::fs::fcntl_getfl(&file)?;
+    rustix::fs::fcntl_setfl(&file, flags - OFlags::NONBLOCK)?;
+    Ok(file)
 }
 
 /// Writes a file whole or not at all.

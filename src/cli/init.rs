@@ -3,11 +3,12 @@
 use super::arguments;
 use super::{Failure, file, output};
 use crate::error::{Error, Kind};
+use crate::manifest::schema;
 
 /// A first manifest: small, complete, and it runs without a download.
 const FIRST: &str = include_str!("init.toml");
 
-/// Writes `pleach.toml`, unless there is one.
+/// Writes `pleach.toml`, unless there is one, and beside it the schema that its first line names for editors.
 pub fn init(arguments: &arguments::Init) -> Result<(), Failure> {
     let directory = &arguments.directory;
     let path = directory.join("pleach.toml");
@@ -20,7 +21,15 @@ pub fn init(arguments: &arguments::Init) -> Result<(), Failure> {
     }
     std::fs::create_dir_all(directory)
         .map_err(|error| Error::new(Kind::Store, format!("cannot make the folder ({error})")).at(directory))?;
+    let for_editors = directory.join("pleach.schema.json");
+    if for_editors.symlink_metadata().is_err() {
+        file::write(&for_editors, format!("{:#}\n", schema::schema()).as_bytes())?;
+    }
     file::write(&path, FIRST.as_bytes())?;
-    output::stdout(&format!("wrote {0}; try `pleach run {0}`\n", path.display()));
+    output::stdout(&format!(
+        "wrote {0}, and {1} for editors; try `pleach run {0}`\n",
+        path.display(),
+        for_editors.display()
+    ));
     Ok(())
 }

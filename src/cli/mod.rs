@@ -3,6 +3,7 @@
 //! - `arguments`: what can be written on the command line;
 //! - `session`: what most commands begin with: manifest, graph, targets, store;
 //! - `output`: stdout and stderr, and how errors look;
+//! - `help`: what `--help` says behind the options;
 //! - `file`: files that are written; `home`: paths that begin with `~`;
 //! - `progress`: a run's events as bars, lines or JSON;
 //! - `serve`: a run as a page on loopback;
@@ -19,8 +20,10 @@ mod export;
 mod file;
 mod gc;
 mod graph;
+mod help;
 mod home;
 mod init;
+mod layers;
 mod output;
 mod plan;
 mod progress;
@@ -32,8 +35,6 @@ mod session;
 mod signals;
 
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use crate::error::{Error, Kind};
 use crate::manifest::{self, diagnostic::Invalid};
@@ -68,7 +69,7 @@ pub fn main() -> ExitCode {
     if let Some(home) = home::folder() {
         manifest::name_home(home);
     }
-    let code = match Arguments::try_parse() {
+    let code = match arguments::parse() {
         Ok(arguments) => match dispatch(&arguments) {
             Ok(()) => 0,
             Err(failure) => output::failure(&failure),
@@ -97,6 +98,7 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failure> {
         Command::Plan(options) => plan::plan(options, global),
         Command::Explain(options) => explain::explain(options, global),
         Command::Check(options) => check::check(options),
+        Command::Layers(options) => layers::layers(options),
         Command::Graph(options) => graph::graph(options),
         Command::Report(options) => report::report(options, global),
         Command::Export(options) => export::export(options, global),

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
+use terminal_size::{Width, terminal_size_of};
 
 use super::Failure;
 use crate::error::{Error, Kind};
@@ -81,6 +82,53 @@ pub fn is_terminal() -> bool {
     io::stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|name| !name.is_empty() && name != "dumb")
 }
 
+/// How many characters fit a line of stderr, if it is a terminal that tells.
+pub fn columns_of_stderr() -> Option<usize> {
+    terminal_size_of(io::stderr()).map(|(Width(columns), _)| usize::from(columns))
+}
+
+/// As [`columns_of_stderr`], of stdout.
+pub fn columns_of_stdout() -> Option<usize> {
+    terminal_size_of(io::stdout()).map(|(Width(columns), _)| usize::from(columns))
+}
+
+/// Lines of progress continue under what is said, not under the word at their head.
+pub const UNDER_WORDS: usize = 10;
+
+/// Results as they fit a terminal: their titles are wrapped. Rows of tables, which are indented, fit or cannot be helped.
+pub fn results(text: &str) -> String {
+    let Some(columns) = columns_of_stdout() else { return text.to_owned() };
+    let fit = |line: &str| if line.starts_with(' ') { line.to_owned() } else { wrapped(line, columns, 4) };
+    text.split('\n').map(fit).collect::<Vec<_>>().join("\n")
+}
+
+/// Text with lines of at most so many characters, as far as its words allow; what goes on in a new line is indented. Colours take
+/// no room.
+pub fn wrapped(text: &str, columns: usize, indent: usize) -> String {
+    if columns < 4 * indent {
+        // Too narrow for an indent.
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    for (number, line) in text.split('\n').enumerate() {
+        out.push_str(if number > 0 { "\n" } else { "" });
+        let mut width = 0;
+        for (number, word) in line.split(' ').enumerate() {
+            let length = anstream::adapter::strip_str(word).to_string().chars().count();
+            if number > 0 && length > 0 && width > indent && width + 1 + length > columns {
+                out.push_str(&format!("\n{:indent$}", ""));
+                width = indent;
+            } else if number > 0 {
+                out.push(' ');
+                width += 1;
+            }
+            out.push_str(word);
+            width += length;
+        }
+    }
+    out
+}
+
 /// A word in colour; [`stdout`] and [`stderr`] take the colour out where it is not wanted.
 pub fn paint(color: AnsiColor, text: &str) -> String {
     let style = Style::new().bold().fg_color(Some(color.into()));
@@ -130,6 +178,18 @@ pub fn diagnostics(diagnostics: &[Diagnostic], sources: &Sources) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_lines_go_on_under_their_words() {
+        let line = format!("{} pruned: {}", paint(AnsiColor::Green, "     note"), "twelve chars ".repeat(6).trim_end());
+        let lines = wrapped(&line, 50, UNDER_WORDS);
+        let lines: Vec<String> = lines.lines().map(|line| anstream::adapter::strip_str(line).to_string()).collect();
+        assert_eq!(lines[0], "     note pruned: twelve chars twelve chars twelve");
+        assert_eq!(lines[1], "          chars twelve chars twelve chars twelve");
+        assert!(lines.iter().all(|line| line.chars().count() <= 50), "{lines:?}");
+        assert_eq!(wrapped("a b\n\n  c", 50, UNDER_WORDS), "a b\n\n  c");
+        assert_eq!(wrapped(&"x".repeat(60), 50, UNDER_WORDS), "x".repeat(60));
+    }
 
     #[test]
     fn only_colours_of_all_control_characters_reach_a_terminal() {

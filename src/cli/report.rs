@@ -128,10 +128,12 @@ pub fn report(arguments: &arguments::Report, global: &Global) -> Result<(), Fail
             if evaluations.is_empty() {
                 output::warning(&format!("nothing is evaluated yet: {}", known.advice()));
             }
+            let columns = arguments.output.is_none().then(output::columns_of_stdout).flatten();
+            let extent = table::Extent { columns, ..table::Extent::ALL };
             let best = best::text(&best::best(evaluations, manifest, &checked), path);
             let parts = [
                 training::text(&histories),
-                table::results(evaluations, manifest, true),
+                table::results(evaluations, manifest, extent),
                 report::plan::diverged(&known.plan, manifest),
                 against.as_ref().map_or(String::new(), against::text),
                 best,
@@ -167,6 +169,7 @@ pub fn report(arguments: &arguments::Report, global: &Global) -> Result<(), Fail
                 output::stdout(&format!("{}: the report, {}\n", path.display(), bytes(text.len() as u64)));
             }
         }
+        None if matches!(arguments.format, ReportFormat::Text) => output::stdout(&output::results(&text)),
         None => output::stdout(&text),
     }
     expect::failure(&checked).map_or(Ok(()), |error| Err(error.into()))

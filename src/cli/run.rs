@@ -13,11 +13,15 @@ use super::{Failure, output, serve, signals};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{check_imports, data_digests, plan};
 use crate::report::expect::{self, Checked};
-use crate::report::{self, best, results, table};
+use crate::report::table::{self, Extent};
+use crate::report::{self, best, results};
 use crate::run;
 use crate::run::status::{self, Progress, StageStatus, Status};
 use crate::tensor::device::Choice;
 use crate::tensor::memory;
+
+/// A table of more rows scrolls everything else away.
+const ROWS: usize = 50;
 
 /// Runs what is missing and prints the results.
 pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
@@ -62,7 +66,7 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
         devices,
         deadline,
     };
-    let mut reporter = Reporter::new(arguments.json);
+    let mut reporter = Reporter::new(arguments.json, arguments.quiet);
     let shows_time = arguments.serve.is_some() || matches!(reporter, Reporter::Bars(_));
     let took = if shows_time { status::history(&session.manifest, &store) } else { Default::default() };
     let mut over = None;
@@ -118,8 +122,9 @@ pub fn run(arguments: &arguments::Run, global: &Global) -> Result<(), Failure> {
         }
         if let Ok(evaluations) = &evaluations {
             let best = best::text(&best::best(evaluations, manifest, &checked), &path);
-            let tables = table::results(evaluations, manifest, false);
-            output::stdout(&format!("{tables}{best}{}", expect::text(&checked)));
+            let extent = Extent { columns: output::columns_of_stdout(), rows: ROWS, classes: false };
+            let tables = table::results(evaluations, manifest, extent);
+            output::stdout(&output::results(&format!("{tables}{best}{}", expect::text(&checked))));
         }
     }
     // The page that is served has a share in the store until the process ends.

@@ -70,12 +70,19 @@ impl Diagnostics {
         error
     }
 
-    /// Takes out of what was noted after the first `count` what was noted before: instances of one section have their
-    /// mistakes in common.
-    pub fn forget_repeats(&mut self, count: usize) {
-        let (before, after) = self.0.split_at(count);
-        let new: Vec<Diagnostic> = after.iter().filter(|one| !before.contains(one)).cloned().collect();
-        self.0.truncate(count);
+    /// Puts a better hint in the place of those of the last error, if it is about this place.
+    pub fn replace_hints(&mut self, span: Span, hint: impl Into<String>) {
+        if let Some(last) = self.0.last_mut().filter(|last| last.span == span) {
+            last.hints = vec![hint.into()];
+        }
+    }
+
+    /// Takes out of what was noted after the first `count` what is among those before it from number `first` on: instances
+    /// of one section have their mistakes in common.
+    pub fn forget_repeats(&mut self, first: usize, count: usize) {
+        let new = self.0.split_off(count);
+        let is_new = |one: &Diagnostic| !self.0[first..].contains(one);
+        let new: Vec<Diagnostic> = new.into_iter().filter(is_new).collect();
         self.0.extend(new);
     }
 

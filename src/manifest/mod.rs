@@ -312,12 +312,16 @@ pub struct Reference {
     pub span: Span,
 }
 
-/// Reads and checks the manifest at `path`, with `sets` (each `KEY=VALUE`) laid over it.
+/// Reads and checks the manifest at `path` (`-` for standard input), with `sets` (each `KEY=VALUE`) laid over it.
 ///
 /// # Errors
 /// [`Invalid::Unreadable`] when the file cannot be read, [`Invalid::Wrong`] with everything that is wrong in it.
 pub fn read(path: &Path, sets: &[String]) -> Result<Manifest, Invalid> {
     let bytes = source::read_file(path).map_err(Invalid::Unreadable)?;
+    if source::is_stream(path) {
+        let name = if path.as_os_str() == "-" { Path::new("stdin") } else { path };
+        return parse_in(name, "pipeline", Path::new(""), &bytes, sets);
+    }
     parse(path, &bytes, sets)
 }
 
@@ -326,10 +330,16 @@ pub fn read(path: &Path, sets: &[String]) -> Result<Manifest, Invalid> {
 /// # Errors
 /// Everything that is wrong, at once.
 pub fn parse(path: &Path, bytes: &[u8], sets: &[String]) -> Result<Manifest, Invalid> {
+    let stem = path.file_stem().map_or_else(|| "pipeline".into(), |stem| stem.to_string_lossy());
+    parse_in(path, &stem, path.parent().unwrap_or(Path::new("")), bytes, sets)
+}
+
+/// As [`parse`]; `pipeline` is what the pipeline is called if the manifest does not say.
+fn parse_in(name: &Path, pipeline: &str, folder: &Path, bytes: &[u8], sets: &[String]) -> Result<Manifest, Invalid> {
     let mut sources = Sources::default();
     let mut diagnostics = Diagnostics::default();
-    let tree = value::document(path, bytes, sets, &mut sources, &mut diagnostics);
-    let decoded = tree.map(|tree| decode::manifest(tree, path, &mut diagnostics));
+    let tree = value::document(name, bytes, sets, &mut sources, &mut diagnostics);
+    let decoded = tree.map(|tree| decode::manifest(tree, pipeline, folder, &mut diagnostics));
     let Some((mut manifest, unreadable)) = decoded else { return Err(Invalid::Wrong { diagnostics, sources }) };
     validate::validate(&manifest, &unreadable, &mut diagnostics);
     decode::search::check(&mut manifest, &unreadable, &mut diagnostics);

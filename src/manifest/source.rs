@@ -1,9 +1,13 @@
 //! The texts that a manifest comes from, and places in them.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::fs::OFlags;
 
 use crate::error::{Error, Kind, Result};
 
@@ -95,6 +99,12 @@ impl Sources {
     }
 }
 
+/// Whether a manifest comes from standard input (`-`) or through a pipe, and so lies in no folder.
+pub fn is_stream(path: &Path) -> bool {
+    let is_pipe = || std::fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo());
+    path.as_os_str() == "-" || path.starts_with("/dev") || path.starts_with("/proc") || is_pipe()
+}
+
 /// The span as a range that the text has and that splits no character as people see it: one with its accents, which may
 /// be code points of their own.
 pub fn whole_characters(span: Span, text: &str) -> std::ops::Range<usize> {
@@ -116,30 +126,72 @@ fn continues(c: char) -> bool {
     c == JOINER || unicode_normalization::char::is_combining_mark(c)
 }
 
-/// Reads a manifest's bytes: a regular file of at most [`MAXIMUM_BYTES`].
+/// Reads a manifest's bytes: a regular file of at most [`MAXIMUM_BYTES`], what comes through a pipe, or standard input for `-`.
 ///
 /// # Errors
-/// [`Kind::Input`] when there is no such file or it cannot be read, [`Kind::Manifest`] when it is not a regular file or
-/// is too large.
+/// [`Kind::Input`] when there is no such file or it cannot be read, [`Kind::Manifest`] when it is something else or too large.
 pub fn read_file(path: &Path) -> Result<Vec<u8>> {
-    let unreadable = |error: std::io::Error| {
+    let unreadable = |error: io::Error| {
         let e = Error::new(Kind::Input, format!("cannot read the manifest ({error})")).at(path);
         match error.kind() {
-            std::io::ErrorKind::NotFound => e.hint("name a TOML file, such as `pipelines/kddp.toml`"),
+            io::ErrorKind::NotFound => {
+                e.hint("name a TOML file, such as `pipelines/kddp.toml`, or `-` for standard input")
+            }
             _ => e,
         }
     };
+    if path.as_os_str() == "-" {
+        return whole(io::stdin(), path, unreadable);
+    }
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    if metadata.file_type().is_fifo() {
+        return whole(pipe(path, unreadable)?, path, unreadable);
+    }
     if !metadata.is_file() {
         let what = if metadata.is_dir() { "a folder" } else { "not a regular file" };
         return Err(Error::new(Kind::Manifest, format!("the manifest is {what}")).at(path).hint("name a TOML file"));
     }
+    whole(File::open(path).map_err(unreadable)?, path, unreadable)
+}
+
+/// Everything that a reader has, within the limit.
+fn whole(reader: impl Read, path: &Path, unreadable: impl Fn(io::Error) -> Error) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path).and_then(|f| f.take(MAXIMUM_BYTES + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
+    reader.take(MAXIMUM_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > MAXIMUM_BYTES {
         return Err(Error::new(Kind::Manifest, "the manifest is larger than 1 MiB").at(path));
     }
     Ok(bytes)
+}
+
+/// How long a pipe may have nobody who writes to it: both ends are often opened at the same time.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Opens a pipe, unless nobody is at its other end.
+fn pipe(path: &Path, unreadable: impl Fn(io::Error) -> Error) -> Result<impl Read> {
+    let open = || {
+        // Without this it would wait for a writer for ever.
+        let flags = OFlags::NONBLOCK.bits() as i32;
+        OpenOptions::new().read(true).custom_flags(flags).open(path)
+    };
+    let mut pipe = open().map_err(&unreadable)?;
+    let (begun, mut first) = (Instant::now(), [0]);
+    let length = loop {
+        match pipe.read(&mut first) {
+            Ok(0) if begun.elapsed() < PATIENCE => std::thread::sleep(Duration::from_millis(5)),
+            Ok(0) => {
+                let error = Error::new(Kind::Manifest, "the manifest is a pipe that nothing comes through").at(path);
+                return Err(error.hint("name a TOML file, or begin what writes to the pipe first"));
+            }
+            Ok(length) => break length,
+            // There is a writer, who takes its time.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break 0,
+            Err(error) => return Err(unreadable(error)),
+        }
+    };
+    let flags = rustix::fs::fcntl_getfl(&pipe).map_err(|error| unreadable(error.into()))?;
+    rustix::fs::fcntl_setfl(&pipe, flags - OFlags::NONBLOCK).map_err(|error| unreadable(error.into()))?;
+    Ok(io::Cursor::new(first).take(length as u64).chain(pipe))
 }
 
 #[cfg(test)]

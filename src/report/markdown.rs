@@ -6,7 +6,7 @@ use super::document::Epochs;
 use super::expect::{Checked, Verdict, found, name, tally_in_words};
 use super::groups::{Group, groups, is_swept, tables};
 use super::results::Evaluation;
-use super::table::{Column, columns, comparison, fitting, title};
+use super::table::{MISSED_EASILY, columns, comparison, fitting, title};
 use super::times::unlike;
 use super::training;
 use crate::manifest::Manifest;
@@ -96,7 +96,7 @@ pub fn markdown(of: &Parts, manifest: &Manifest, path: &str) -> String {
 
 /// One table of results.
 fn results(members: &[&Group], swept: bool, is_unlike: bool) -> String {
-    let columns: Vec<Column> = fitting(columns(members, swept, if is_unlike { "*" } else { "" }), WIDTH);
+    let (columns, _) = fitting(columns(members, swept, if is_unlike { "*" } else { "" }), WIDTH, MISSED_EASILY);
     let heads: Vec<String> = columns.iter().map(|column| escaped(&column.head)).collect();
     let words: Vec<bool> = columns.iter().map(|column| column.words).collect();
     let rows: Vec<Vec<String>> =

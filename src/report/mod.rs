@@ -9,8 +9,7 @@
 //! - `training`: what training came to, before anything is evaluated; `stored`: the results of a store as a list;
 //! - `expect`: results held against what `[expect]` says;
 //! - `document`: everything as one JSON document; `html`: a page that shows it;
-//! - `plan`, `explain`, `graph`: the answers of the commands with those names;
-//! - `number`: numbers as people write them.
+//! - `plan`, `explain`, `graph`, `layers`: the answers of the commands with those names.
 
 pub mod against;
 pub mod best;
@@ -23,6 +22,7 @@ pub mod explain;
 pub mod graph;
 pub mod groups;
 pub mod html;
+pub mod layers;
 pub mod markdown;
 pub mod plan;
 pub mod results;

@@ -18,12 +18,31 @@ use crate::manifest::matrix::number_label;
 use crate::manifest::printable;
 use crate::stage::evaluate::MEASURES;
 
-/// How wide a table may be; beyond that the columns that can be missed most stay away.
+/// How wide a table may be that no terminal shows; beyond that the columns that can be missed most stay away.
 const WIDTH: usize = 160;
 
+/// Columns with a higher rank stay away from a table that is too wide even where no terminal shows it.
+pub(super) const MISSED_EASILY: u8 = 10;
+
+/// How much of the results is shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Extent {
+    /// The width of the terminal, in characters.
+    pub columns: Option<usize>,
+    /// The rows of each table.
+    pub rows: usize,
+    /// Without axes, accuracy by class too.
+    pub classes: bool,
+}
+
+impl Extent {
+    /// Everything, for no terminal.
+    pub const ALL: Extent = Extent { columns: None, rows: usize::MAX, classes: true };
+}
+
 /// The results as tables, one for each section that evaluates and each set of images that it looks at, and the methods that
-/// are held against each other. With `classes`, and without axes, accuracy by class too.
-pub fn results(evaluations: &[Evaluation], manifest: &Manifest, classes: bool) -> String {
+/// are held against each other.
+pub fn results(evaluations: &[Evaluation], manifest: &Manifest, extent: Extent) -> String {
     let groups = groups(evaluations, manifest);
     let swept = is_swept(evaluations);
     let unlike = unlike(evaluations);
@@ -35,8 +54,9 @@ pub fn results(evaluations: &[Evaluation], manifest: &Manifest, classes: bool) -
         let diverged: String = diverged.map(line).collect();
         let unlike = unlike.iter().find(|unlike| unlike.evaluation == *section && unlike.split == split);
         let (mark, note) = unlike.map_or(("", String::new()), |unlike| ("*", unlike.note()));
-        out.push_str(&format!("{}\n{}{diverged}{note}\n", title(&members), table(&members, swept, mark)));
-        if classes && !swept {
+        let table = table(&members, swept, mark, extent);
+        out.push_str(&format!("{}\n{table}{diverged}{note}\n", title(&members)));
+        if extent.classes && !swept {
             let evaluations = evaluations.iter().filter(|evaluation| evaluation.template == *section);
             let of_classes = |evaluation| format!("accuracy by class, in per cent\n{}\n", per_class(evaluation));
             out.extend(evaluations.map(of_classes));
@@ -94,24 +114,39 @@ impl Column {
 }
 
 /// With `mark` behind every time.
-fn table(groups: &[&Group], swept: bool, mark: &str) -> String {
-    let columns = fitting(columns(groups, swept, mark), WIDTH);
+fn table(groups: &[&Group], swept: bool, mark: &str, extent: Extent) -> String {
+    let more = groups.len().saturating_sub(extent.rows);
+    let groups = &groups[..groups.len() - more];
+    let (width, stays) = extent.columns.map_or((WIDTH, MISSED_EASILY), |columns| (columns, 0));
+    let (columns, mut missed) = fitting(columns(groups, swept, mark), width, stays);
     let mut table = empty();
     table.set_header(columns.iter().map(|column| &column.head));
     for row in 0..groups.len() {
         table.add_row(columns.iter().map(|column| &column.cells[row]));
     }
-    aligned(table, columns.iter().filter(|column| column.words).count())
+    let mut text = aligned(table, columns.iter().filter(|column| column.words).count());
+    if more > 0 {
+        text.push_str(&format!("  … and {} more rows; `pleach report` has them all\n", count(more as u64)));
+    }
+    if extent.columns.is_some() && !missed.is_empty() {
+        missed.reverse();
+        text.push_str(&format!("no room for {}; `pleach report --format csv` has all\n", missed.join(", ")));
+    }
+    text
 }
 
-/// Without columns that are empty, and without those that can be missed most as long as a row is wider than `width`.
-pub(super) fn fitting(mut columns: Vec<Column>, width: usize) -> Vec<Column> {
+/// Without columns that are empty, and without those that can be missed most as long as a row is wider than `width`; with the
+/// heads of the latter. Those whose rank is at most `stays` stay.
+pub(super) fn fitting(mut columns: Vec<Column>, width: usize, stays: u8) -> (Vec<Column>, Vec<String>) {
     columns.retain(|column| column.cells.iter().any(|cell| !cell.is_empty()));
+    let mut missed: Vec<String> = Vec::new();
     while columns.iter().map(Column::width).sum::<usize>() > width {
-        let Some(most) = columns.iter().map(|column| column.rank).max().filter(|rank| *rank > 0) else { break };
+        let Some(most) = columns.iter().map(|column| column.rank).max().filter(|rank| *rank > stays) else { break };
+        let gone = columns.iter().filter(|column| column.rank == most && !column.head.is_empty());
+        missed.extend(gone.map(|column| column.head.clone()));
         columns.retain(|column| column.rank != most);
     }
-    columns
+    (columns, missed)
 }
 
 /// All columns, with `mark` behind every time.
@@ -144,36 +179,37 @@ pub(super) fn columns(groups: &[&Group], swept: bool, mark: &str) -> Vec<Column>
     }
     add("top-1", 0, false, &accuracy);
     if uneven {
-        add("balanced", 0, false, &|group| shown(mean(group, "balanced-accuracy"), percent));
+        add("balanced", 3, false, &|group| shown(mean(group, "balanced-accuracy"), percent));
     }
     add("Δ", 0, false, &|group| versus(group).map_or(String::new(), |versus| difference(&versus)));
-    add("p", 0, false, &|group| shown(versus(group).and_then(|versus| versus.p_holm), probability));
-    add("rank", 0, false, &|group| shown(group.rank, |rank| format!("{rank:.1}")));
+    add("p", 4, false, &|group| shown(versus(group).and_then(|versus| versus.p_holm), probability));
+    add("rank", 5, false, &|group| shown(group.rank, |rank| format!("{rank:.1}")));
     if classes > 5 {
-        add("top-5", 4, false, &|group| shown(mean(group, "top5"), percent));
+        add("top-5", 14, false, &|group| shown(mean(group, "top5"), percent));
     }
-    add("loss", 3, false, &|group| loss(group));
-    add("parameters", 0, false, &size("parameters"));
-    add("", 0, false, &share("parameters"));
+    add("loss", 13, false, &|group| loss(group));
+    add("parameters", 1, false, &size("parameters"));
+    add("", 6, false, &share("parameters"));
     if masked || !swept {
-        let rank = if masked { 0 } else { 6 };
+        let (rank, of_share) = if masked { (2, 7) } else { (16, 16) };
         add("non-zero", rank, false, &size("nonzeros"));
-        add("", rank, false, &share("nonzeros"));
+        add("", of_share, false, &share("nonzeros"));
     }
-    add("MACs", 0, false, &size("macs"));
-    add("", 0, false, &share("macs"));
+    add("MACs", 2, false, &size("macs"));
+    add("", 8, false, &share("macs"));
     let own: IndexSet<&str> = groups.iter().flat_map(|group| group.values.keys().map(String::as_str)).collect();
     for name in own.into_iter().filter(|name| !MEASURES.contains(name)) {
-        add(name, u8::from(name == "efficiency"), false, &|group| shown(mean(group, name), decimals));
+        let rank = if name == "efficiency" { 11 } else { 1 };
+        add(name, rank, false, &|group| shown(mean(group, name), decimals));
     }
     if masked {
-        add("dense", 5, false, &|group| shown(mean(group, "dense-bytes"), in_bytes));
+        add("dense", 15, false, &|group| shown(mean(group, "dense-bytes"), in_bytes));
     }
-    add(if masked { "stored" } else { "bytes" }, 2, false, &|group| shown(mean(group, "bytes"), in_bytes));
+    add(if masked { "stored" } else { "bytes" }, 12, false, &|group| shown(mean(group, "bytes"), in_bytes));
     // What a clock says stands last.
     let time = |text: String| if text.is_empty() { text } else { text + mark };
-    add("ms/image", 0, false, &|group| time(shown(mean(group, "latency-ms"), decimals)));
-    add("images/s", 7, false, &|group| time(size("throughput")(group)));
+    add("ms/image", 9, false, &|group| time(shown(mean(group, "latency-ms"), decimals)));
+    add("images/s", 17, false, &|group| time(size("throughput")(group)));
     // The axes stand behind the name of the model.
     for place in 1..=axes.len() {
         if columns.iter().enumerate().any(|(other, column)| other != place && column.head == columns[place].head) {

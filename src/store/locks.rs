@@ -10,6 +10,7 @@ use crate::error::{Error, Kind, Result};
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -170,9 +171,34 @@ pub(super) fn use_read_only(tree: &Tree) -> Option<Held> {
     files::try_lock(&file, &path, true).ok().filter(|locked| *locked).map(|_| Held { file: Some(file) })
 }
 
-/// The process number in a lock's file.
+/// The process that holds a lock, as far as it can be known: what the kernel says, else the number in the lock's file, which may be
+/// that of an earlier holder. A number that no process has is nobody's.
 pub(super) fn holder(path: &Path) -> Option<u32> {
     let file = files::open(path).ok()?;
+    if let Some(pid) = files::stat_file(&file, path).ok().and_then(|found| holder_by_kernel(&found)) {
+        return Some(pid);
+    }
     let bytes = files::read_all(&file, path, 16).ok()?;
-    std::str::from_utf8(&bytes).ok()?.trim().parse().ok()
+    let pid: u32 = std::str::from_utf8(&bytes).ok()?.trim().parse().ok()?;
+    let number = rustix::process::Pid::from_raw(pid.try_into().ok()?)?;
+    // That it is another user's is as good an answer.
+    let is_there = !matches!(rustix::process::test_kill_process(number), Err(rustix::io::Errno::SRCH));
+    is_there.then_some(pid)
+}
+
+/// The process that Linux says holds a lock on a file. `None` where it says nothing, or where the file system counts its files
+/// otherwise than `stat` does.
+fn holder_by_kernel(file: &std::fs::Metadata) -> Option<u32> {
+    let device = file.dev();
+    let place = format!("{:02x}:{:02x}:{}", rustix::fs::major(device), rustix::fs::minor(device), file.ino());
+    let all = std::fs::read_to_string("/proc/locks").ok()?;
+    // `1: FLOCK  ADVISORY  WRITE 4711 08:01:131 0 EOF`; one who waits has an arrow behind the number.
+    let held =
+        all.lines().map(|line| line.split_whitespace().skip(1).collect::<Vec<_>>()).find_map(
+            |fields| match fields[..] {
+                ["FLOCK", _, _, pid, other, ..] if other == place => pid.parse().ok(),
+                _ => None,
+            },
+        );
+    held.filter(|pid| *pid > 0)
 }

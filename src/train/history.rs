@@ -82,6 +82,29 @@ impl History {
         }
         None
     }
+
+    /// Why training ended where it did, and which epoch's weights are the result, if either is not a matter of course: `epochs` were
+    /// asked for.
+    pub fn ending(&self, epochs: u64, rule: Option<&EarlyStop>, chosen: bool) -> Option<String> {
+        let stopped = rule.and_then(|rule| Some((rule, self.stop(rule)?))).filter(|(_, last)| *last < epochs);
+        let stopped = stopped.map(|(rule, last)| {
+            let patience = rule.patience;
+            let which = if patience == 1 { "an epoch".to_owned() } else { format!("{patience} epochs in a row") };
+            format!("stopped after epoch {last} of {epochs}, as {which} brought no gain on the validation split")
+        });
+        let best = self.best().filter(|_| chosen).and_then(|best| self.epochs.iter().find(|entry| entry.epoch == best));
+        let best = best.and_then(|entry| {
+            let accuracy = 100.0 * entry.validation_accuracy?;
+            Some(format!(
+                "the weights are those of epoch {}, the best: {accuracy:.2} % on the validation split",
+                entry.epoch
+            ))
+        });
+        match (stopped, best) {
+            (None, None) => None,
+            (stopped, best) => Some(stopped.into_iter().chain(best).collect::<Vec<_>>().join("; ")),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -119,5 +142,14 @@ mod tests {
         assert_eq!(history(&[0.5, 0.6, 0.6, 0.7, 0.7]).stop(&rule), None);
         let rule = EarlyStop { patience: 2, minimum_gain: 0.2 };
         assert_eq!(history(&[0.5, 0.6, 0.65]).stop(&rule), Some(3));
+    }
+
+    #[test]
+    fn the_ending_says_why_and_which_epoch() {
+        let (history, rule) = (history(&[0.5, 0.6, 0.6, 0.5]), EarlyStop { patience: 2, minimum_gain: 0.0 });
+        insta::assert_snapshot!(history.ending(60, Some(&rule), true).unwrap(), @"stopped after epoch 4 of 60, as 2 epochs in a row brought no gain on the validation split; the weights are those of epoch 2, the best: 60.00 % on the validation split");
+        insta::assert_snapshot!(history.ending(4, Some(&rule), true).unwrap(), @"the weights are those of epoch 2, the best: 60.00 % on the validation split");
+        insta::assert_snapshot!(history.ending(60, Some(&EarlyStop { patience: 1, ..rule }), false).unwrap(), @"stopped after epoch 3 of 60, as an epoch brought no gain on the validation split");
+        assert_eq!(history.ending(4, None, false), None);
     }
 }

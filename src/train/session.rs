@@ -122,6 +122,9 @@ pub fn train<B: Backend>(task: &Task, start: Model, teacher: Option<&Tutor>, dev
             }
         }
     }
+    let chosen = training.select == Select::Best && session.best.is_some();
+    let ending = session.history.ending(training.epochs, training.early_stop.as_ref(), chosen);
+    ending.into_iter().for_each(|note| (task.progress)(Progress::Note(note)));
     session.result(training)
 }
 

@@ -93,8 +93,9 @@ impl<'a, B: Backend> Watch<'a, B> {
     pub fn diverged(&self, what: &str, step: usize) -> Stop {
         let at = format!("epoch {}, step {} of {}", self.epoch + 1, step + 1, self.rates.len());
         let before = step.checked_sub(1).and_then(|before| self.losses.get(before));
-        let last =
-            before.map_or("there was no finite loss".to_owned(), |loss| format!("the last finite loss was {loss:.6}"));
+        let number = |loss: &f64| if loss.abs() < 1e6 { format!("{loss:.6}") } else { format!("{loss:.3e}") };
+        let last = before
+            .map_or("there was no finite loss".to_owned(), |loss| format!("the last finite loss was {}", number(loss)));
         let message = format!("{what} is not finite at {at}; {last}; the learning rate was {:?}", self.rates[step]);
         let error =
             Error::new(Kind::Diverged, message).hint("lower `optimizer.lr`, warm up longer, or set `clip-norm`");

@@ -230,11 +230,22 @@ fn a_first_manifest_is_written_once_and_is_valid() {
     let ran = project.succeed(&["init", "new/folder"]);
     assert!(ran.stdout.contains("pleach run new/folder/pleach.toml"), "{}", ran.stdout);
     project.succeed(&["check", "new/folder/pleach.toml"]);
+    let written = std::fs::read_to_string(project.path().join("new/folder/pleach.toml")).unwrap();
+    assert!(written.starts_with("#:schema ./pleach.schema.json\n"), "{written}");
+    let for_editors = std::fs::read_to_string(project.path().join("new/folder/pleach.schema.json")).unwrap();
+    assert_eq!(for_editors, project.succeed(&["schema"]).stdout);
     let short: Vec<String> =
         ["teacher", "student", "tuned"].iter().map(|stage| format!("--set=stages.{stage}.epochs=1")).collect();
     let mut arguments = vec!["run", "new/folder/pleach.toml", "--set=data.digits.limit=100"];
     arguments.extend(short.iter().map(String::as_str));
     project.succeed(&arguments);
+    // A student that is smaller than its teacher, and channels that are gone.
+    arguments.splice(..1, ["report"]);
+    let report = project.succeed(&[&arguments[..], &["--format", "json"]].concat()).stdout;
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let rows = report["rows"].as_array().unwrap();
+    let parameters: Vec<f64> = rows.iter().map(|row| row["values"]["parameters"].as_f64().unwrap()).collect();
+    assert!(parameters[0] > 3.0 * parameters[1] && parameters[1] > 1.5 * parameters[2], "{parameters:?}");
     let before = std::fs::read(project.path().join("new/folder/pleach.toml")).unwrap();
     let ran = project.pleach(&["init", "new/folder"]).expect(11);
     assert!(ran.stderr.contains("there already"), "{}", ran.stderr);

@@ -164,4 +164,8 @@ fn a_pipe_whose_reader_comes_late_is_waited_for() {
     fs::File::open(&pipe).unwrap().read_to_string(&mut got).unwrap();
     assert!(child.wait().unwrap().success());
     assert_eq!(got, report);
+    // Nobody comes: it is said, and the pipe is still there.
+    let ran = report_to(&project, "pipe").expect(30);
+    insta::assert_snapshot!(ran.stderr, @"error: cannot write the file (nobody reads from the pipe): pipe");
+    assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
 }

@@ -42,6 +42,12 @@ fn fits(root: &Value, schema: &Value, value: &Value) -> bool {
         "enum" => wanted.as_array().unwrap().contains(value),
         "oneOf" => all(wanted, &|count| count == 1),
         "anyOf" => all(wanted, &|count| count > 0),
+        "allOf" => all(wanted, &|count| count == wanted.as_array().unwrap().len()),
+        "if" => {
+            let branch = if fits(root, wanted, value) { "then" } else { "else" };
+            schema.get(branch).is_none_or(|schema| fits(root, schema, value))
+        }
+        "then" | "else" => schema.get("if").is_some(),
         "minimum" => number(value) >= number(wanted),
         "maximum" => number(value) <= number(wanted),
         "exclusiveMinimum" => number(value) > number(wanted),
@@ -388,6 +394,57 @@ fn mistakes_in_any_kind_do_not_fit() {
     ] {
         assert_eq!(text.matches(from).count(), 1, "{from} must occur once");
         assert!(!fits(&schema, &schema, &manifest(&text.replacen(from, to, 1))), "{from} → {to}");
+    }
+}
+
+/// The places in `value` that are not as `schema` says, as deep as conditions lead.
+fn faults(root: &Value, schema: &Value, value: &Value, place: &str, found: &mut BTreeSet<String>) {
+    if fits(root, schema, value) {
+        return;
+    }
+    let mut inner = BTreeSet::new();
+    if let Some(name) = schema.get("$ref").and_then(Value::as_str) {
+        return faults(root, root.pointer(&name[1..]).unwrap(), value, place, found);
+    }
+    for one in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
+        faults(root, one, value, place, &mut inner);
+    }
+    if let Some(condition) = schema.get("if") {
+        let branch = if fits(root, condition, value) { "then" } else { "else" };
+        schema.get(branch).into_iter().for_each(|schema| faults(root, schema, value, place, &mut inner));
+    }
+    for (key, value) in value.as_object().into_iter().flatten() {
+        let schema = schema["properties"].get(key).or(schema.get("additionalProperties").filter(|s| s.is_object()));
+        schema.into_iter().for_each(|schema| faults(root, schema, value, &format!("{place}.{key}"), &mut inner));
+    }
+    for (index, value) in value.as_array().into_iter().flatten().enumerate() {
+        let schema = schema.get("items");
+        schema.into_iter().for_each(|schema| faults(root, schema, value, &format!("{place}.{index}"), &mut inner));
+    }
+    if inner.is_empty() {
+        inner.insert(place.to_owned());
+    }
+    found.extend(inner);
+}
+
+#[test]
+fn a_mistake_is_shown_where_it_stands() {
+    let schema = schema();
+    for (from, to, place) in [
+        ("epochs = 3", "epochs = \"three\"", ".stages.teacher.epochs"),
+        ("kind = \"prune\"", "kind = \"trim\"", ".stages.pruned.kind"),
+        ("sparsity = 0.5", "sparsity = 2", ".stages.pruned.method.sparsity"),
+        ("criterion = \"magnitude\"", "criterion = \"size\"", ".stages.pruned.method.criterion"),
+        ("hidden = [12]", "hidden = [0]", ".stages.student.network.hidden.0"),
+        ("temperature = 4", "temperature = true", ".stages.student.losses.0.temperature"),
+        ("source = \"digits\"", "source = \"letters\"", ".data.digits.source"),
+        // A key too many or too few is one of its table.
+        ("epochs = 3", "epochs = 3\nepoch = 3", ".stages.teacher"),
+        ("sparsity = 0.5", "sparsiti = 0.5", ".stages.pruned.method"),
+    ] {
+        let mut found = BTreeSet::new();
+        faults(&schema, &schema, &manifest(&SMALL.replacen(from, to, 1)), "", &mut found);
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), [place], "{from} → {to}");
     }
 }
 

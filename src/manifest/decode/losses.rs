@@ -6,7 +6,8 @@ use crate::train::parameters::{LayerPair, Loss};
 
 /// How a loss is written.
 pub const LOSS: Shape = Shape { what: "a loss", example: "{ kind = \"cross-entropy\" }" };
-const PAIR: Shape = Shape { what: "a pair of layers", example: "{ student = \"layer3\", teacher = \"layer3\" }" };
+/// No names of layers: those of one network are none of another.
+const PAIR: Shape = Shape { what: "a pair of layers", example: "{ student = \"LAYER\", teacher = \"LAYER\" }" };
 
 /// The loss where none is named: distillation with a teacher, without one cross entropy.
 pub fn default(teacher: bool) -> Loss {
@@ -100,10 +101,10 @@ fn smoothing(reader: &mut Reader) -> f64 {
 
 /// Reads the pairs of layers, `two_by_two` if each two belong together.
 fn layers(reader: &mut Reader, two_by_two: bool) -> Vec<LayerPair> {
-    let name = |reader: &mut Reader, key| reader.string(key, "layer3").map(|(name, _)| name).unwrap_or_default();
+    let name = |reader: &mut Reader, key| reader.string(key, "LAYER").map(|(name, _)| name).unwrap_or_default();
     let pair = |reader: &mut Reader| LayerPair { student: name(reader, "student"), teacher: name(reader, "teacher") };
     let example = match two_by_two {
-        true => format!("[{}, {}]", PAIR.example.replace("layer3", "layer2"), PAIR.example),
+        true => format!("[{0}, {0}]", PAIR.example),
         false => format!("[{}]", PAIR.example),
     };
     if !reader.has("layers") {
@@ -119,7 +120,10 @@ fn layers(reader: &mut Reader, two_by_two: bool) -> Vec<LayerPair> {
     };
     if let Some(message) = wrong.filter(|_| reader.sound("layers")) {
         let span = reader.place("layers");
-        reader.diagnostics.error(span, message).hint(format!("write `layers = {example}`"));
+        reader
+            .diagnostics
+            .error(span, message)
+            .hint(format!("write `layers = {example}`; `pleach layers` has the names"));
     }
     layers
 }

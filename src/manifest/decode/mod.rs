@@ -38,18 +38,16 @@ const MAXIMUM_STAGES: usize = 10_000;
 /// Every section.
 const SECTIONS: [&str; 8] = ["pipeline", "data", "networks", "stages", "matrix", "search", "report", "expect"];
 
-/// Reads the whole manifest. What is wrong goes to `diagnostics`, with stand-ins in the result.
-pub fn manifest(root: Value, path: &Path, diagnostics: &mut Diagnostics) -> (Manifest, Unreadable) {
+/// Reads the whole manifest; `name` is what the pipeline is called if nothing else is said, and relative paths go from `folder`. What is wrong goes to `diagnostics`, with stand-ins in the result.
+pub fn manifest(root: Value, name: &str, folder: &Path, diagnostics: &mut Diagnostics) -> (Manifest, Unreadable) {
     let Content::Table(mut table) = root.content else { unreachable!("a TOML document is a table") };
     sections(&mut table, diagnostics);
     let mut reader = Reader::new(&table, root.span, "", "a manifest", diagnostics);
-    let stem = path.file_stem().map_or_else(|| "pipeline".to_owned(), |s| s.to_string_lossy().into_owned());
     let shape = Shape { what: "`[pipeline]`", example: "{ name = \"kddp\" }" };
     let pipeline = reader
-        .table("pipeline", shape, |r| pipeline(r, &stem))
-        .unwrap_or(Pipeline { name: stem, ..Pipeline::default() });
+        .table("pipeline", shape, |r| pipeline(r, name))
+        .unwrap_or_else(|| Pipeline { name: name.to_owned(), ..Pipeline::default() });
     let seed = Seed { value: pipeline.seed, span: reader.spans.get("pipeline.seed") };
-    let folder = path.parent().unwrap_or(Path::new(""));
     let mut matrix = match reader.value("matrix").map(|value| (table["matrix"].0, value)) {
         None => Matrix::single(),
         Some((span, value)) => matrix::axes::read(span, value, reader.diagnostics).unwrap_or_else(Matrix::unknown),

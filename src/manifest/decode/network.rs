@@ -71,7 +71,12 @@ pub fn network(reader: &mut Reader, folder: &Path) -> Option<NetworkSource> {
         ("efficientnet", Name::Efficientnet),
         ("graph", Name::Graph),
     ];
-    let architecture = match reader.kind("arch", &names) {
+    let before = reader.diagnostics.len();
+    let name = reader.kind("arch", &names);
+    if reader.diagnostics.len() > before {
+        named_with_its_size(reader);
+    }
+    let architecture = match name {
         Name::Mlp => Architecture::Mlp { hidden: sizes(reader, "hidden", 0, None) },
         Name::Lenet => Architecture::Lenet {
             channels: match sizes(reader, "channels", 2, Some(&[6, 16]))[..] {
@@ -251,4 +256,23 @@ fn sizes(reader: &mut Reader, key: &'static str, count: usize, default: Option<&
         }
     };
     items.iter().map(|item| size(item, reader)).collect()
+}
+
+/// Elsewhere the depth is a part of the name: `resnet18`, `vgg16`, `efficientnet_b0`.
+fn named_with_its_size(reader: &mut Reader) {
+    let Some(Value { content: Content::String(written), span }) = reader.value("arch") else { return };
+    let lower = written.to_lowercase();
+    let start = lower.rfind(|c: char| !c.is_ascii_digit()).map_or(0, |last| last + 1);
+    let (name, size) = lower.split_at(start);
+    let hint = match (name.trim_end_matches(['-', '_']), size) {
+        (_, "") => return,
+        (name @ ("resnet" | "preact-resnet" | "vgg" | "densenet"), depth) => {
+            format!("write `arch = \"{name}\"` and `depth = {depth}`")
+        }
+        ("efficientnet-b" | "efficientnet_b" | "efficientnetb", number) => {
+            format!("write `arch = \"efficientnet\"` and `variant = \"b{number}\"`")
+        }
+        _ => return,
+    };
+    reader.diagnostics.replace_hints(*span, hint);
 }

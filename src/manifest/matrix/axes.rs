@@ -39,7 +39,7 @@ const ZIP: &str = "zip";
 /// The most values of an axis.
 const MAXIMUM_VALUES: usize = 10_000;
 
-/// Reads the section; `None` when something is wrong with it.
+/// Reads the section; `None` when its axes are wrong, one combination when only what is left out, added or zipped is.
 pub fn read(section_span: Span, section: &Value, diagnostics: &mut Diagnostics) -> Option<Matrix> {
     let before = diagnostics.len();
     let Content::Table(table) = &section.content else {
@@ -71,14 +71,18 @@ pub fn read(section_span: Span, section: &Value, diagnostics: &mut Diagnostics) 
     for (_, entry) in entries(table, INCLUDE, diagnostics) {
         changes.included.extend(coordinates(&mut axes, entry, INCLUDE, diagnostics));
     }
-    if diagnostics.errors_after(before).next().is_some() {
-        return None;
-    }
+    let is_wrong = diagnostics.errors_after(before).next().is_some();
     let Some((combinations, used)) = combinations(&listed, &changes) else {
         let error = diagnostics.error(section_span, format!("the matrix has more than {MAXIMUM} combinations"));
         error.hint("take values away, or split the manifest");
         return None;
     };
+    if is_wrong {
+        // Which combinations are meant is not known, but one is enough to find what is wrong elsewhere. Of several, some might
+        // show mistakes that are none because they are to be excluded.
+        let first = combinations.into_iter().next()?;
+        return Some(Matrix { axes, combinations: vec![first], unknown: false });
+    }
     for (span, _) in places.into_iter().zip(used).filter(|(_, used)| !used) {
         diagnostics.error(span, "no combination is like this").hint("leave it out, or mend its values");
     }
@@ -176,6 +180,14 @@ fn zips(table: &Table, axes: &[Axis], diagnostics: &mut Diagnostics) -> Vec<Vec<
         wrong(diagnostics, "`zip`", value, example);
         return Vec::new();
     };
+    if !groups.is_empty() && groups.iter().all(|group| !matches!(group.content, Content::Table(_) | Content::Array(_)))
+    {
+        diagnostics
+            .error(value.span, "`zip` cannot be an axis")
+            .label("values as of an axis")
+            .hint(format!("call the axis otherwise; `zip` is {example}"));
+        return Vec::new();
+    }
     let mut zips: Vec<Vec<usize>> = Vec::new();
     for group in groups {
         let Content::Array(names) = &group.content else {
@@ -229,6 +241,13 @@ fn entries<'a>(table: &'a Table, key: &str, diagnostics: &mut Diagnostics) -> Ve
         wrong(diagnostics, &format!("`{key}`"), value, &example);
         return Vec::new();
     };
+    if !items.is_empty() && items.iter().all(|item| !matches!(item.content, Content::Table(_) | Content::Array(_))) {
+        diagnostics
+            .error(value.span, format!("`{key}` cannot be an axis"))
+            .label("values as of an axis")
+            .hint(format!("call the axis otherwise; `{key}` is {example}"));
+        return Vec::new();
+    }
     let mut entries = Vec::new();
     for item in items {
         match &item.content {

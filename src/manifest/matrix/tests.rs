@@ -189,3 +189,21 @@ fn stages_in_a_circle_are_told_with_and_without_axes() {
     let told = read_all(&format!("{circle}\n[matrix]\nwidth = [4]\ncriterion = [\"l1\", \"random\"]")).unwrap_err();
     insta::assert_snapshot!(told);
 }
+
+/// What is wrong with what is left out of a matrix hides nothing that is wrong elsewhere, and brings nothing up that is none.
+#[test]
+fn mistakes_in_what_is_left_out_hide_no_others() {
+    let wrong = STAGES.replacen("epochs = 1", "epoch = 1", 1).replace("${matrix.width}", "${matrix.widht}");
+    for changes in ["exclude = [{ width = 5 }]", "zip = [[\"width\", \"criterion\"]]", "include = [{ depth = 3 }]"] {
+        let matrix = format!("[matrix]\nwidth = [4, 8, 9]\ncriterion = [\"l1\", \"random\"]\n{changes}");
+        let told = read_all(&format!("{wrong}\n{matrix}")).unwrap_err();
+        assert_eq!(told.matches("error: ").count(), 3, "{told}");
+        for part in ["unknown key `epoch`", "`widht`"] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        let alone = read_all(&format!("{STAGES}\n{matrix}")).unwrap_err();
+        assert_eq!(alone.matches("error: ").count(), 1, "{alone}");
+    }
+    let told = read("[matrix]\nwidth = [4]\ncriterion = [\"l1\"]\nexclude = [1, 2]").unwrap_err();
+    assert!(told.contains("`exclude` cannot be an axis") && told.contains("call the axis otherwise"), "{told}");
+}

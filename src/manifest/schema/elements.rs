@@ -40,7 +40,10 @@ pub fn of(path: &str) -> Option<Value> {
         "layers.padding" => with_default(pair(0), &json!(0)),
         "layers/convolution.padding" => pair(0),
         "layers.inputs" => names(),
-        "stage.network" => json!({ "anyOf": [{ "type": "string" }, { "$ref": "#/$defs/network" }] }),
+        "stage.network" => {
+            let network = json!({ "$ref": "#/$defs/network" });
+            json!({ "if": { "type": "string" }, "else": network, "anyOf": [network, {}] })
+        }
         "stage.models" => {
             let mut names = names();
             (names["minItems"], names["uniqueItems"]) = (json!(1), json!(true));

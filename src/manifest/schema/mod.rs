@@ -59,9 +59,37 @@ struct Definitions(Map<String, Value>);
 
 impl Definitions {
     /// A table called `name`, of one of several kinds.
+    ///
+    /// Which it is, one key says, so a mistake is shown where it stands: `oneOf` would say of the whole table that it is none of
+    /// them. The `anyOf` holds of everything; editors that do not follow conditions, such as taplo, offer its keys.
     fn table(&mut self, name: &str, kinds: &[Described]) -> Value {
         let mut each: Vec<Value> = kinds.iter().map(|described| self.kind(name, described)).collect();
-        if each.len() == 1 { each.remove(0) } else { json!({ "type": "object", "oneOf": each }) }
+        if each.len() == 1 {
+            return each.remove(0);
+        }
+        let words: Vec<(&str, &str)> = kinds.iter().filter_map(|described| described.kind).collect();
+        let [(key, _), ..] = words[..] else { return json!({ "type": "object", "oneOf": each }) };
+        let defined: Vec<Value> =
+            words.iter().zip(each).map(|((_, word), schema)| self.define(&format!("{name}-{word}"), schema)).collect();
+        let conditions = words.iter().zip(&defined).map(|((key, word), schema)| {
+            json!({ "if": { "properties": { *key: { "const": word } }, "required": [key] }, "then": schema })
+        });
+        let conditions: Vec<Value> = conditions.collect();
+        let words: Vec<&str> = words.iter().map(|(_, word)| *word).collect();
+        let offered: Vec<Value> = defined.into_iter().chain([json!({})]).collect();
+        json!({
+            "type": "object",
+            "properties": { key: { "description": words::of(&format!("{name}.{key}")), "enum": words } },
+            "required": [key],
+            "anyOf": offered,
+            "allOf": conditions,
+        })
+    }
+
+    /// A reference to `schema` under a name, or the schema itself where another one has that name.
+    fn define(&mut self, name: &str, schema: Value) -> Value {
+        let known = self.0.entry(name).or_insert_with(|| schema.clone());
+        if *known == schema { reference(name) } else { schema }
     }
 
     fn kind(&mut self, name: &str, described: &Described) -> Value {
@@ -91,9 +119,11 @@ impl Definitions {
         needed.dedup();
         schema["properties"] = properties.into();
         schema["required"] = json!(needed);
-        if !described.alternatives.is_empty() {
+        if let [first, others @ ..] = &described.alternatives[..] {
+            // One of them is enough. What is asked for where there is none is the first.
             let needs = |key: &&str| json!({ "required": [key] });
-            schema["anyOf"] = described.alternatives.iter().map(needs).collect();
+            let or = |otherwise: Value, key: &&str| json!({ "if": needs(key), "else": otherwise });
+            schema["allOf"] = json!([others.iter().rev().fold(needs(first), or)]);
         }
         schema["additionalProperties"] = json!(false);
         schema
@@ -122,8 +152,10 @@ impl Definitions {
             Field::Kinds(kinds) => {
                 let word = |(_, word): (_, &'static str)| json!({ "const": word, "description": words::of(&format!("{key}/{word}")) });
                 let words: Vec<Value> = kinds.iter().filter_map(|described| described.kind.map(word)).collect();
-                let either = json!([{ "oneOf": words }, self.shared(key, kinds)]);
-                json!({ "type": "array", "items": { "anyOf": either }, "uniqueItems": true, "default": [] })
+                let (word, table) = (json!({ "oneOf": words }), self.shared(key, kinds));
+                let either =
+                    json!({ "if": { "type": "string" }, "then": word, "else": table, "anyOf": [word, table, {}] });
+                json!({ "type": "array", "items": either, "uniqueItems": true, "default": [] })
             }
             // Said in `elements`, or a test fails.
             Field::Other => json!({}),
@@ -144,14 +176,14 @@ impl Definitions {
     /// A reference to the table's definition, or the table itself where another one has its name.
     fn shared(&mut self, key: &str, kinds: &[Described]) -> Value {
         let table = self.table(key, kinds);
-        let known = self.0.entry(key).or_insert_with(|| table.clone());
-        if *known == table { reference(key) } else { table }
+        self.define(key, table)
     }
 
     /// A network: an architecture, that of another stage's result, or that of a file.
     fn network(&mut self, architectures: &[Described]) -> Value {
-        let mut each: Vec<Value> = architectures.iter().map(|described| self.kind("network", described)).collect();
-        each.extend(["like", "file"].map(|key| {
+        let architecture = self.table("network", architectures);
+        let architecture = self.define("architecture", architecture);
+        let [like, file] = ["like", "file"].map(|key| {
             json!({
                 "type": "object",
                 "description": words::of(&format!("network/{key}")),
@@ -159,18 +191,28 @@ impl Definitions {
                 "required": [key],
                 "additionalProperties": false,
             })
-        }));
-        json!({ "type": "object", "oneOf": each })
+        });
+        json!({
+            "type": "object",
+            "anyOf": [architecture, like, file, {}],
+            "if": { "required": ["like"] },
+            "then": like,
+            "else": { "if": { "required": ["file"] }, "then": file, "else": architecture },
+        })
     }
 }
 
 /// Sections in which nothing can be a variable.
 const FIXED: [&str; 3] = ["pipeline", "search", "report"];
 
-/// A value, or a variable in its place. What editors show about the value stays outside.
+/// A value, or a variable in its place. What editors show about the value stays outside; the `anyOf` is for those that do not
+/// follow conditions, and the condition makes a mistake stand where it is, and not at the whole value.
 fn or_variable(mut schema: Value) -> Value {
     let default = schema.as_object_mut().and_then(|schema| schema.remove("default"));
-    let mut either = json!({ "anyOf": [schema, reference("variable")] });
+    let mut either = json!({ "if": reference("variable"), "else": schema });
+    if ["$ref", "oneOf", "anyOf", "items", "properties"].iter().any(|word| schema.get(word).is_some()) {
+        either["anyOf"] = json!([schema, {}]);
+    }
     if let Some(default) = default {
         either["default"] = default;
     }

@@ -59,13 +59,15 @@ fn ranges_defaults_and_needs_are_those_of_the_reading_code() {
     let schema = schema();
     let definitions = &schema["$defs"];
     let of_kind = |table: &Value, key: &str, word: &str| {
-        let kinds = table["oneOf"].as_array().unwrap();
-        kinds.iter().find(|kind| kind["properties"][key]["const"] == word).unwrap().clone()
+        let kinds = table["allOf"].as_array().unwrap();
+        let kind = kinds.iter().find(|kind| kind["if"]["properties"][key]["const"] == word).unwrap();
+        let name = kind["then"]["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
+        definitions[name].clone()
     };
     let sgd = of_kind(&definitions["optimizer"], "kind", "sgd");
     assert_eq!(sgd["required"], json!(["kind", "lr"]));
     // Each can be a variable instead.
-    let value = |table: &Value, key: &str| table["properties"][key]["anyOf"][0].clone();
+    let value = |table: &Value, key: &str| table["properties"][key]["else"].clone();
     assert_eq!(value(&sgd, "lr")["exclusiveMinimum"], 0.0);
     assert_eq!(value(&sgd, "momentum")["exclusiveMaximum"], 1.0);
     assert_eq!(sgd["properties"]["momentum"]["default"], 0.0);

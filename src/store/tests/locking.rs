@@ -141,6 +141,25 @@ fn the_lock_of_a_killed_process_is_free_at_once() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn the_holder_of_a_lock_is_the_process_that_has_it() {
+    let store = place();
+    let key = Digest::of(b"stage");
+    let lock = store.lock(&key, &mut |_| ControlFlow::Break(())).unwrap().unwrap();
+    // What an earlier holder wrote, as long as the new one did not write yet.
+    let path = store.tree.lock(&key);
+    fs::write(&path, "1\n").unwrap();
+    assert_eq!(locks::holder(&path), Some(std::process::id()));
+    drop(lock);
+    // Where the kernel knows of no lock, a number is as good as the process that has it.
+    assert_eq!(locks::holder(&path), Some(1));
+    fs::write(&path, "2147483646\n").unwrap();
+    assert_eq!(locks::holder(&path), None);
+    fs::write(&path, "no number\n").unwrap();
+    assert_eq!(locks::holder(&path), None);
+}
+
+#[test]
 fn of_many_commits_at_once_one_wins_even_without_locks() {
     let store = place();
     let outcomes: Vec<_> = std::thread::scope(|scope| {

@@ -133,3 +133,21 @@ fn a_written_layer_has_its_place_in_a_stage_too() {
         "network = { arch = \"graph\", layers = [{ name = \"a\", op = \"flatten\" }, { name = \"b\", op = \"relu\" }] }"
     )]]));
 }
+
+#[test]
+fn a_name_with_its_size_is_told_apart() {
+    for (written, hint) in [
+        ("resnet18", "write `arch = \"resnet\"` and `depth = 18`"),
+        ("ResNet-50", "write `arch = \"resnet\"` and `depth = 50`"),
+        ("vgg16", "write `arch = \"vgg\"` and `depth = 16`"),
+        ("densenet_121", "write `arch = \"densenet\"` and `depth = 121`"),
+        ("efficientnet_b0", "write `arch = \"efficientnet\"` and `variant = \"b0\"`"),
+        ("mobilenet_v2", "did you mean `mobilenet-v2`?"),
+        ("resnt", "did you mean `resnet`?"),
+    ] {
+        let wrong = super::GOOD.replacen(DEEP, &format!("arch = \"{written}\""), 1);
+        let told = super::text(&super::wrong(wrong, &[]));
+        assert!(told.contains(&format!("= help: {hint}")), "{written}: {told}");
+        assert_eq!(told.matches("error: ").count(), 1, "{told}");
+    }
+}
