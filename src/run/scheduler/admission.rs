@@ -7,12 +7,14 @@ use crate::data::Outline;
 use crate::error::{Error, Kind, Result};
 use crate::network::Graph;
 use crate::number::bytes;
+use crate::plan::estimate::Graphs;
 use crate::plan::{label, resolve};
-use crate::run::Event;
 use crate::run::shares::Wait;
 use crate::run::worker::Task;
+use crate::run::{Event, Request};
 use crate::stage::demand::{demand, parameters};
 use crate::stage::disk::{Disk, Origin, disk, origin};
+use crate::stage::work::Work;
 use crate::stage::{Demand, Description, Parameters};
 use crate::store::{Collected, GcPolicy};
 use crate::tensor::device::Device;
@@ -84,6 +86,7 @@ impl Owner<'_> {
         let demand = demand(&resolved.description, outline, self.request.store);
         self.check_fits(&resolved.description.parameters, &demand)?;
         let disk = self.disk(&resolved.description, outline.map(|(_, outline)| outline));
+        let work = self.work(stage);
         let task = Task {
             stage,
             name: name.clone(),
@@ -95,6 +98,7 @@ impl Owner<'_> {
             threads: 1,
             beside: 0,
             device: Device::Cpu,
+            work,
         };
         self.waiting.insert((rank, stage), Candidate { task, demand, disk });
         Ok(())
@@ -150,6 +154,16 @@ impl Owner<'_> {
             freed => format!("`pleach cache gc` would free {}", bytes(freed)),
         };
         Err(error.hint(hint).hint("`--cache DIR` names a store on another disk"))
+    }
+
+    /// How much a stage computes, whose inputs are there.
+    fn work(&self, stage: usize) -> Work {
+        let Request { manifest, store, .. } = *self.request;
+        let record = |stage: usize| match &self.states[stage] {
+            State::Done(record) => Some(&**record),
+            _ => None,
+        };
+        Graphs::new(manifest, store, &record).work(stage)
     }
 
     /// Gives a stage that waits to a worker. False when there is no worker left.
