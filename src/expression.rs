@@ -3,7 +3,7 @@
 //! everything is left out that loops, defines or reaches out.
 
 use rhai::packages::{ArithmeticPackage, BasicMathPackage, LogicPackage, Package};
-use rhai::{Dynamic, Engine, EvalAltResult, Map, ParseErrorType, Position, Scope};
+use rhai::{Dynamic, Engine, EvalAltResult, LexError, Map, ParseErrorType, Position, Scope};
 
 use crate::math;
 
@@ -99,6 +99,11 @@ fn wrong(error: EvalAltResult) -> Wrong {
         EvalAltResult::ErrorParsing(ParseErrorType::UnexpectedEOF, _) => {
             ("the expression ends too early".to_owned(), None)
         }
+        EvalAltResult::ErrorParsing(ParseErrorType::BadInput(LexError::UnexpectedInput(found)), _) => {
+            // A character that joins the one before it cannot be shown by itself.
+            let found = found.trim_start_matches("Unexpected ").trim_matches('\'');
+            (format!("the expression cannot be read: unexpected `{}`", found.escape_debug()), None)
+        }
         EvalAltResult::ErrorParsing(kind, _) => (format!("the expression cannot be read: {kind}"), None),
         mut other => {
             other.clear_position();
@@ -186,13 +191,13 @@ mod tests {
                 ),
             ),
             (
-                "the expression cannot be read: Unexpected 'let'",
+                "the expression cannot be read: unexpected `let`",
                 Some(
                     0,
                 ),
             ),
             (
-                "the expression cannot be read: Unexpected 'while'",
+                "the expression cannot be read: unexpected `while`",
                 Some(
                     0,
                 ),
@@ -210,6 +215,13 @@ mod tests {
         ]
         "#
         );
+    }
+
+    #[test]
+    fn a_character_that_joins_the_one_before_it_is_told_by_its_number() {
+        let wrong = evaluate("1 + accuracy\u{301}").unwrap_err();
+        assert_eq!(wrong.message, "the expression cannot be read: unexpected `\\u{301}`");
+        assert_eq!(wrong.at, Some(12));
     }
 
     #[test]

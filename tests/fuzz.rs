@@ -28,9 +28,9 @@ use std::time::{Duration, Instant};
 
 use pleach::readers::{ALL, Reader};
 
-/// The most memory that reading one input may take at once. Images take most: 16 MiB of pixels are decoded whatever the
-/// size of the file, turned, and brought into another form.
-const MEMORY: usize = 96 << 20;
+/// The most memory that reading one input may take at once. Manifests take most, of ten thousand stages some ten kilobytes
+/// each; then images, of which 16 MiB of pixels are decoded whatever the size of the file, and brought into another form.
+const MEMORY: usize = 128 << 20;
 
 /// The most time that it may take; far more than it does, as other programs may have the processor.
 const TIME: Duration = Duration::from_secs(20);

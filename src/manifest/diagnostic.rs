@@ -77,12 +77,12 @@ impl Diagnostics {
         }
     }
 
-    /// Takes out of what was noted after the first `count` what was noted before: instances of one section have their
-    /// mistakes in common.
-    pub fn forget_repeats(&mut self, count: usize) {
-        let (before, after) = self.0.split_at(count);
-        let new: Vec<Diagnostic> = after.iter().filter(|one| !before.contains(one)).cloned().collect();
-        self.0.truncate(count);
+    /// Takes out of what was noted after the first `count` what is among those before it from number `first` on: instances
+    /// of one section have their mistakes in common.
+    pub fn forget_repeats(&mut self, first: usize, count: usize) {
+        let new = self.0.split_off(count);
+        let is_new = |one: &Diagnostic| !self.0[first..].contains(one);
+        let new: Vec<Diagnostic> = new.into_iter().filter(is_new).collect();
         self.0.extend(new);
     }
 

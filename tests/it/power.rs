@@ -131,6 +131,19 @@ fn a_power_cut_costs_at_most_the_running_stage() {
     let changes = log.iter().filter(|[operation, ..]| operation != "Sync").count();
     assert!(changes > 100 && changes < log.len(), "{changes} of {}", log.len());
     let results = whole.results();
+    // At the end nothing of a result is left to lose; without the syncs of files, or of folders, it would be.
+    let is_result =
+        |path: &PathBuf| ["v1/objects", "v1/actions"].iter().any(|part| path.starts_with(whole.cache().join(part)));
+    let left = |log: &[[String; 3]]| {
+        let Volatile { bytes, names } = Volatile::after(log, &whole.cache());
+        [bytes, names].map(|paths| paths.iter().filter(|path| is_result(path)).count())
+    };
+    let without = |folders: bool| -> Vec<_> {
+        let kept = |line: &&[String; 3]| line[0] != "Sync" || Path::new(&line[1]).is_dir() != folders;
+        log.iter().filter(kept).cloned().collect()
+    };
+    assert_eq!(left(&log), [0, 0]);
+    assert!(left(&without(false))[0] > 10 && left(&without(true))[1] > 10);
     for at in (1..=changes).step_by(17).chain([changes + 1]) {
         for records_stay in [false, true] {
             let project = Project::new(SMALL);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -356,24 +357,14 @@ pub fn may_mount() -> bool {
 }
 
 /// The command as another user, with these numbers of user and group; `None`, visibly, where this user may not do that.
-pub fn as_user(user: u32, group: u32, command: &Command) -> Option<Command> {
+pub fn as_user(user: u32, group: u32, mut command: Command) -> Option<Command> {
     if !rustix::process::geteuid().is_root() {
         skipped("only root can run a program as another user");
         return None;
     }
-    let mut other = Command::new("setpriv");
-    other.args([format!("--reuid={user}"), format!("--regid={group}"), "--clear-groups".to_owned()]);
-    other.arg(command.get_program()).args(command.get_args());
-    if let Some(folder) = command.get_current_dir() {
-        other.current_dir(folder);
-    }
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => other.env(name, value),
-            None => other.env_remove(name),
-        };
-    }
-    Some(other)
+    // This leaves root's other groups behind too.
+    command.uid(user).gid(group);
+    Some(command)
 }
 
 /// Says on the terminal, past the test harness, that a test was not carried out.

@@ -83,7 +83,28 @@ fn read(bytes: &[u8]) -> Result<(DynamicImage, Orientation)> {
         let name = other.extensions_str().first().unwrap_or(&"").to_uppercase();
         return Err(failed(&format!("found the format {name}; convert it")));
     }
+    if !has_whole_exif(bytes) {
+        return Err(failed("its EXIF data are cut off"));
+    }
     decoded(reader, bytes.len()).map_err(|reason| failed(&reason))
+}
+
+/// Whether a WebP file has all the EXIF data that it declares, for which the decoder takes memory; so has any other file. A
+/// RIFF container is the letters, a size and the format, then chunks: four letters, a size, and content padded to even size.
+fn has_whole_exif(bytes: &[u8]) -> bool {
+    let mut rest = match bytes {
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', rest @ ..] => rest,
+        _ => return true,
+    };
+    while let Some((header, content)) = rest.split_first_chunk::<8>() {
+        let [name @ .., a, b, c, d] = header;
+        let size = u32::from_le_bytes([*a, *b, *c, *d]) as usize;
+        if name == b"EXIF" {
+            return size <= content.len();
+        }
+        rest = content.get(size.next_multiple_of(2)..).unwrap_or_default();
+    }
+    true
 }
 
 fn decoded(mut reader: ImageReader<Cursor<&[u8]>>, file: usize) -> Result<(DynamicImage, Orientation), String> {
@@ -209,6 +230,32 @@ mod tests {
                 assert_eq!(quarters(&decode(&fixture(&name), &ignored).unwrap(), 24, 16), "rgbw", "{name}");
             }
         }
+    }
+
+    /// They took up to half a gibibyte, and a JPEG was even taken for whole.
+    #[test]
+    fn images_are_refused_by_the_size_that_they_declare() {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/image");
+        let mut lines = String::new();
+        for name in ["baseline.jpg", "progressive.jpg", "nine-thousand-a-side.png", "declared.bmp", "lossless.webp"] {
+            let error = decode(&fs::read(folder.join(name)).unwrap(), &decoding(2, 2, 3)).unwrap_err();
+            lines += &format!("{name}: {}\n", error.message.split_once("image: ").unwrap().1);
+        }
+        insta::assert_snapshot!(lines, @r"
+        baseline.jpg: it declares 16000x11000 pixels, which its 1011 bytes cannot hold
+        progressive.jpg: it declares 16000x11000 pixels, which its 930 bytes cannot hold
+        nine-thousand-a-side.png: it declares 9000x9000 pixels, which its 68 bytes cannot hold
+        declared.bmp: it declares 12000x12000 pixels, which its 54 bytes cannot hold
+        lossless.webp: it declares 16383x16383 pixels; at most 32768 a side and 512 MiB in all are decoded
+        ");
+        let error =
+            decode(&fs::read(folder.join("exif-of-two-gibibytes.webp")).unwrap(), &decoding(2, 2, 3)).unwrap_err();
+        assert!(error.message.ends_with("its EXIF data are cut off"), "{error}");
+        // The neighbour: one colour, as small as deflate makes it.
+        let mut solid = Cursor::new(Vec::new());
+        GrayImage::from_pixel(5000, 5000, Luma([9])).write_to(&mut solid, ImageFormat::Png).unwrap();
+        assert!(solid.get_ref().len() < 1_000_000, "{}", solid.get_ref().len());
+        assert_eq!(decode(solid.get_ref(), &decoding(2, 2, 1)).unwrap(), [9; 4]);
     }
 
     #[test]

@@ -301,7 +301,7 @@ fn what_is_wrong_is_explained() {
       hint: and 6 more
       hint: replace or remove these files
     many pixels: 1 of 5 images cannot be read: FOLDER
-      hint: train/ant/huge.png: expected a PNG, JPEG, WebP or BMP image: Image size exceeds limit
+      hint: train/ant/huge.png: expected a PNG, JPEG, WebP or BMP image: it declares 65536x65536 pixels; at most 32768 a side and 512 MiB in all are decoded
       hint: replace or remove these files
     a broken link: cannot read the class's folder: No such file or directory (os error 2): train/dog
       hint: repair or remove it

@@ -34,6 +34,7 @@ pub fn of_sections<T>(
             unreadable.insert(name.clone());
             continue;
         }
+        let first = diagnostics.len();
         for (coordinates, combination) in projections(matrix, template) {
             let instance = instance_name(name, &matrix.axes, &coordinates);
             let value = variables::substitute(&matrix.axes, template, combination);
@@ -46,7 +47,7 @@ pub fn of_sections<T>(
                     unreadable.insert(name.clone());
                 }
             }
-            diagnostics.forget_repeats(before);
+            diagnostics.forget_repeats(first, before);
             if all.len() > MAXIMUM {
                 too_many(*span, diagnostics);
                 unreadable.extend(table.keys().cloned());
@@ -147,6 +148,7 @@ pub fn of_stages(
     for (name, (span, template)) in table {
         let (mut of_template, mut sets) = (HashMap::new(), vec![0; matrix.combinations.len()]);
         let sound = is_sound(matrix, template, diagnostics);
+        let first = diagnostics.len();
         for (combination, set) in matrix.combinations.iter().zip(&mut sets).filter(|_| sound) {
             // A section with the axes that it mentions.
             let section = |table: &Table, key: &str| {
@@ -174,7 +176,7 @@ pub fn of_stages(
                 }
                 Variant { stage }
             });
-            diagnostics.forget_repeats(before);
+            diagnostics.forget_repeats(first, before);
             if made + of_template.len() > MAXIMUM {
                 too_many(*span, diagnostics);
                 unreadable.extend(table.keys().cloned());

@@ -116,6 +116,39 @@ fn failure_from_any_point_on_is_survived() {
     }
 }
 
+/// Several runs on one store, each with an error at some operation, once or from there on, and then one without: ten thousand
+/// errors in all. `cargo test --features fault-injection --lib ten_thousand_errors -- --ignored`
+#[test]
+#[ignore = "ten thousand runs: a minute or two"]
+fn ten_thousand_errors_give_no_wrong_byte() {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = |limit: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % limit
+    };
+    let mut hit = 0;
+    while hit < 10_000 {
+        let folder = quick_folder();
+        let root = folder.path().join("cache");
+        for _ in 0..3 {
+            let errno = ERRORS[random(ERRORS.len() as u64) as usize];
+            let effect = if random(2) == 0 { Effect::Fail(errno) } else { Effect::FailFrom(errno) };
+            let armed = arm_thread(all(effect, 1 + random(140)), None);
+            let result = work(&root);
+            hit += u64::from(armed.hits() > 0);
+            drop(armed);
+            check_invariants(&root);
+            assert!(
+                result.is_err()
+                    || Store::open(&root, &Options::default()).unwrap().get(&Digest::of(b"weights")).unwrap().is_some()
+            );
+        }
+        recover(&root);
+    }
+}
+
 #[test]
 fn short_writes_lose_nothing() {
     at_every_operation(Effect::Short, |root, result, _| {

@@ -78,3 +78,30 @@ fn thousands_of_wrong_names_are_told() {
     assert!(told.0.len() > 80_000);
     assert!(text(&told).contains("… and "));
 }
+
+/// A few hundred bytes that stand for tens of thousands of stages took a gibibyte, and half a minute, to be refused.
+#[test]
+fn a_matrix_is_counted_before_it_is_spread_out() {
+    let manifest = |axes: &str, epochs: u64| {
+        let matrix: String = axes.chars().map(|axis| format!("{axis} = [1, 2]\n")).collect();
+        let hidden: String = axes.chars().map(|axis| format!("\"${{matrix.{axis}}}\",")).collect();
+        format!(
+            "[matrix]\n{matrix}[data.d]\nsource = \"digits\"\n[stages.s]\nkind = \"train\"\ndata = \"d\"\n\
+             network = {{ arch = \"mlp\", hidden = [{hidden}] }}\nepochs = {epochs}\n"
+        )
+    };
+    let told = wrong(manifest("abcdefghijklmnop", 0), &[]);
+    assert_eq!(told.0.len(), 1);
+    assert_eq!(told.0[0].message, "the matrix has more than 10000 combinations");
+    // The neighbours: as many are fine, and a mistake that all instances have is one.
+    let good = parse(manifest("abcdefghij", 1), &[]).map_err(|_| "refused").unwrap();
+    assert_eq!(good.stages.len(), 1024);
+    let told = wrong(manifest("abcdefghij", 0), &[]);
+    assert_eq!(told.0.len(), 1, "{}", text(&told));
+    // Each section within the limits, and all of them not.
+    let many: String =
+        (0..20).map(|i| format!("[networks.n{i}]\narch = \"mlp\"\nhidden = [\"${{matrix.a}}\"]\n")).collect();
+    let values: Vec<String> = (1..=600).map(|value| value.to_string()).collect();
+    let told = wrong(format!("[matrix]\na = [{}]\n{many}{}", values.join(","), GOOD), &[]);
+    assert!(told.0.iter().any(|one| one.message == "the matrix makes more than 10000 instances"), "{}", text(&told));
+}
