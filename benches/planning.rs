@@ -258,6 +258,7 @@ fn carry_out(manifest: &Manifest, store: &Store, jobs: usize, report: &mut dyn F
         keep_going: false,
         refresh: HashSet::new(),
         devices: Devices::default(),
+        deadline: None,
     };
     let (digests, cancel) = (digests(manifest, &targets), Cancel::default());
     let request = Request {

@@ -102,6 +102,7 @@ fn carry_out(manifest: &Manifest, store: &Store, jobs: usize, threads: usize, ta
         keep_going: false,
         refresh: HashSet::new(),
         devices: Devices::default(),
+        deadline: None,
     };
     let digests = plan::data_digests(manifest, targets).expect("built-in data");
     let (graph, digests, cancel) = (&graph, &digests, &Cancel::default());

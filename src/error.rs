@@ -23,6 +23,10 @@ pub enum Kind {
     Diverged,
     /// The device ran out of memory.
     DeviceMemory,
+    /// A network is not what `[expect]` says, or is not known to be.
+    Expectation,
+    /// The time of `--budget` is used up, and something is left.
+    Budget,
     /// The store could not be read or written: disk full, permission, input/output error.
     Store,
     /// Another process held a lock for too long.
@@ -46,6 +50,8 @@ impl Kind {
             Kind::Stage => 20,
             Kind::Diverged => 21,
             Kind::DeviceMemory => 22,
+            Kind::Expectation => 23,
+            Kind::Budget => 24,
             Kind::Store => 30,
             Kind::LockTimeout => 31,
             Kind::StoreTooNew => 32,

@@ -1,6 +1,7 @@
 //! What can be written on the command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Command as Parsed, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
@@ -161,6 +162,9 @@ pub struct Run {
     /// Run a stage again although its result is in the store; of an evaluation, times are measured anew
     #[arg(long, value_name = "STAGE")]
     pub refresh: Vec<String>,
+    /// Stop after so much time, such as 2h or 1h30m: at the last epoch that fits, with what is left told and exit code 24
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub budget: Option<Duration>,
     /// Print events to stdout, one JSON object a line
     #[arg(long)]
     pub json: bool,
@@ -261,6 +265,9 @@ pub struct Report {
     pub rows: CsvRows,
     #[command(flatten)]
     pub only: Only,
+    /// Hold the results against another report, written with `--format json`, or against another manifest, which ends in .toml
+    #[arg(long, value_name = "FILE")]
+    pub against: Option<PathBuf>,
     /// Write it to a file instead of stdout
     #[arg(long, short, value_name = "FILE", value_parser = home::path())]
     pub output: Option<PathBuf>,
@@ -277,6 +284,8 @@ pub enum ReportFormat {
     Csv,
     /// A page to look at, in one file
     Html,
+    /// A comment on a change, at most 60,000 characters
+    Markdown,
 }
 
 /// What a line of comma-separated values is.
@@ -290,6 +299,10 @@ pub enum CsvRows {
     Classes,
     /// One epoch of a stage that trains
     Epochs,
+    /// What `[expect]` says of one setting
+    Expectations,
+    /// One setting held against that of `--against`
+    Against,
 }
 
 /// `pleach export`.
@@ -422,6 +435,25 @@ fn size(text: &str) -> Result<u64, String> {
     bytes.map(|bytes| bytes as u64).ok_or_else(|| "it is a size such as 512M, 8G or 1.5T".to_owned())
 }
 
+/// A time from numbers with `h`, `m` or `s` behind them: `2h`, `1h30m`, `0.5h`.
+fn time(text: &str) -> Result<Duration, String> {
+    let mut seconds = 0.0;
+    let mut rest = text;
+    while let Some(end) = rest.find(|c: char| c.is_ascii_alphabetic()) {
+        let factor = match &rest[end..=end] {
+            "h" => 3600.0,
+            "m" => 60.0,
+            "s" => 1.0,
+            _ => f64::NAN,
+        };
+        seconds += rest[..end].parse().map_or(f64::NAN, |number: f64| number * factor);
+        rest = &rest[end + 1..];
+    }
+    let valid = rest.is_empty() && (0.001..1e9).contains(&seconds);
+    let time = Some(seconds).filter(|_| valid).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    time.ok_or_else(|| "it is a time such as 2h, 90m or 1h30m".to_owned())
+}
+
 fn channels(text: &str) -> Result<u64, String> {
     match text {
         "1" => Ok(1),
@@ -487,7 +519,19 @@ pub struct Init {
 
 #[cfg(test)]
 mod tests {
-    use super::{command, size};
+    use super::{command, size, time};
+
+    #[test]
+    fn times() {
+        let good =
+            [("2h", 7200.0), ("90m", 5400.0), ("1h30m", 5400.0), ("0.5h", 1800.0), ("45s", 45.0), ("1m0.5s", 60.5)];
+        for (text, seconds) in good {
+            assert_eq!(time(text).map(|time| time.as_secs_f64()), Ok(seconds), "{text}");
+        }
+        for text in ["", "2", "h", "2d", "-1h", "0s", "2h30", "1e9h", "nanh", "infh", "2 h"] {
+            assert!(time(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn every_path_knows_what_a_tilde_is() {

@@ -4,7 +4,7 @@ use super::arguments::{self, CacheCommand, Global};
 use super::session::{store, store_to_write};
 use super::{Failure, gc, output};
 use crate::error::{Error, Kind};
-use crate::report::{bytes, count};
+use crate::report::{bytes, count, stored};
 use crate::store::Store;
 
 /// Looks after the store.
@@ -15,7 +15,7 @@ pub fn cache(arguments: &arguments::Cache, global: &Global) -> Result<(), Failur
         CacheCommand::Status => status(&store),
         CacheCommand::Verify => verify(&store),
         CacheCommand::List => {
-            list(&store);
+            output::stdout(&stored::list(&store));
             Ok(())
         }
         CacheCommand::Gc(arguments) => gc::gc(arguments, &store),
@@ -50,17 +50,4 @@ fn verify(store: &Store) -> Result<(), Failure> {
     }
     let message = format!("{} were corrupt and are put aside", found.findings.len());
     Err(Error::new(Kind::Store, message).at(store.root()).hint("run the pipelines again to make them anew").into())
-}
-
-fn list(store: &Store) {
-    let mut lines: Vec<(u64, String)> = store
-        .records()
-        .filter(|record| record.kind == "stage")
-        .map(|record| {
-            let size: u64 = record.outputs.values().map(|output| output.size).sum();
-            (record.created, format!("{}  {:>10}  {}\n", record.key.short(), bytes(size), record.label))
-        })
-        .collect();
-    lines.sort();
-    output::stdout(&lines.into_iter().map(|(_, line)| line).collect::<String>());
 }

@@ -17,6 +17,8 @@ Exit codes:
    20  a stage failed
    21  a stage diverged: a loss, weight or logit is not finite
    22  the device is out of memory
+  23  a network is not what `[expect]` says, or is not known to be
+  24  the time of `--budget` is used up
    30  the store, a file or standard output cannot be written or read
    31  another process held a lock for too long
    32  the store was written by a newer pleach

@@ -212,7 +212,8 @@ fn store_above(root: &Path) -> Option<PathBuf> {
 pub struct OpenStore(Store);
 
 impl OpenStore {
-    fn show_warnings(&self) {
+    /// Shows the warnings that came since the last time.
+    pub fn show_warnings(&self) {
         for warning in self.0.take_warnings() {
             output::warning(&warning);
         }

@@ -11,6 +11,7 @@
 //!   manifest with axes into many stages;
 //! - `validate` checks what needs the whole manifest: names, cycles, layers, shapes, sizes;
 //! - `order` puts inputs first, or finds the circles;
+//! - `expectation` is a line of `[expect]`;
 //! - `diagnostic` is how all of them report: many at once, each with its place and a hint; `nearest` finds the name that
 //!   was meant.
 //!
@@ -21,6 +22,7 @@
 mod decode;
 mod describe;
 pub mod diagnostic;
+pub mod expectation;
 pub mod matrix;
 pub mod nearest;
 pub mod order;
@@ -67,6 +69,8 @@ pub struct Manifest {
     pub report: Report,
     /// `[search]`.
     pub search: Option<Search>,
+    /// `[expect]`, in the order of the file.
+    pub expectations: Vec<expectation::Expectation>,
     /// What is allowed but probably not meant.
     pub warnings: Vec<diagnostic::Diagnostic>,
 }
@@ -79,6 +83,19 @@ impl Manifest {
             format!("{}={}", axis.name, axis.labels[*value])
         };
         coordinates.iter().map(word).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether the values of an axis tell results apart, which are averaged over it otherwise: all axes that `group-by`
+    /// names, or all that are no seeds. A seed that is compared, or has a panel for each value, is one that does.
+    pub fn tells_apart(&self, axis: usize) -> bool {
+        let Report { group_by, compare, panel, .. } = &self.report;
+        match group_by {
+            Some(axes) => axes.contains(&axis),
+            None => {
+                let is_named = compare.is_some_and(|compare| compare.axis == axis) || *panel == Some(axis);
+                is_named || !self.axes[axis].is_seed()
+            }
+        }
     }
 
     /// The number of the seed among coordinates, if one is: see [`Axis::seeds`].
@@ -326,6 +343,7 @@ fn parse_in(name: &Path, pipeline: &str, folder: &Path, bytes: &[u8], sets: &[St
     let Some((mut manifest, unreadable)) = decoded else { return Err(Invalid::Wrong { diagnostics, sources }) };
     validate::validate(&manifest, &unreadable, &mut diagnostics);
     decode::search::check(&mut manifest, &unreadable, &mut diagnostics);
+    decode::expect::check(&mut manifest, &unreadable, &mut diagnostics);
     if diagnostics.has_errors() {
         return Err(Invalid::Wrong { diagnostics, sources });
     }

@@ -1,15 +1,19 @@
 //! What a run would do, and why: DAG and store in, `cached`, `run` with its reason, or `maybe` out. Changes nothing.
 //!
 //! - `mod.rs`: the plan itself;
+//! - `begun`: how far stages are that have no result yet;
 //! - `describe`: a stage of the manifest and the results it takes, made into a description with its key;
 //! - `imports`: whether files with weights fit their networks;
 //! - `earlier`: results in the store that a stage can be compared with;
 //! - `reason`: old → new values, with the place of the new one;
 //! - `search`: which of a searched axis' stages are wanted;
+//! - `estimate`: how long it will take;
 //! - `explain`: everything one stage's key is made of.
 
+mod begun;
 mod describe;
 mod earlier;
+pub mod estimate;
 pub mod explain;
 mod imports;
 mod reason;
@@ -25,6 +29,7 @@ use crate::stage::divergence;
 use crate::stage::key::{self, Fields};
 use crate::store::{Digest, Record, Store};
 use crate::train::checkpoint::Reach;
+pub use begun::begun;
 pub use describe::{Resolved, data_digests, label, resolve};
 pub use earlier::Earlier;
 pub use imports::check_imports;

@@ -187,7 +187,7 @@ pub fn decide(
 
 impl Setting {
     /// Whether a stage with these coordinates follows from what was found.
-    fn leads_to(&self, coordinates: &[Coordinate]) -> bool {
+    pub fn leads_to(&self, coordinates: &[Coordinate]) -> bool {
         let Some(found) = &self.found else { return false };
         !found.coordinates.is_empty() && agree(&self.coordinates, coordinates) && agree(&found.coordinates, coordinates)
     }

@@ -5,7 +5,9 @@
 use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
 
+use super::against::Held;
 use super::document::{Diverged, Epochs};
+use super::expect::Checked;
 use super::groups::{Group, counts};
 use super::results::{Evaluation, Row, rows};
 use super::table::label;
@@ -150,6 +152,59 @@ pub fn training(histories: &[Epochs]) -> String {
     };
     let epochs = histories.iter().flat_map(|stage| stage.epochs.iter().map(move |epoch| (stage, epoch)));
     written(columns.names(), epochs.map(record))
+}
+
+/// What `[expect]` says held against the results: one row a setting.
+pub fn expectations(all: &[Checked]) -> String {
+    let axes: IndexSet<&str> = all.iter().flat_map(|checked| checked.axes.keys().map(String::as_str)).collect();
+    let mut columns = Columns::of(&["verdict", "model", "measure", "expected"]);
+    columns.reserve(&["n", "value", "low", "high", "evaluation", "data", "split", "because"]);
+    columns.axes(&axes);
+    let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+    let record = |checked: &Checked| {
+        let mut record = vec![checked.verdict.word().to_owned(), checked.model.clone()];
+        record.extend([checked.measure.clone(), checked.expected.clone()]);
+        record.extend(axes.iter().map(|axis| checked.axes.get(*axis).map_or(String::new(), label)));
+        record.push(checked.n.to_string());
+        record.extend([checked.value, checked.low, checked.high].map(number));
+        let words = [checked.evaluation.as_deref(), checked.data.as_deref(), checked.split, checked.because.as_deref()];
+        record.extend(words.map(|word| word.unwrap_or_default().to_owned()));
+        record
+    };
+    written(columns.names(), all.iter().map(record))
+}
+
+/// Settings held against those of another report: every measure before and now, and the difference of accuracy.
+pub fn against(all: &[Held]) -> String {
+    let axes: IndexSet<&str> = all.iter().flat_map(|held| held.axes.keys().map(String::as_str)).collect();
+    let measures: IndexSet<&str> = all.iter().flat_map(|held| held.values.keys().map(String::as_str)).collect();
+    let mut columns = Columns::of(&["evaluation", "model", "split"]);
+    columns.reserve(&["n", "difference", "difference-low", "difference-high", "p", "p-holm", "changed", "because"]);
+    columns.measures(&measures, &["-before", "-now"]);
+    columns.axes(&axes);
+    let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+    let record = |held: &Held| {
+        let mut record = vec![held.evaluation.clone(), held.name.clone(), held.split.clone()];
+        record.extend(axes.iter().map(|axis| held.axes.get(*axis).map_or(String::new(), label)));
+        record.extend(measures.iter().flat_map(|name| held.values.get(*name).copied().unwrap_or_default().map(number)));
+        let top1 = held.top1.as_ref();
+        let interval = top1.and_then(|top1| top1.interval);
+        record.push(top1.map_or(String::new(), |top1| top1.n.to_string()));
+        let of = [
+            top1.map(|top1| top1.difference),
+            interval.map(|interval| interval.low),
+            interval.map(|interval| interval.high),
+            top1.and_then(|top1| top1.p),
+            top1.and_then(|top1| top1.p_holm),
+        ];
+        record.extend(of.map(number));
+        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+        let changed = held.changed.iter().map(|(field, old, new)| format!("{field} {} → {}", value(old), value(new)));
+        record.push(changed.collect::<Vec<_>>().join("; "));
+        record.push(held.because.clone().unwrap_or_default());
+        record
+    };
+    written(columns.names(), all.iter().map(record))
 }
 
 /// The names of columns: some that are always there, the axes, the measures, and some more at the end.

@@ -6,17 +6,21 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::against::Against;
+use super::best;
 use super::collapse;
 use super::compared::{Compared, compared};
-use super::groups::{Group, SHARES, groups, is_averaged, members};
+use super::expect::{self, Checked};
+use super::groups::{Group, groups, is_averaged, members};
 use super::results::{Evaluation, Row, axes_of};
 use super::times::{Unlike, conditions, unlike};
 use crate::error::Result;
 use crate::graph::StageGraph;
 use crate::manifest::Manifest;
 use crate::network::{Graph, Model, Op, Signature};
-use crate::plan::{Plan, State};
+use crate::plan::{self, Plan, State};
 use crate::stage::Parameters;
+use crate::stage::evaluate::SHARES;
 use crate::store::{Digest, Record, Store};
 use crate::train::{Entry, History};
 
@@ -43,6 +47,12 @@ pub struct Document {
     pub groups: Vec<Group>,
     /// Methods held against each other.
     pub compared: Vec<Compared>,
+    /// What `[expect]` says, held against the results.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub expectations: Vec<Checked>,
+    /// The results held against another report, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub against: Option<Against>,
     /// The epochs of the stages that train.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub training: Vec<Epochs>,
@@ -72,6 +82,10 @@ pub struct Epochs {
     pub axes: IndexMap<String, Value>,
     /// What every epoch came to: the fields of [`Entry`].
     pub epochs: Vec<serde_json::Map<String, Value>>,
+    /// How many epochs it is to have; fewer where training stops early.
+    pub of: u64,
+    /// Whether the stage has a result, and not only epochs.
+    pub finished: bool,
 }
 
 /// A stage that diverged when it ran.
@@ -140,6 +154,8 @@ pub fn document(source: &Source, evaluations: &[Evaluation], details: bool) -> R
         rows,
         groups: groups(evaluations, manifest),
         compared: compared(evaluations, manifest),
+        expectations: expectations(source, evaluations),
+        against: None,
         training: histories(source)?,
         diverged: diverged(source),
         pruning,
@@ -147,6 +163,12 @@ pub fn document(source: &Source, evaluations: &[Evaluation], details: bool) -> R
         unlike_times: unlike(evaluations),
         saved: saved(source),
     })
+}
+
+/// What `[expect]` says, held against the results.
+pub fn expectations(source: &Source, evaluations: &[Evaluation]) -> Vec<Checked> {
+    let asked: Vec<usize> = source.plan.stages.iter().map(|planned| planned.stage).collect();
+    expect::check(source.manifest, evaluations, &asked, source.plan.search.as_ref())
 }
 
 fn metrics(evaluations: &[Evaluation]) -> Vec<Value> {
@@ -242,20 +264,8 @@ fn row_of(
         "class-images": evaluation.class_images,
         "normalization": normalization,
         "settings": settings,
-        "command": format!(
-            "pleach export {} {} -o {}.safetensors", quoted(source.path), quoted(&row.model), row.template
-        ),
+        "command": best::command(source.path, &row.model, &row.template),
     })
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }
 
 /// Every stage that has a result, with its record.
@@ -272,22 +282,28 @@ fn content(source: &Source, record: &Record, output: &str) -> Result<Option<Vec<
     }
 }
 
-/// The epochs of the stages that train and have a result.
+/// The epochs of the stages that train, as far as they are in the store.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn histories(source: &Source) -> Result<Vec<Epochs>> {
     let mut all = Vec::new();
-    for (name, stage, record) in stages(source) {
-        let history = content(source, record, "history")?;
-        let Some(history) = history.and_then(|bytes| serde_json::from_slice::<History>(&bytes).ok()) else { continue };
+    let mut begun = plan::begun(source.plan, source.store)?;
+    for (place, ((name, stage), record)) in source.manifest.stages.iter().zip(source.records).enumerate() {
+        let history = match record {
+            Some(record) => content(source, record, "history")?.and_then(|bytes| serde_json::from_slice(&bytes).ok()),
+            None => begun.remove(&place),
+        };
+        let (Some(history), Some(training)) = (history, stage.parameters.training()) else { continue };
+        let history: History = history;
         let epoch = |entry: &Entry| match serde_json::to_value(entry) {
             Ok(Value::Object(fields)) => fields,
             _ => unreachable!("an entry is plain data"),
         };
         let epochs = history.epochs.iter().map(epoch).collect();
         let axes = axes_of(source.manifest, stage);
-        all.push(Epochs { stage: name.clone(), name: stage.template.clone(), axes, epochs });
+        let (stage, name, finished) = (name.clone(), stage.template.clone(), record.is_some());
+        all.push(Epochs { stage, name, axes, epochs, of: training.epochs, finished });
     }
     Ok(all)
 }

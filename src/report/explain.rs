@@ -29,7 +29,7 @@ pub fn text(explanation: &Explanation, stage: &str) -> String {
         }
         out.push_str("made by\n");
         let timings: Vec<Timing> = serde_json::from_value(record.provenance["measured"].clone()).unwrap_or_default();
-        for field in ["pleach", "platform", "device", "no-gpu", "threads", "seconds", "run"] {
+        for field in ["pleach", "platform", "processor", "device", "no-gpu", "threads", "seconds", "run"] {
             // Each network of an evaluation was measured when it came first, which may have been in another run.
             let says_otherwise = field == "threads" && !timings.is_empty();
             if record.provenance[field].is_null() || says_otherwise {

@@ -13,9 +13,9 @@ use super::compared;
 use super::results::{Evaluation, Placed, Row, rows};
 use super::statistics::{Difference, Interval, Summary, adjust, mean};
 use super::times::{TIMES, conditions};
+use crate::manifest::Manifest;
 use crate::manifest::matrix::template_of;
-use crate::manifest::{Manifest, Report};
-use crate::stage::evaluate::{ANSWERS, MEASURES, ModelMetrics};
+use crate::stage::evaluate::{ANSWERS, MEASURES, ModelMetrics, SHARES};
 use crate::stage::timing::are_alike;
 use crate::store::Digest;
 
@@ -91,9 +91,6 @@ const SIZES: [(&str, Size); 3] = [
     ("macs", |metrics| metrics.macs),
 ];
 
-/// Measures that are shares.
-pub const SHARES: [&str; 3] = ["top1", "balanced-accuracy", "top5"];
-
 /// The rows of one group.
 pub struct Members<'a> {
     /// The data set, with the axes that make it another one.
@@ -123,12 +120,8 @@ pub fn is_swept(evaluations: &[Evaluation]) -> bool {
 
 /// Whether an axis tells groups apart: of seeds only one that the manifest asks for.
 pub fn counts(axis: &str, manifest: &Manifest) -> bool {
-    let Report { group_by, compare, panel, .. } = &manifest.report;
-    let is_named = |place: usize| manifest.axes[place].name == axis;
-    match group_by {
-        Some(axes) => axes.iter().any(|place| is_named(*place)),
-        None => !is_seed(axis, manifest) || compare.map(|compare| compare.axis).into_iter().chain(*panel).any(is_named),
-    }
+    let place = manifest.axes.iter().position(|other| other.name == axis);
+    place.map_or(manifest.report.group_by.is_none(), |place| manifest.tells_apart(place))
 }
 
 fn is_seed(axis: &str, manifest: &Manifest) -> bool {
@@ -227,6 +220,15 @@ pub fn groups(evaluations: &[Evaluation], manifest: &Manifest) -> Vec<Group> {
     groups
 }
 
+/// The groups table by table: those of one section that look at the same images.
+pub fn tables(groups: &[Group]) -> Vec<Vec<&Group>> {
+    let mut tables: IndexMap<(&str, &str, &str), Vec<&Group>> = IndexMap::new();
+    for group in groups {
+        tables.entry((&group.evaluation, &group.data, group.split)).or_default().push(group);
+    }
+    tables.into_values().collect()
+}
+
 fn group(members: &Members, rank: Option<f64>, manifest: &Manifest) -> Group {
     let (evaluation, first, references) = &members.rows[0];
     let finite: Vec<Placed> = members.rows.iter().filter(|(_, row, _)| !row.metrics.has_diverged()).cloned().collect();
@@ -314,7 +316,7 @@ fn group(members: &Members, rank: Option<f64>, manifest: &Manifest) -> Group {
 }
 
 /// An interval without what a measure cannot be: none is negative, and no share is above 1.
-fn possible(name: &str, interval: Interval) -> Interval {
+pub fn possible(name: &str, interval: Interval) -> Interval {
     let low = if MEASURES.contains(&name) { interval.low.max(0.0) } else { interval.low };
     let high = if SHARES.contains(&name) { interval.high.min(1.0) } else { interval.high };
     Interval { low, high }

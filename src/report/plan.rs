@@ -3,8 +3,11 @@
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
+use super::duration;
+use super::expect::{self, Checked, Verdict};
 use crate::manifest::Manifest;
 use crate::manifest::matrix::Coordinate;
+use crate::plan::estimate::Estimate;
 use crate::plan::search::Decision;
 use crate::plan::{Change, Origin, Plan, Planned, Reason, State};
 use crate::train::checkpoint::Reach;
@@ -14,7 +17,7 @@ const SHOWN: usize = 8;
 
 /// A plan as text: one line a stage, and under it what changed. The stages of a matrix are one counted line a section,
 /// unless `expand` is set.
-pub fn text(plan: &Plan, manifest: &Manifest, expand: bool) -> String {
+pub fn text(plan: &Plan, manifest: &Manifest, time: &Estimate, expand: bool) -> String {
     let name = |stage: usize| manifest.stages.get_index(stage).expect("in range").0.as_str();
     let mut lines: IndexMap<&str, Vec<&Planned>> = IndexMap::new();
     for planned in &plan.stages {
@@ -46,7 +49,48 @@ pub fn text(plan: &Plan, manifest: &Manifest, expand: bool) -> String {
     out.push_str(&plan.search.as_ref().map_or(String::new(), |search| self::search(search, manifest)));
     let (cached, run, maybe) = plan.counts();
     out.push_str(&format!("{cached} cached, {run} to run, {maybe} maybe\n"));
+    out.push_str(&self::time(time));
+    let (asked, others) = expected(plan, manifest);
+    if !asked.is_empty() || !others.is_empty() {
+        let others = match others.len() {
+            0 => String::new(),
+            some => format!("; {some} of networks whose evaluation was not asked for"),
+        };
+        out.push_str(&format!("expect: {} to be checked at the end of a run{others}\n", asked.len()));
+    }
     out
+}
+
+/// How long it will take, and how far off that was so far.
+pub fn time(time: &Estimate) -> String {
+    if *time == Estimate::default() {
+        return String::new();
+    }
+    let maybe = if time.maybe > 0.0 {
+        format!(", and {} more of what is `maybe`", duration(time.maybe))
+    } else {
+        String::new()
+    };
+    let unknown = match time.unknown {
+        0 => String::new(),
+        some => format!(", without {some} of which nothing is known"),
+    };
+    let from = match (time.results, time.factor, time.measured) {
+        (0, _, true) => "from a short measurement, as nothing has run on this machine yet".to_owned(),
+        (0, _, false) => "nothing has run on this machine yet".to_owned(),
+        (results, None, _) => format!("from {results} of this machine's results"),
+        (results, Some(factor), _) => {
+            format!("from {results} of this machine's results, which such estimates were off by {factor:.1}x")
+        }
+    };
+    format!("time: about {} with one job{maybe}{unknown} ({from})\n", duration(time.run))
+}
+
+/// What `[expect]` says of the settings that are evaluated, and of others.
+fn expected(plan: &Plan, manifest: &Manifest) -> (Vec<Checked>, Vec<Checked>) {
+    let stages: Vec<usize> = plan.stages.iter().map(|planned| planned.stage).collect();
+    let all = expect::check(manifest, &[], &stages, plan.search.as_ref());
+    all.into_iter().partition(|checked| checked.verdict != Verdict::NotAsked)
 }
 
 /// What a search has come to: a line for each choice of the axes that it does not search.
@@ -198,7 +242,7 @@ pub fn short(value: &str) -> String {
 }
 
 /// A plan as one JSON object.
-pub fn json(plan: &Plan, manifest: &Manifest) -> Value {
+pub fn json(plan: &Plan, manifest: &Manifest, time: &Estimate) -> Value {
     let name = |stage: usize| manifest.stages.get_index(stage).expect("in range").0.clone();
     let state = |planned: &Planned| match &planned.state {
         State::Cached(record) => {
@@ -242,5 +286,31 @@ pub fn json(plan: &Plan, manifest: &Manifest) -> Value {
     };
     let stages: Vec<Value> = plan.stages.iter().map(stage).collect();
     let (cached, run, maybe) = plan.counts();
-    json!({ "pipeline": manifest.pipeline.name, "cached": cached, "run": run, "maybe": maybe, "stages": stages })
+    let mut told =
+        json!({ "pipeline": manifest.pipeline.name, "cached": cached, "run": run, "maybe": maybe, "stages": stages });
+    if *time != Estimate::default() {
+        told["time"] = json!({
+            "seconds": time.run,
+            "maybe-seconds": time.maybe,
+            "unknown-stages": time.unknown,
+            "results": time.results,
+            "factor": time.factor,
+            "measured": time.measured,
+        });
+    }
+    if !manifest.expectations.is_empty() {
+        let (asked, others) = expected(plan, manifest);
+        let expectation = |(checked, asked): (&Checked, bool)| {
+            json!({
+                "model": checked.model,
+                "axes": checked.axes,
+                "measure": checked.measure,
+                "expected": checked.expected,
+                "asked": asked,
+            })
+        };
+        let all = asked.iter().map(|checked| (checked, true)).chain(others.iter().map(|checked| (checked, false)));
+        told["expectations"] = all.map(expectation).collect();
+    }
+    told
 }

@@ -49,6 +49,9 @@ pub struct Difference {
     pub pairs: usize,
     /// Their mean difference.
     pub difference: f64,
+    /// Their standard deviation; none of a single one.
+    #[serde(skip)]
+    pub sd: Option<f64>,
     /// The 95 % interval of the mean difference; none of a single one, and none where all are equal.
     #[serde(flatten, serialize_with = "bounds")]
     pub interval: Option<Interval>,
@@ -69,10 +72,16 @@ impl Summary {
         let deviation = |value: &f64| Some(value - mean).filter(|off| off.abs() > rounding).unwrap_or(0.0);
         let sd = (count > 1)
             .then(|| (values.iter().map(|value| deviation(value).powi(2)).sum::<f64>() / (count - 1) as f64).sqrt());
-        let half = |sd: f64| Some(students_t(count - 1)?.inverse_cdf(0.975) * sd / (count as f64).sqrt());
-        let interval =
-            sd.filter(|sd| *sd > 0.0).and_then(half).map(|half| Interval { low: mean - half, high: mean + half });
-        (count > 0).then_some(Self { count, mean, sd, interval })
+        let all = Self { count, mean, sd, interval: None };
+        (count > 0).then(|| Self { interval: all.interval_at(0.95), ..all })
+    }
+
+    /// The interval of the mean at a confidence level, a share, by Student's t; none where [`Self::interval`] is none.
+    pub fn interval_at(&self, level: f64) -> Option<Interval> {
+        let sd = self.sd.filter(|sd| *sd > 0.0)?;
+        let quantile = students_t(self.count - 1)?.inverse_cdf(0.5 + level / 2.0);
+        let half = quantile * sd / (self.count as f64).sqrt();
+        Some(Interval { low: self.mean - half, high: self.mean + half })
     }
 }
 
@@ -82,7 +91,13 @@ impl Difference {
         let Summary { count, mean, sd, interval } = Summary::of(differences)?;
         let error = interval.and(sd).map(|sd| sd / (count as f64).sqrt());
         let p = error.and_then(|error| Some(2.0 * students_t(count - 1)?.cdf(-(mean / error).abs())));
-        Some(Self { n: count, pairs, difference: mean, interval, p, p_holm: None })
+        Some(Self { n: count, pairs, difference: mean, sd, interval, p, p_holm: None })
+    }
+
+    /// The same the other way round, as measurements of one thing: what the other has more.
+    pub fn reversed(&self) -> Summary {
+        let interval = self.interval.map(|interval| Interval { low: -interval.high, high: -interval.low });
+        Summary { count: self.n, mean: 0.0 - self.difference, sd: self.sd, interval }
     }
 }
 

@@ -7,8 +7,8 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 use indexmap::IndexSet;
 use serde_json::Value;
 
-use super::compared::{Compared, compared};
-use super::groups::{Group, groups, is_swept};
+use super::compared::{Compared, Method, compared};
+use super::groups::{Group, groups, is_swept, tables};
 use super::results::Evaluation;
 use super::statistics::Difference;
 use super::times::unlike;
@@ -22,7 +22,7 @@ use crate::stage::evaluate::MEASURES;
 const WIDTH: usize = 160;
 
 /// Columns with a higher rank stay away from a table that is too wide even where no terminal shows it.
-const MISSED_EASILY: u8 = 10;
+pub(super) const MISSED_EASILY: u8 = 10;
 
 /// How much of the results is shown.
 #[derive(Debug, Clone, Copy)]
@@ -45,22 +45,19 @@ impl Extent {
 pub fn results(evaluations: &[Evaluation], manifest: &Manifest, extent: Extent) -> String {
     let groups = groups(evaluations, manifest);
     let swept = is_swept(evaluations);
-    let tables: IndexSet<(&str, &str, &str)> =
-        groups.iter().map(|group| (&*group.evaluation, &*group.data, group.split)).collect();
     let unlike = unlike(evaluations);
     let mut out = String::new();
-    for (section, data, split) in tables {
-        let is_in = |group: &&Group| group.evaluation == section && group.data == data && group.split == split;
-        let members: Vec<&Group> = groups.iter().filter(is_in).collect();
+    for members in tables(&groups) {
+        let (section, split) = (&members[0].evaluation, members[0].split);
         let diverged = members.iter().filter(|group| group.diverged > 0 && !swept);
         let line = |group: &&Group| format!("  {} diverged: some of its logits are not finite\n", group.name);
         let diverged: String = diverged.map(line).collect();
-        let unlike = unlike.iter().find(|unlike| unlike.evaluation == section && unlike.split == split);
+        let unlike = unlike.iter().find(|unlike| unlike.evaluation == *section && unlike.split == split);
         let (mark, note) = unlike.map_or(("", String::new()), |unlike| ("*", unlike.note()));
         let table = table(&members, swept, mark, extent);
         out.push_str(&format!("{}\n{table}{diverged}{note}\n", title(&members)));
         if extent.classes && !swept {
-            let evaluations = evaluations.iter().filter(|evaluation| evaluation.template == section);
+            let evaluations = evaluations.iter().filter(|evaluation| evaluation.template == *section);
             let of_classes = |evaluation| format!("accuracy by class, in per cent\n{}\n", per_class(evaluation));
             out.extend(evaluations.map(of_classes));
         }
@@ -70,7 +67,7 @@ pub fn results(evaluations: &[Evaluation], manifest: &Manifest, extent: Extent) 
 }
 
 /// What a table is of, and what its numbers are.
-fn title(groups: &[&Group]) -> String {
+pub(super) fn title(groups: &[&Group]) -> String {
     let first = groups[0];
     let mut title = format!("{}: {} {} images of {}", first.evaluation, count(first.images), first.split, first.data);
     if groups.iter().any(|group| group.n > 1) {
@@ -102,10 +99,10 @@ fn adjusted<'a>(differences: impl Iterator<Item = &'a Difference>) -> String {
 
 /// A column: its head, its cells, and whether they are words. The wider a table, the lower the `rank` of what stays; 0 always
 /// does.
-struct Column {
-    head: String,
-    cells: Vec<String>,
-    words: bool,
+pub(super) struct Column {
+    pub head: String,
+    pub cells: Vec<String>,
+    pub words: bool,
     rank: u8,
 }
 
@@ -120,16 +117,8 @@ impl Column {
 fn table(groups: &[&Group], swept: bool, mark: &str, extent: Extent) -> String {
     let more = groups.len().saturating_sub(extent.rows);
     let groups = &groups[..groups.len() - more];
-    let mut columns = columns(groups, swept, mark);
-    columns.retain(|column| column.cells.iter().any(|cell| !cell.is_empty()));
     let (width, stays) = extent.columns.map_or((WIDTH, MISSED_EASILY), |columns| (columns, 0));
-    let mut missed: Vec<String> = Vec::new();
-    while columns.iter().map(Column::width).sum::<usize>() > width {
-        let Some(most) = columns.iter().map(|column| column.rank).max().filter(|rank| *rank > stays) else { break };
-        let gone = columns.iter().filter(|column| column.rank == most && !column.head.is_empty());
-        missed.extend(gone.map(|column| column.head.clone()));
-        columns.retain(|column| column.rank != most);
-    }
+    let (columns, mut missed) = fitting(columns(groups, swept, mark), width, stays);
     let mut table = empty();
     table.set_header(columns.iter().map(|column| &column.head));
     for row in 0..groups.len() {
@@ -146,7 +135,22 @@ fn table(groups: &[&Group], swept: bool, mark: &str, extent: Extent) -> String {
     text
 }
 
-fn columns(groups: &[&Group], swept: bool, mark: &str) -> Vec<Column> {
+/// Without columns that are empty, and without those that can be missed most as long as a row is wider than `width`; with the
+/// heads of the latter. Those whose rank is at most `stays` stay.
+pub(super) fn fitting(mut columns: Vec<Column>, width: usize, stays: u8) -> (Vec<Column>, Vec<String>) {
+    columns.retain(|column| column.cells.iter().any(|cell| !cell.is_empty()));
+    let mut missed: Vec<String> = Vec::new();
+    while columns.iter().map(Column::width).sum::<usize>() > width {
+        let Some(most) = columns.iter().map(|column| column.rank).max().filter(|rank| *rank > stays) else { break };
+        let gone = columns.iter().filter(|column| column.rank == most && !column.head.is_empty());
+        missed.extend(gone.map(|column| column.head.clone()));
+        columns.retain(|column| column.rank != most);
+    }
+    (columns, missed)
+}
+
+/// All columns, with `mark` behind every time.
+pub(super) fn columns(groups: &[&Group], swept: bool, mark: &str) -> Vec<Column> {
     let mut columns: Vec<Column> = Vec::new();
     let mut add = |head: &str, rank: u8, words: bool, cell: &dyn Fn(&Group) -> String| {
         let cells = groups.iter().map(|group| cell(group)).collect();
@@ -216,7 +220,7 @@ fn columns(groups: &[&Group], swept: bool, mark: &str) -> Vec<Column> {
 }
 
 /// `91.23 ± 0.31 %`; what answers no better than chance says so.
-fn accuracy(group: &Group) -> String {
+pub(super) fn accuracy(group: &Group) -> String {
     let Some(summary) = group.values.get("top1") else {
         return if group.diverged > 0 { "diverged".to_owned() } else { String::new() };
     };
@@ -241,7 +245,7 @@ fn loss(group: &Group) -> String {
     }
 }
 
-fn difference(difference: &Difference) -> String {
+pub(super) fn difference(difference: &Difference) -> String {
     let interval = difference
         .interval
         .map_or(String::new(), |interval| format!(" ({:+.2} to {:+.2})", points(interval.low), points(interval.high)));
@@ -253,11 +257,11 @@ fn points(share: f64) -> f64 {
     (1e4 * share).round() / 1e2 + 0.0
 }
 
-fn probability(p: f64) -> String {
+pub(super) fn probability(p: f64) -> String {
     if p < 0.001 { "<0.001".to_owned() } else { format!("{p:.3}") }
 }
 
-fn percent(share: f64) -> String {
+pub(super) fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }
 
@@ -274,41 +278,49 @@ pub fn label(value: &Value) -> String {
 fn comparisons(all: &[Compared]) -> String {
     let mut out = String::new();
     for compared in all {
-        let title = format!("{} of {} by {}", compared.evaluation, compared.name, compared.axis);
-        if compared.methods.iter().all(|method| method.settings == 0 && method.versus.is_none()) {
-            let axis = &compared.axis;
-            out.push_str(&format!(
-                "{title}: no setting has all values of `{axis}` on the same images, so none is ranked\n"
-            ));
-            continue;
-        }
-        let mut table = empty();
-        let against = compared.against.as_ref();
-        let mut headers =
-            vec![compared.axis.clone(), "settings".to_owned(), "mean rank".to_owned(), "best in".to_owned()];
-        headers.extend(against.iter().flat_map(|against| [format!("Δ to {against}"), "n".to_owned(), "p".to_owned()]));
-        table.set_header(headers);
-        for method in &compared.methods {
-            let mut cells = vec![
-                method.label.clone(),
-                method.settings.to_string(),
-                method.rank.map_or(String::new(), |rank| format!("{rank:.2}")),
-                method.wins.to_string(),
-            ];
-            if against.is_some() {
-                let versus = method.versus.as_ref();
-                cells.push(versus.map_or(String::new(), difference));
-                cells.push(versus.map_or(String::new(), |versus| versus.n.to_string()));
-                cells.push(versus.and_then(|versus| versus.p_holm).map_or(String::new(), probability));
-            }
-            table.add_row(cells);
-        }
-        let seeds =
-            if against.is_some() { "; Δ is averaged over settings, seed by seed, and n counts seeds" } else { "" };
-        let adjusted = adjusted(compared.methods.iter().filter_map(|method| method.versus.as_ref()));
-        out.push_str(&format!("{title}: ranks by accuracy, 1 is the best{seeds}{adjusted}\n{}\n", aligned(table, 1)));
+        let (title, rows) = comparison(compared);
+        let rows = rows.map(|(head, rows)| {
+            let mut table = empty();
+            table.set_header(head).add_rows(rows);
+            format!("{}\n", aligned(table, 1))
+        });
+        out.push_str(&format!("{title}\n{}", rows.unwrap_or_default()));
     }
     out
+}
+
+/// The head and the rows of a table.
+type Rows = (Vec<String>, Vec<Vec<String>>);
+
+/// What is said of methods that are held against each other, and their table if some setting has all of them.
+pub(super) fn comparison(compared: &Compared) -> (String, Option<Rows>) {
+    let title = format!("{} of {} by {}", compared.evaluation, compared.name, compared.axis);
+    if compared.methods.iter().all(|method| method.settings == 0 && method.versus.is_none()) {
+        let axis = &compared.axis;
+        return (format!("{title}: no setting has all values of `{axis}` on the same images, so none is ranked"), None);
+    }
+    let against = compared.against.as_ref();
+    let mut head = vec![compared.axis.clone(), "settings".to_owned(), "mean rank".to_owned(), "best in".to_owned()];
+    head.extend(against.iter().flat_map(|against| [format!("Δ to {against}"), "n".to_owned(), "p".to_owned()]));
+    let row = |method: &Method| {
+        let mut cells = vec![
+            method.label.clone(),
+            method.settings.to_string(),
+            method.rank.map_or(String::new(), |rank| format!("{rank:.2}")),
+            method.wins.to_string(),
+        ];
+        if against.is_some() {
+            let versus = method.versus.as_ref();
+            cells.push(versus.map_or(String::new(), difference));
+            cells.push(versus.map_or(String::new(), |versus| versus.n.to_string()));
+            cells.push(versus.and_then(|versus| versus.p_holm).map_or(String::new(), probability));
+        }
+        cells
+    };
+    let seeds = if against.is_some() { "; Δ is averaged over settings, seed by seed, and n counts seeds" } else { "" };
+    let adjusted = adjusted(compared.methods.iter().filter_map(|method| method.versus.as_ref()));
+    let rows = compared.methods.iter().map(row).collect();
+    (format!("{title}: ranks by accuracy, 1 is the best{seeds}{adjusted}"), Some((head, rows)))
 }
 
 /// Accuracy class by class, one row a model.
@@ -328,14 +340,15 @@ fn per_class(evaluation: &Evaluation) -> String {
     aligned(table, 1)
 }
 
-fn empty() -> Table {
+/// A table without lines.
+pub(super) fn empty() -> Table {
     let mut table = Table::new();
     table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table
 }
 
 /// A table as text: its first columns are words, all others numbers.
-fn aligned(mut table: Table, words: usize) -> String {
+pub(super) fn aligned(mut table: Table, words: usize) -> String {
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
         if column.index >= words {

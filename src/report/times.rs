@@ -30,6 +30,12 @@ pub fn conditions(timing: &Timing) -> String {
     format!("{place}{beside}, {}", day(conditions.measured))
 }
 
+/// A time in seconds since 1970 as day, hour and minute, in UTC: `2026-11-28 12:49`.
+pub fn moment(seconds: u64) -> String {
+    let minutes = seconds % 86_400 / 60;
+    format!("{} {:02}:{:02}", day(seconds), minutes / 60, minutes % 60)
+}
+
 /// The day of a time in seconds since 1970, in UTC: `2026-11-28`. By the algorithm `civil_from_days` of Hinnant,
 /// "chrono-Compatible Low-Level Date Algorithms".
 pub fn day(seconds: u64) -> String {

@@ -12,6 +12,8 @@ pub struct Cancel {
     pub requested: Arc<AtomicBool>,
     /// The number of the signal, 0 for none.
     pub signal: Arc<AtomicUsize>,
+    /// Whether it is to stop because its time is used up.
+    out_of_time: Arc<AtomicBool>,
 }
 
 /// SIGINT's number; as that of the next two, it is the same on every Unix.
@@ -27,9 +29,18 @@ impl Cancel {
         self.requested.load(Ordering::Relaxed)
     }
 
+    /// Asks it to stop because its time is used up.
+    pub fn stop_for_time(&self) {
+        if !self.is_requested() {
+            self.out_of_time.store(true, Ordering::Relaxed);
+            self.requested.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// The kind of error that the run ends with.
     pub fn kind(&self) -> Kind {
         match self.signal.load(Ordering::Relaxed) {
+            0 if self.out_of_time.load(Ordering::Relaxed) => Kind::Budget,
             0 | SIGINT => Kind::Interrupted,
             _ => Kind::Terminated,
         }
@@ -37,6 +48,10 @@ impl Cancel {
 
     /// The error that the run ends with.
     pub fn error(&self) -> Error {
+        if self.kind() == Kind::Budget {
+            let message = "the time of `--budget` is used up; what was finished is kept";
+            return Error::new(Kind::Budget, message).hint("run the same command to go on");
+        }
         let by = match self.signal.load(Ordering::Relaxed) {
             SIGINT => "Ctrl-C (SIGINT)",
             SIGHUP => "a hang-up (SIGHUP)",

@@ -6,8 +6,10 @@
 //! - `worker`: carries out one stage under the lock of its key, and commits the result;
 //! - `status`: how far a run is;
 //! - `event`: what happens, as reporters and the journal are told;
+//! - `budget`: when a run has to stop to keep to its time;
 //! - `cancel`: how a signal reaches a training step.
 
+mod budget;
 mod cancel;
 mod event;
 mod scheduler;
@@ -17,6 +19,7 @@ pub mod status;
 mod worker;
 
 use std::collections::HashSet;
+use std::time::Instant;
 
 pub use cancel::Cancel;
 pub use event::Event;
@@ -66,6 +69,8 @@ pub struct Options {
     pub refresh: HashSet<usize>,
     /// What stages compute on.
     pub devices: Devices,
+    /// When it has to be over: it stops at the last epoch that fits.
+    pub deadline: Option<Instant>,
 }
 
 /// What came of a run.

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use admission::Candidate;
 
+use super::budget::Budget;
 use super::shares::{Limits, Shares};
 use super::worker::{Done, Message, Shared, Task, work};
 use super::{Event, Request, Summary, exit_code, kept_nothing, reason};
@@ -81,6 +82,7 @@ pub fn run(request: &Request, report: &mut dyn FnMut(&Event)) -> Result<Summary>
             not_finite: None,
             journal: None,
             pins,
+            budget: options.deadline.map(Budget::new),
             report,
         };
         match journal {
@@ -148,6 +150,8 @@ struct Owner<'a> {
     not_finite: Option<Error>,
     journal: Option<Journal>,
     pins: Pins<'a>,
+    /// The time that the run has.
+    budget: Option<Budget>,
     report: &'a mut dyn FnMut(&Event),
 }
 
@@ -212,6 +216,9 @@ impl Owner<'_> {
     /// Dispatches and listens until nothing runs and nothing can be begun.
     fn serve(&mut self, tasks: &Sender<Task>, inbox: &Receiver<Message>) {
         loop {
+            if self.budget.as_ref().is_some_and(|budget| budget.is_over(Instant::now())) {
+                self.request.cancel.stop_for_time();
+            }
             while self.shares.has_place() && self.may_begin() && self.begin_one(tasks) {}
             for message in self.request.store.take_warnings() {
                 self.tell(Event::Warning { message });
@@ -397,6 +404,9 @@ impl Owner<'_> {
     }
 
     fn tell(&mut self, event: Event) {
+        if let Some(budget) = &mut self.budget {
+            budget.update(&event, Instant::now());
+        }
         (self.report)(&event);
         if matches!(event, Event::Step { .. }) {
             return;

@@ -40,6 +40,10 @@ pub struct StageStatus {
     pub epoch: Option<[u64; 2]>,
     /// The losses told so far: every epoch's, then that of the last step.
     pub losses: Vec<f64>,
+    /// The accuracy of every epoch: on the validation split if there is one, else in training.
+    pub accuracies: Vec<f64>,
+    /// Whether `accuracies` are of the validation split.
+    pub validated: bool,
     /// Training speed, images a second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images_per_second: Option<f64>,
@@ -75,7 +79,7 @@ pub enum Progress {
     Skipped,
 }
 
-/// How many losses of a stage are kept; older ones are thinned out.
+/// How many losses and accuracies of a stage are kept; older ones are thinned out.
 const LOSSES: usize = 200;
 
 /// How long stages of each section took, by the results in the store: how many, and seconds together.
@@ -106,6 +110,8 @@ impl Status {
                 share: 0.0,
                 epoch: None,
                 losses: Vec::new(),
+                accuracies: Vec::new(),
+                validated: false,
                 images_per_second: None,
                 seconds: None,
                 message: None,
@@ -124,7 +130,7 @@ impl Status {
             Event::StageStarted { stage, .. } => self.with(stage, |status| {
                 status.state = Progress::Running;
                 status.begun = Some((Instant::now(), 0.0));
-                status.losses.clear();
+                (status.losses, status.accuracies) = (Vec::new(), Vec::new());
             }),
             Event::StageResumed { stage, epoch, epochs } => self.with(stage, |status| {
                 status.share = *epoch as f64 / (*epochs).max(1) as f64;
@@ -137,12 +143,17 @@ impl Status {
                 status.images_per_second = Some(*images_per_second);
                 status.loss(*loss, true);
             }),
-            Event::Epoch { stage, epoch, epochs, loss, images_per_second, .. } => self.with(stage, |status| {
-                status.share = *epoch as f64 / (*epochs).max(1) as f64;
-                status.epoch = Some([*epoch, *epochs]);
-                status.images_per_second = Some(*images_per_second);
-                status.loss(*loss, false);
-            }),
+            Event::Epoch { stage, epoch, epochs, loss, accuracy, validation_accuracy, images_per_second, .. } => {
+                self.with(stage, |status| {
+                    status.validated = validation_accuracy.is_some();
+                    thin(&mut status.accuracies);
+                    status.accuracies.push(validation_accuracy.unwrap_or(*accuracy));
+                    status.share = *epoch as f64 / (*epochs).max(1) as f64;
+                    status.epoch = Some([*epoch, *epochs]);
+                    status.images_per_second = Some(*images_per_second);
+                    status.loss(*loss, false);
+                });
+            }
             Event::StageFinished { stage, seconds, .. } => {
                 self.with(stage, |status| {
                     (status.state, status.share, status.seconds) = (Progress::Done, 1.0, Some(*seconds));
@@ -213,14 +224,15 @@ impl StageStatus {
             self.losses.pop();
         }
         self.within = within;
-        if self.losses.len() >= LOSSES {
-            let mut keep = false;
-            self.losses.retain(|_| {
-                keep = !keep;
-                keep
-            });
-        }
+        thin(&mut self.losses);
         self.losses.push(loss);
+    }
+
+    /// The epochs that are kept, and how many there are to be; of a stage that has told an epoch, or that it goes on.
+    pub fn finished_epochs(&self) -> Option<[u64; 2]> {
+        let [_, epochs] = self.epoch?;
+        // What is behind the last epoch is rounded off.
+        Some([(self.share * epochs as f64 + 1e-9).floor() as u64, epochs]).filter(|[epoch, _]| *epoch > 0)
     }
 
     /// Seconds since it began in this run.
@@ -233,6 +245,17 @@ impl StageStatus {
         let (begun, before) = self.begun?;
         let speed = (self.share - before) / begun.elapsed().as_secs_f64();
         (speed > 0.0).then(|| (1.0 - self.share) / speed)
+    }
+}
+
+/// Leaves out every second of many, so that there is room for another one.
+fn thin(all: &mut Vec<f64>) {
+    if all.len() >= LOSSES {
+        let mut keep = false;
+        all.retain(|_| {
+            keep = !keep;
+            keep
+        });
     }
 }
 

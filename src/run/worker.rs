@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
@@ -14,8 +15,10 @@ use crate::error::{Error, Kind};
 use crate::stage::inputs::DataSets;
 use crate::stage::key::{self, Fields};
 use crate::stage::outputs::Outputs;
+use crate::stage::work::Work;
 use crate::stage::{self, Context, Description, Failure, divergence};
 use crate::store::{Commit, Digest, Record, Store};
+use crate::tensor;
 use crate::tensor::device::Device;
 use crate::train::Progress;
 
@@ -42,6 +45,8 @@ pub struct Task {
     pub beside: usize,
     /// What to compute it on.
     pub device: Device,
+    /// How much it computes.
+    pub work: Work,
 }
 
 /// How a task ended.
@@ -127,7 +132,9 @@ fn work_unguarded(task: &Task, shared: &Shared, messages: &Sender<Message>) -> R
     tell(messages, Event::StageStarted { stage: task.name.clone(), kind, key: task.key.to_string() });
     let begun = Instant::now();
     let sender = std::sync::Mutex::new(messages.clone());
+    let epochs = AtomicU64::new(0);
     let progress = |progress: Progress| {
+        epochs.fetch_add(u64::from(matches!(progress, Progress::Epoch { .. })), Ordering::Relaxed);
         let sender = sender.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         tell(&sender, event(&task.name, progress));
     };
@@ -146,15 +153,25 @@ fn work_unguarded(task: &Task, shared: &Shared, messages: &Sender<Message>) -> R
         shared.data.check_unchanged(&input.origin())?;
     }
     let seconds = begun.elapsed().as_secs_f64();
-    let record = commit(task, shared, outputs, seconds, messages)?;
+    let took = Took { seconds, work: task.work.of(epochs.into_inner()) };
+    let record = commit(task, shared, outputs, took, messages)?;
     Ok(Done::Result { record: Box::new(record), ran: true, seconds })
+}
+
+/// What a stage took in this run.
+#[derive(Debug, Clone, Copy, Default)]
+struct Took {
+    /// Wall time.
+    seconds: f64,
+    /// Multiply-adds, about: those of earlier runs that it went on from are not among them.
+    work: u64,
 }
 
 fn commit(
     task: &Task,
     shared: &Shared,
     outputs: Outputs,
-    seconds: f64,
+    took: Took,
     messages: &Sender<Message>,
 ) -> Result<Record, Failure> {
     let created = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
@@ -163,7 +180,9 @@ fn commit(
         "platform": format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
         "device": task.device.to_string(),
         "threads": task.threads,
-        "seconds": seconds,
+        "processor": tensor::processor(),
+        "seconds": took.seconds,
+        "work": took.work,
         "run": shared.run,
         "measured": outputs.measured,
     });
@@ -265,11 +284,12 @@ mod tests {
                 threads: 1,
                 beside: 0,
                 device: device.clone(),
+                work: Work::default(),
             };
             let (sender, inbox) = channel();
             let commit = |task: Task, content: &str| {
                 let files = BTreeMap::from([("report".to_owned(), content.as_bytes().to_vec())]);
-                commit(&task, &shared, Outputs { files, ..Outputs::default() }, 0.0, &sender).unwrap()
+                commit(&task, &shared, Outputs { files, ..Outputs::default() }, Took::default(), &sender).unwrap()
             };
             let first = commit(task(false), "first");
             assert_eq!(first.provenance["device"], device.to_string());

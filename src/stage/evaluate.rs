@@ -77,6 +77,12 @@ pub const MEASURES: [&str; 13] = [
     "throughput",
 ];
 
+/// What is worked out of a network and the reference: the accuracy that it has less, and [`ModelMetrics::efficiency`].
+pub const OF_REFERENCE: [&str; 2] = ["accuracy-drop", "efficiency"];
+
+/// Those of [`MEASURES`] that are shares, by the names under which reports show them.
+pub const SHARES: [&str; 3] = ["top1", "balanced-accuracy", "top5"];
+
 /// Those of [`MEASURES`] that a network's answers decide.
 pub const ANSWERS: [&str; 5] = ["accuracy", "top1", "balanced-accuracy", "top5", "loss"];
 

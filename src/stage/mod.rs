@@ -24,8 +24,10 @@ mod measurement;
 pub mod outputs;
 mod parameters;
 mod prune;
+pub mod speed;
 pub mod timing;
 mod training;
+pub mod work;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

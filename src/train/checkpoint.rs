@@ -185,6 +185,26 @@ pub fn load(
     Ok(parts.and_then(|parts| decode(&parts, training, connectors)))
 }
 
+/// The epochs up to that of a checkpoint's record; `None` when it is not there whole.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn history(store: &Store, record: &Record) -> Result<Option<History>> {
+    let name = if record.outputs.contains_key(OUTPUT) { OUTPUT } else { "history" };
+    let bytes = match record.outputs.get(name) {
+        Some(output) => store.get(&output.digest)?,
+        None => None,
+    };
+    let of_parts = |bytes: &[u8]| -> Option<History> {
+        let mut told: Value = match name {
+            OUTPUT => serde_json::from_slice(parts::read(bytes)?.get("history")?).ok()?,
+            _ => serde_json::from_slice(bytes).ok()?,
+        };
+        serde_json::from_value(told["history"].take()).ok()
+    };
+    Ok(bytes.and_then(|bytes| of_parts(&bytes)))
+}
+
 fn decode(parts: &BTreeMap<String, &[u8]>, training: &Training, connectors: &[ParameterSpec]) -> Option<Checkpoint> {
     let model = |prefix: &str| {
         let part = |name: &str| parts.get(&format!("{prefix}{name}")).copied();

@@ -62,7 +62,7 @@ fn the_last_finite_weights_are_left_for_inspection() {
 }
 
 /// A network of which one step makes the logits, and not yet the weights, infinite.
-const ONE_STEP: &str = r#"
+pub const ONE_STEP: &str = r#"
 [data.d]
 source = "digits"
 [stages.m]

@@ -18,6 +18,7 @@ fn the_table() {
         (&["walk"], 2),
         (&["run"], 2),
         (&["run", "pleach.toml", "--jobs", "0"], 2),
+        (&["run", "pleach.toml", "--budget", "2 days"], 2),
         (&["run", "pleach.toml", "no-such-stage"], 2),
         (&["run", "pleach.toml", "--refresh", "no-such-stage"], 2),
         (&["run", "pleach.toml", "--device", "cuda:0"], 2),
@@ -29,7 +30,8 @@ fn the_table() {
         (&["run", "pleach.toml", "--set=stages.teacher.epochs=0"], 10),
         (&["run", "nowhere.toml"], 11),
         (&["run", "data.toml"], 11),
-        (&["report", "pleach.toml"], 11),
+        (&["report", "pleach.toml"], 0),
+        (&["report", "pleach.toml", "--set=stages.teacher.epochs=1"], 11),
         (&["run", "pleach.toml", "--cache", "/proc/nowhere", "--require-cache-write"], 30),
     ];
     for (arguments, code) in expected {

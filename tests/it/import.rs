@@ -117,7 +117,7 @@ fn an_exported_teacher_is_imported_as_it_was() {
     *bytes.iter_mut().nth_back(4).unwrap() ^= 1;
     std::fs::write(&path, bytes).unwrap();
     let plan = project.succeed(&["plan", "pleach.toml", "imported"]);
-    insta::assert_snapshot!(without_digests(&plan.stdout));
+    insta::assert_snapshot!(without_digests(&plan.untimed()));
     let ran = project.run(&[]).expect(0);
     assert_eq!(ran.stages("stage-started"), ["imported", "again", "student", "tuned", "score"]);
     let explained = project.succeed(&["explain", "pleach.toml", "imported"]);

@@ -410,7 +410,7 @@ method = { kind = "weights", criterion = "magnitude", sparsity = 0.5 }
     let renamed = project.run(&["teacher"]).expect(0);
     let [before, after] = [outputs(&first, "teacher"), outputs(&renamed, "teacher")];
     assert!(before[..2] == after[..2] && before[2] != after[2], "{before:?} {after:?}");
-    let plan = project.succeed(&["plan", "pleach.toml"]).stdout;
+    let plan = project.succeed(&["plan", "pleach.toml"]).untimed();
     let explained = project.succeed(&["explain", "pleach.toml", "pruned"]).stdout;
     let nearest = explained.lines().skip_while(|line| !line.starts_with("nearest")).collect::<Vec<_>>().join("\n");
     insta::assert_snapshot!(without_hashes(&format!("{plan}{nearest}")), @"
@@ -569,7 +569,7 @@ fn labels_and_the_shape_of_the_file_change_nothing() {
 #[test]
 fn only_what_is_below_a_change_is_open() {
     let (manifest, plan) = planned(MANIFEST, &["stages.student.losses.0.temperature=2"]);
-    let told = pleach::report::plan::text(&plan, &manifest, true);
+    let told = pleach::report::plan::text(&plan, &manifest, &Default::default(), true);
     let told = without_hashes(&told);
     insta::assert_snapshot!(told);
 }
@@ -591,10 +591,13 @@ fn what_plan_and_explain_print() {
     let project = &RAN.project;
     let line = "temperature = 3.0";
     project.write("warmer.toml", MANIFEST.replacen(line, "temperature = 4.0", 1));
-    let plan = project.succeed(&["plan", "warmer.toml"]).stdout;
+    let plan = project.succeed(&["plan", "warmer.toml"]).untimed();
     insta::assert_snapshot!("plan", without_hashes(&plan));
     let json = project.succeed(&["plan", "warmer.toml", "student", "--json"]).stdout;
-    insta::assert_snapshot!("plan_json", without_hashes(&json));
+    let mut json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let time = json.as_object_mut().unwrap().shift_remove("time").unwrap();
+    assert!(time["seconds"].as_f64().unwrap() > 0.0 && time["results"].as_u64().unwrap() > 0, "{time}");
+    insta::assert_snapshot!("plan_json", without_hashes(&format!("{json:#}\n")));
     let explained = project.succeed(&["explain", "warmer.toml", "student"]).stdout;
     insta::assert_snapshot!("explain", without_hashes(&explained));
     let below = project.succeed(&["explain", "warmer.toml", "tuned"]).stdout;

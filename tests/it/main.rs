@@ -15,6 +15,8 @@
 //! - `reports`: what is counted, named and measured in reports of every format
 //! - `resume`: what a longer, changed or repeated run takes over from earlier epochs
 //! - `kill`: a run that is killed at any moment goes on
+//! - `budget`: how long a run takes, and one that has only so much time
+//! - `compare`: reports before anything is evaluated, and held against each other; the best networks of a sweep
 //! - `concurrent`: several runs on one store, and a collection beside them
 //! - `signals`: Ctrl-C, and being asked to end
 //! - `damage`: what is corrupt or missing in the store is made again
@@ -30,6 +32,7 @@
 //! - `outputs`: files, devices, pipes and links that are written to
 //! - `environment`: odd paths, folders and masks
 //! - `exit_codes`: the table of exit codes
+//! - `expect`: networks held against what a manifest says of them
 //! - `hosts`: the same bits on every host
 //! - `golden`: a store that an earlier version made
 //! - `times`: times under unlike conditions, and seeds that decide nothing
@@ -39,7 +42,9 @@
 // Tests make their own files; nothing of them has to survive a crash.
 #![allow(clippy::disallowed_methods)]
 
+mod budget;
 mod cache_commands;
+mod compare;
 mod concurrent;
 mod damage;
 mod data;
@@ -48,6 +53,7 @@ mod disk;
 mod divergence;
 mod environment;
 mod exit_codes;
+mod expect;
 mod faults;
 mod golden;
 mod hosts;

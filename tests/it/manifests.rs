@@ -8,6 +8,7 @@
 //! - `penalties`: mistakes in penalties
 //! - `pruning`: mistakes in pruning methods
 //! - `data`: data sets and augmentation
+//! - `expect`: what networks have to be
 //! - `bytes`: what is not text, not TOML, or not a file
 //! - `size`: nesting, long chains and cycles, limits
 //! - `sets`: `--set`
@@ -16,6 +17,7 @@
 mod architectures;
 mod bytes;
 mod data;
+mod expect;
 mod faults;
 mod losses;
 mod many;

@@ -78,10 +78,10 @@ fn a_sweep_is_planned_run_and_reported() {
     let project = Project::new(SWEEP);
     insta::assert_snapshot!("sweep-graph", project.succeed(&["graph", "pleach.toml"]).stdout);
     insta::assert_snapshot!("sweep-graph-expanded", project.succeed(&["graph", "pleach.toml", "--expand"]).stdout);
-    insta::assert_snapshot!("sweep-plan", project.succeed(&["plan", "pleach.toml"]).stdout);
+    insta::assert_snapshot!("sweep-plan", project.succeed(&["plan", "pleach.toml"]).untimed());
     let ran = project.run(&[]).expect(0);
     assert_eq!(ran.stages("stage-finished").len(), 1 + 4 + 8 + 8 + 8);
-    insta::assert_snapshot!("sweep-plan-done", project.succeed(&["plan", "pleach.toml"]).stdout);
+    insta::assert_snapshot!("sweep-plan-done", project.succeed(&["plan", "pleach.toml"]).untimed());
     let report = project.succeed(&["report", "pleach.toml"]).stdout;
     // Its teacher is one row, students one a network, and what was tuned one a network and criterion.
     assert_eq!(report.lines().filter(|line| line.starts_with("  t")).count(), 1 + 4, "{report}");
@@ -139,7 +139,7 @@ fn a_new_value_runs_only_its_own_branch() {
     let project = Project::new(SWEEP);
     project.run(&[]).expect(0);
     project.write("pleach.toml", SWEEP.replace(r#"["magnitude", "random"]"#, r#"["magnitude", "lamp", "random"]"#));
-    insta::assert_snapshot!("sweep-plan-grown", project.succeed(&["plan", "pleach.toml"]).stdout);
+    insta::assert_snapshot!("sweep-plan-grown", project.succeed(&["plan", "pleach.toml"]).untimed());
     let ran = project.run(&[]).expect(0);
     let finished = ran.stages("stage-finished");
     assert_eq!(finished.len(), 3 * 4);
@@ -202,7 +202,7 @@ fn searched(drop: &str) -> String {
 #[test]
 fn a_bisection_finds_what_the_grid_finds_with_a_third_of_its_stages() {
     let project = Project::new(&searched("0.05"));
-    insta::assert_snapshot!("search-plan", project.succeed(&["plan", "pleach.toml"]).stdout);
+    insta::assert_snapshot!("search-plan", project.succeed(&["plan", "pleach.toml"]).untimed());
     let ran = project.succeed(&["run", "pleach.toml"]);
     let found = ran.stdout.lines().find(|line| line.starts_with("search")).unwrap().to_owned();
     let tuned = |project: &Project| project.records().iter().filter(|record| record.label.contains("/tuned[")).count();
@@ -322,6 +322,17 @@ fn a_run_is_shown_on_a_page() {
     let teacher = &state["list"][0];
     assert_eq!((&teacher["name"], &teacher["state"]), (&"teacher".into(), &"running".into()), "{state:#}");
     assert_eq!(state["sections"]["tuned"], serde_json::json!([0, 8, 0]));
+    // What the report shows, of epochs that are there by now.
+    let body = |path: &str| get(&address, path, &address).split_once("\r\n\r\n").unwrap().1.to_owned();
+    assert!(teacher["accuracies"].as_array().is_some_and(|all| !all.is_empty()), "{teacher}");
+    let report: Value = serde_json::from_str(&body("/report.json")).unwrap();
+    let training = &report["training"][0];
+    assert_eq!((&training["stage"], &training["finished"]), (&"teacher".into(), &false.into()), "{report:#}");
+    assert!(!training["epochs"].as_array().unwrap().is_empty());
+    let page = body("/report");
+    assert!(page.contains("<script type=\"application/json\" id=\"report\">") && page.contains("\"finished\":false"));
+    assert!(state["report"].as_str().unwrap().starts_with("pleach report pleach.toml --format html"), "{state:#}");
+    assert!(get(&address, "/report", "evil.example").starts_with("HTTP/1.1 403"));
     assert!(get(&address, "/state", "evil.example").starts_with("HTTP/1.1 403"));
     assert!(get(&address, "/other", &address).starts_with("HTTP/1.1 404"));
     let port = address.rsplit(':').next().unwrap();

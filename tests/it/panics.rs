@@ -39,6 +39,7 @@ fn run_with_a_panic(keep_going: bool, jobs: usize) -> (Vec<Event>, Summary) {
         keep_going,
         refresh: HashSet::new(),
         devices: Devices::default(),
+        deadline: None,
     };
     let cancel = Cancel::default();
     let request = Request {

@@ -245,3 +245,68 @@ fn times_that_are_not_to_be_compared_and_stages_that_diverged_are_told() {
         assert!(lost.contains(part), "{part}: {lost}");
     }
 }
+
+#[test]
+fn two_reports_stand_side_by_side() {
+    let Some(browser) = browser() else {
+        return skipped("there is no Chromium on the PATH; set PLEACH_BROWSER to one");
+    };
+    let held = |name: &str, because: Value| {
+        json!({
+            "evaluation": "score", "name": name, "split": "test", "axes": {}, "because": because,
+            "values": {"top1": [0.5, 0.625], "parameters": [10, 10]},
+            "top1": {"difference": 0.125, "low": 0.0625, "high": 0.1875},
+            "changed": [["optimizer.lr", "0.1", "0.05"], ["clip-norm", null, "<b>1</b>"]],
+        })
+    };
+    let document = json!({
+        "metrics": [{"name": "top1", "title": "top-1", "unit": "share", "higher-is-better": true}],
+        "rows": [{"evaluation": "score", "model": "a", "name": "a", "values": {"top1": 0.5, "parameters": 10}}],
+        "against": {"report": "before.json", "networks": [held("a", Value::Null), held("b", json!("only there"))]},
+    });
+    let found = findings(&browser, &document.to_string(), "read.js", false);
+    assert_eq!((&found["errors"], &found["sections"][0]), (&json!([]), &json!("against")), "{found:#}");
+    let text = found["text"].as_str().expect("text");
+    for part in [
+        "Against before.json",
+        "50.0\u{202f}% → 62.5\u{202f}%",
+        "optimizer.lr 0.1 → 0.05, clip-norm nothing → <b>1</b>",
+        "only there",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+}
+
+#[test]
+fn what_is_expected_stands_first_with_what_failed_on_top() {
+    let Some(browser) = browser() else {
+        return skipped("there is no Chromium on the PATH; set PLEACH_BROWSER to one");
+    };
+    let line = |verdict: &str, model: &str, expected: &str, value: Value, because: Value| {
+        json!({
+            "verdict": verdict, "model": model, "axes": {"lr": 0.1}, "measure": "accuracy", "expected": expected,
+            "value": value, "low": 0.5, "high": 0.75, "because": because,
+        })
+    };
+    let document = json!({
+        "rows": [{"evaluation": "score", "model": "a", "name": "a", "values": {"top1": 0.5, "parameters": 10}}],
+        "expectations": [
+            line("pass", "a", ">= 0.5", json!(0.625), Value::Null),
+            line("undecided", "b", ">= 50 % at 95 %", json!(0.625), json!("the limit is inside the interval")),
+            line("fail", "<img src=x onerror=alert(1)>", ">= 0.5", Value::Null, json!("the search found nothing")),
+        ],
+    });
+    let found = findings(&browser, &document.to_string(), "read.js", false);
+    assert_eq!((&found["errors"], &found["sections"][0]), (&json!([]), &json!("expectations")), "{found:#}");
+    let text = found["text"].as_str().expect("text");
+    let places = [
+        "1 failed, 1 undecided, 1 passed",
+        "<img src=x",
+        "b[lr=0.1]",
+        "62.50\u{202f}% (50.00\u{202f}% to",
+        "a[lr=0.1]",
+        "0.6250",
+    ];
+    let places = places.map(|part| text.find(part).unwrap_or_else(|| panic!("{part} is not in {text}")));
+    assert!(places.is_sorted(), "{places:?} in {text}");
+}

@@ -417,7 +417,15 @@ fn epochs_can_be_looked_at_before_anything_is_evaluated() {
     assert_eq!(csv_of(&project, "epochs").len(), 1 + 5);
     let report = json_of(&project, &[]);
     assert_eq!((report["rows"].as_array().unwrap().len(), report["training"][0]["stage"].as_str()), (0, Some("small")));
-    let told = project.pleach(&["report", "pleach.toml"]).expect(11).stderr;
+    let ran = project.succeed(&["report", "pleach.toml"]);
+    assert!(
+        ran.stdout.starts_with("training, by the last epoch") && ran.stdout.contains("  small  5 of 5 "),
+        "{}",
+        ran.stdout
+    );
+    let advice = "nothing is evaluated yet: add a stage with `kind = \"evaluate\"` to it";
+    assert!(ran.stderr.contains(advice), "{}", ran.stderr);
+    let told = project.pleach(&["report", "pleach.toml", "--format=csv"]).expect(11).stderr;
     assert!(told.contains("add a stage with `kind = \"evaluate\"` to it; `--format csv --rows epochs` has"), "{told}");
     // Nothing has run: nothing is shown in any format.
     let fresh = Project::new(OWN);

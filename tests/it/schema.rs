@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::support::{Project, SMALL, repository};
-use crate::{import, keys, manifests};
+use crate::{expect, import, keys, manifests};
 
 /// The schema as it is printed.
 fn schema() -> Value {
@@ -457,7 +457,7 @@ fn every_good_manifest_fits() {
     let mut texts: Vec<String> = pipelines.map(|path| std::fs::read_to_string(path).unwrap()).collect();
     assert!(texts.len() >= 3);
     texts.push(std::fs::read_to_string(repository("src/cli/init.toml")).unwrap());
-    texts.extend([SMALL, keys::MANIFEST, manifests::GOOD, import::MANIFEST].map(str::to_owned));
+    texts.extend([SMALL, keys::MANIFEST, manifests::GOOD, import::MANIFEST, expect::SWEEP].map(str::to_owned));
     for text in texts {
         assert!(fits(&schema, &schema, &manifest(&text)), "{text}");
     }

@@ -303,6 +303,11 @@ impl Ran {
         self.stdout.lines().map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect()
     }
 
+    /// Text of `plan` without the line about time, which no two machines have in common.
+    pub fn untimed(&self) -> String {
+        self.stdout.split_inclusive('\n').filter(|line| !line.starts_with("time: ")).collect()
+    }
+
     /// The first event of one kind.
     pub fn event(&self, event: &str) -> Value {
         let found = self.events().into_iter().find(|e| e["event"] == event);

@@ -125,7 +125,7 @@ fn a_seed_that_decides_nothing_makes_no_second_result() {
         // A plan counts results.
         let plan = project.succeed(&["plan", "pleach.toml"]).stdout;
         assert!(plan.contains("pruned x 2  1 run, 1 with the key of another\n"), "{plan}");
-        assert!(plan.ends_with("0 cached, 3 to run, 0 maybe\n"), "{plan}");
+        assert!(plan.contains("\n0 cached, 3 to run, 0 maybe\n"), "{plan}");
         let expanded = project.succeed(&["plan", "pleach.toml", "--expand"]).stdout;
         assert!(expanded.contains("score[seed=2]   same    its key is that of `score[seed=1]`\n"), "{expanded}");
         let ran = project.run(&[jobs]).expect(0);
@@ -146,7 +146,7 @@ fn a_seed_that_decides_nothing_makes_no_second_result() {
         assert_eq!(again.stages("stage-finished"), [""; 0]);
         // One whose scores are drawn has two.
         let plan = project.succeed(&["plan", "pleach.toml", "--set=stages.pruned.method.criterion='random'"]).stdout;
-        assert!(plan.ends_with("1 cached, 2 to run, 2 maybe\n"), "{plan}");
+        assert!(plan.contains("\n1 cached, 2 to run, 2 maybe\n"), "{plan}");
         let ran = project.run(&[jobs, "--set=stages.pruned.method.criterion='random'"]).expect(0);
         assert_eq!(ran.stages("stage-finished").len(), 4, "{}", ran.stdout);
     }

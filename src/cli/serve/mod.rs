@@ -1,4 +1,4 @@
-//! `pleach run --serve`: a page on loopback that shows how far the run is and updates by itself.
+//! `pleach run --serve`: a page on loopback that shows how far the run is and updates by itself, and the report so far.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,31 +6,47 @@ use serde_json::{Value, json};
 use tiny_http::{Header, Method, Request, Response, Server};
 
 use super::output;
+use super::report::Known;
+use super::session::{OpenStore, Session};
 use crate::error::{Error, Kind, Result};
-use crate::report::duration;
+use crate::plan::DataDigests;
+use crate::report::best::quoted;
+use crate::report::{duration, html};
 use crate::run::status::{StageStatus, Status};
 
 /// The page; it asks for `/state` once a second.
 const PAGE: &str = include_str!("page.html");
 
-/// What the page shows, shared with the thread that answers.
-pub type Shared = Arc<Mutex<Status>>;
+/// What the pages show, shared with the thread that answers.
+pub struct Shown {
+    /// How far the run is.
+    pub status: Arc<Mutex<Status>>,
+    /// The manifest.
+    pub session: Arc<Session>,
+    /// Where results go.
+    pub store: Arc<OpenStore>,
+    /// Hashes of the data that the stages read.
+    pub digests: Arc<DataDigests>,
+    /// The stages that the run was asked for.
+    pub targets: Vec<usize>,
+    /// The manifest's file, as it was named.
+    pub path: String,
+}
 
 /// Starts to answer on 127.0.0.1, on `port` or on any that is free, and says where. The thread ends with the process.
 ///
 /// # Errors
 /// [`Kind::Usage`] when the port cannot be had.
-pub fn start(port: u16, pipeline: &str, status: Shared) -> Result<()> {
+pub fn start(port: u16, shown: Shown) -> Result<()> {
     let server = Server::http(("127.0.0.1", port)).map_err(|error| {
         Error::new(Kind::Usage, format!("cannot serve the page on port {port} ({error})"))
             .hint("another program may use it; leave the port out to get a free one")
     })?;
     let address = server.server_addr().to_ip().map_or(String::new(), |address| address.to_string());
     output::stderr(&format!("  serving http://{address}"));
-    let pipeline = pipeline.to_owned();
     let answer = move || {
         for request in server.incoming_requests() {
-            respond(request, &pipeline, &status, &address);
+            respond(request, &shown, &address);
         }
     };
     let started = std::thread::Builder::new().name("serve".to_owned()).spawn(answer);
@@ -38,7 +54,7 @@ pub fn start(port: u16, pipeline: &str, status: Shared) -> Result<()> {
     Ok(())
 }
 
-fn respond(request: Request, pipeline: &str, status: &Shared, address: &str) {
+fn respond(request: Request, shown: &Shown, address: &str) {
     // A page of another site could reach loopback under a name of its own; it is not answered.
     let host = request.headers().iter().find(|header| header.field.equiv("Host")).map(|header| header.value.as_str());
     let port = address.rsplit(':').next().unwrap_or_default();
@@ -47,10 +63,18 @@ fn respond(request: Request, pipeline: &str, status: &Shared, address: &str) {
         _ if !is_ours => (403, "text/plain; charset=utf-8", "not this host\n".to_owned()),
         (Method::Get, "/") => (200, "text/html; charset=utf-8", PAGE.to_owned()),
         (Method::Get, "/state") => {
-            let status = status.lock().unwrap_or_else(PoisonError::into_inner);
-            (200, "application/json", state(pipeline, &status).to_string())
+            let status = shown.status.lock().unwrap_or_else(PoisonError::into_inner);
+            (200, "application/json", state(shown, &status).to_string())
         }
-        _ => (404, "text/plain; charset=utf-8", "there is `/` and `/state`\n".to_owned()),
+        (Method::Get, "/report") => match report(shown, true) {
+            Ok(document) => (200, "text/html; charset=utf-8", html::page(&document)),
+            Err(error) => (500, "text/plain; charset=utf-8", format!("{error}\n")),
+        },
+        (Method::Get, "/report.json") => match report(shown, false) {
+            Ok(document) => (200, "application/json", document),
+            Err(error) => (500, "text/plain; charset=utf-8", format!("{error}\n")),
+        },
+        _ => (404, "text/plain; charset=utf-8", "there is `/`, `/state`, `/report` and `/report.json`\n".to_owned()),
     };
     let header = |name: &str, value: &str| Header::from_bytes(name, value).expect("plain text");
     let response = Response::from_string(body)
@@ -62,7 +86,14 @@ fn respond(request: Request, pipeline: &str, status: &Shared, address: &str) {
     let _ = request.respond(response);
 }
 
-fn state(pipeline: &str, status: &Status) -> Value {
+/// What `pleach report` shows of what is in the store by now, epochs of stages that still run among it.
+fn report(shown: &Shown, details: bool) -> Result<String> {
+    let Shown { session, store, digests, targets, path, .. } = shown;
+    let document = Known::of_targets(session, path.clone(), targets, digests, store)?.document(details)?;
+    Ok(serde_json::to_string(&document).expect("results are plain data"))
+}
+
+fn state(shown: &Shown, status: &Status) -> Value {
     let (done, all) = status.done();
     let stage = |(name, status): (&String, &StageStatus)| {
         let mut value = serde_json::to_value(status).expect("a status is plain data");
@@ -72,7 +103,8 @@ fn state(pipeline: &str, status: &Status) -> Value {
         value
     };
     json!({
-        "pipeline": pipeline,
+        "pipeline": shown.session.manifest.pipeline.name,
+        "report": format!("pleach report {} --format html -o report.html", quoted(&shown.path)),
         "done": done,
         "stages": all,
         "over": status.over,

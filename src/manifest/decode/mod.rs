@@ -3,6 +3,7 @@
 
 mod augment;
 mod data;
+pub mod expect;
 mod graph_file;
 mod import;
 mod instances;
@@ -35,7 +36,7 @@ use super::{Manifest, Pipeline, Seed, Sources, Unreadable, nearest};
 const MAXIMUM_STAGES: usize = 10_000;
 
 /// Every section.
-const SECTIONS: [&str; 7] = ["pipeline", "data", "networks", "stages", "matrix", "search", "report"];
+const SECTIONS: [&str; 8] = ["pipeline", "data", "networks", "stages", "matrix", "search", "report", "expect"];
 
 /// Reads the whole manifest; `name` is what the pipeline is called if nothing else is said, and relative paths go from `folder`. What is wrong goes to `diagnostics`, with stand-ins in the result.
 pub fn manifest(root: Value, name: &str, folder: &Path, diagnostics: &mut Diagnostics) -> (Manifest, Unreadable) {
@@ -92,6 +93,7 @@ pub fn manifest(root: Value, name: &str, folder: &Path, diagnostics: &mut Diagno
     let search = reader.table("search", shape, |r| search::search(r, &matrix)).flatten();
     let shape = Shape { what: "`[report]`", example: "{ panel = \"arch\" }" };
     let report = reader.table("report", shape, |r| report::report(r, &matrix)).unwrap_or_default();
+    let expectations = expect::expect(&mut reader);
     let no_stages = match table.get("stages") {
         None => Some(root.span),
         Some((span, Value { content: Content::Table(table), .. })) if table.is_empty() => Some(*span),
@@ -114,6 +116,7 @@ pub fn manifest(root: Value, name: &str, folder: &Path, diagnostics: &mut Diagno
         stages,
         report,
         search,
+        expectations,
         warnings: Vec::new(),
     };
     (manifest, unreadable)

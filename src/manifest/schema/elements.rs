@@ -101,6 +101,16 @@ pub fn matrix() -> Value {
     })
 }
 
+/// `[expect]`: measures by the name of the networks, both free.
+pub fn expect() -> Value {
+    let bound = json!({
+        "description": "A relation and a limit, such as `>= 0.91`; with `at 95 %` the whole confidence interval has to hold.",
+        "type": "string",
+    });
+    let measures = json!({ "type": "object", "additionalProperties": bound });
+    json!({ "type": "object", "additionalProperties": measures })
+}
+
 fn with_default(mut schema: Value, default: &Value) -> Value {
     schema["default"] = default.clone();
     schema

@@ -45,6 +45,7 @@ pub fn schema() -> Value {
             "matrix": with_description(elements::matrix(), words::of("matrix")),
             "search": with_description(search, words::of("search")),
             "report": with_description(report, words::of("report")),
+            "expect": with_description(elements::expect(), words::of("expect")),
         },
         "required": ["stages"],
         "additionalProperties": false,

@@ -40,7 +40,7 @@ fn every_key_kind_and_choice_has_a_line_and_every_line_is_of_one() {
     ] {
         paths(name, kinds, &mut lines, &mut other);
     }
-    let names = ["pipeline", "data", "networks", "stages", "matrix", "search", "report"];
+    let names = ["pipeline", "data", "networks", "stages", "matrix", "search", "report", "expect"];
     lines.extend(names.map(str::to_owned));
     lines.extend(["network/like", "network.like", "network/file", "network.file"].map(str::to_owned));
     let written: BTreeSet<String> = words::WORDS.iter().map(|(path, _)| (*path).to_owned()).collect();

@@ -66,6 +66,10 @@ pub const WORDS: &[(&str, &str)] = &[
     ("report.compare", "The axis whose values are held against each other, with ranks over all settings."),
     ("report.against", "The value of that axis that the others are held against."),
     ("report.metrics", "Measures of your own: expressions over the others, such as `accuracy / reference.accuracy`."),
+    (
+        "expect",
+        "What networks have to be, by the stage that makes them and the measure: pass, fail or undecided in every report.",
+    ),
     ("networks", "Networks by name."),
     ("network.arch", "The architecture."),
     ("network/mlp", "Fully connected layers."),

@@ -152,9 +152,12 @@ function cardSettings(rowsInside) {
 }
 
 function cardCommand(rowsInside, pinned) {
-  const row = rowsInside.find((row) => row.command);
-  if (!row) return null;
-  const which = rowsInside.length > 1 && seedOf(row) !== undefined ? `Export the network of seed ${shown(seedOf(row))}` : "Export this network";
+  const candidates = rowsInside.filter((row) => row.command);
+  if (candidates.length === 0) return null;
+  const worth = (row) => (isNumber(row.values?.top1) ? row.values.top1 : -1);
+  const row = candidates.reduce((best, candidate) => (worth(candidate) > worth(best) ? candidate : best));
+  const which = rowsInside.length > 1 && seedOf(row) !== undefined
+    ? `Export the network of seed ${shown(seedOf(row))}, the most accurate` : "Export this network";
   const button = html("button", { type: "button", class: "copy", click: () => copy(row.command, button), tabindex: pinned ? 0 : -1 }, "Copy");
   return html("div", { class: "command" }, html("span", { class: "faint" }, which), html("code", {}, row.command), button);
 }

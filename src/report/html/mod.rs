@@ -9,6 +9,7 @@
 //!   - `scale.js`, `marks.js`: axes, and the shapes and colours of series;
 //!   - `card.js`: one network, all that is known of it, and how to export it;
 //!   - `summary.js`: the headline, and what the numbers say;
+//!   - `expectations.js`, `against.js`: the results held against what `[expect]` says, and against another report;
 //!   - `filter.js`: the controls;
 //!   - `front.js`, `hover.js`, `scatter.js`: accuracy against size, the Pareto front, and moving from mark to mark;
 //!   - `table.js`, `curves.js`, `layers.js`, `graph.js`: the sections below;
@@ -20,7 +21,7 @@ const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
 
 /// In the order in which they build on one another.
-const SCRIPTS: [&str; 16] = [
+const SCRIPTS: [&str; 18] = [
     include_str!("elements.js"),
     include_str!("numbers.js"),
     include_str!("data.js"),
@@ -29,6 +30,8 @@ const SCRIPTS: [&str; 16] = [
     include_str!("marks.js"),
     include_str!("card.js"),
     include_str!("summary.js"),
+    include_str!("expectations.js"),
+    include_str!("against.js"),
     include_str!("filter.js"),
     include_str!("front.js"),
     include_str!("hover.js"),

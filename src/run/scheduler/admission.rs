@@ -5,11 +5,13 @@ use std::sync::mpsc::Sender;
 use super::{Owner, State};
 use crate::error::{Error, Kind, Result};
 use crate::number::bytes;
+use crate::plan::estimate::Graphs;
 use crate::plan::{label, resolve};
-use crate::run::Event;
 use crate::run::shares::Wait;
 use crate::run::worker::Task;
+use crate::run::{Event, Request};
 use crate::stage::demand::demand;
+use crate::stage::work::Work;
 use crate::stage::{Demand, Parameters};
 use crate::tensor::device::Device;
 
@@ -78,6 +80,7 @@ impl Owner<'_> {
         let outline = definition.data.as_deref().and_then(|data| Some((data, manifest.data[data].outline.as_ref()?)));
         let demand = demand(&resolved.description, outline, self.request.store);
         self.check_fits(&resolved.description.parameters, &demand)?;
+        let work = self.work(stage);
         let task = Task {
             stage,
             name: name.clone(),
@@ -89,6 +92,7 @@ impl Owner<'_> {
             threads: 1,
             beside: 0,
             device: Device::Cpu,
+            work,
         };
         self.waiting.insert((rank, stage), Candidate { task, demand });
         Ok(())
@@ -113,6 +117,16 @@ impl Owner<'_> {
             None => error.hint("take a smaller network, or a machine with more memory"),
         };
         Err(error.hint("`--memory SIZE` with at least as much tries it all the same"))
+    }
+
+    /// How much a stage computes, whose inputs are there.
+    fn work(&self, stage: usize) -> Work {
+        let Request { manifest, store, .. } = *self.request;
+        let record = |stage: usize| match &self.states[stage] {
+            State::Done(record) => Some(&**record),
+            _ => None,
+        };
+        Graphs::new(manifest, store, &record).work(stage)
     }
 
     /// Gives a stage that waits to a worker. False when there is no worker left.
