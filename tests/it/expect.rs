@@ -74,10 +74,10 @@ fn what_holds_passes_and_what_does_not_is_code_23() {
 fn what_was_not_asked_for_is_not_checked_and_what_is_missing_is_undecided() {
     let project = small("tuned.accuracy = \">= 0.1\"\n");
     let plan = project.succeed(&["plan", "pleach.toml"]).stdout;
-    assert!(plan.ends_with("expect: 1 to be checked at the end of a run\n"), "{plan}");
+    assert!(plan.contains("expect: 1 to be checked at the end of a run\n"), "{plan}");
     let plan = project.succeed(&["plan", "pleach.toml", "teacher"]).stdout;
     let told = "expect: 0 to be checked at the end of a run; 1 of networks whose evaluation was not asked for\n";
-    assert!(plan.ends_with(told), "{plan}");
+    assert!(plan.contains(told), "{plan}");
     let plan: Value = serde_json::from_str(&project.succeed(&["plan", "pleach.toml", "--json"]).stdout).unwrap();
     let line = json!({"model": "tuned", "axes": {}, "measure": "accuracy", "expected": ">= 0.1", "asked": true});
     assert_eq!(plan["expectations"], json!([line]));
