@@ -352,10 +352,10 @@ pub struct Gc {
     #[arg(long = "stage", value_name = "STAGE")]
     pub stages: Vec<String>,
     /// Delete only results of the stages of this manifest; may be given more than once
-    #[arg(long = "in", value_name = "MANIFEST")]
+    #[arg(long = "in", value_name = "MANIFEST", value_parser = home::path())]
     pub inside: Vec<PathBuf>,
     /// Delete only results that no stage of this manifest has; may be given more than once
-    #[arg(long = "not-in", value_name = "MANIFEST")]
+    #[arg(long = "not-in", value_name = "MANIFEST", value_parser = home::path())]
     pub outside: Vec<PathBuf>,
     /// Keep objects that no result names when they are younger than so many minutes
     #[arg(long, value_name = "MINUTES", default_value_t = 60)]
@@ -530,6 +530,28 @@ mod tests {
         }
         for text in ["", "2", "h", "2d", "-1h", "0s", "2h30", "1e9h", "nanh", "infh", "2 h"] {
             assert!(time(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_path_knows_what_a_tilde_is() {
+        for line in [
+            "--cache ~bob/store cache status",
+            "run ~bob/m.toml",
+            "check ~bob/m.toml",
+            "layers ~bob/m.toml",
+            "report m.toml -o ~bob/r.csv",
+            "export m.toml net -o ~bob/net.json",
+            "cache gc --in ~bob/m.toml",
+            "cache gc --not-in ~bob/m.toml",
+            "data check images --path ~bob/images",
+            "data fetch mnist --to ~bob/mnist",
+            "devices --python ~bob/python",
+            "init ~bob/first",
+        ] {
+            let words = ["pleach"].into_iter().chain(line.split(' '));
+            let told = command().try_get_matches_from(words).unwrap_err().to_string();
+            assert!(told.contains("another user") || told.contains("HOME"), "{line}: {told}");
         }
     }
 

@@ -95,7 +95,11 @@ pub const CACHE: &str = "\
 Examples:
   pleach cache status
   pleach cache gc --dry-run
-  PLEACH_CACHE=/fast/disk/store pleach cache verify";
+  PLEACH_CACHE=/fast/disk/store pleach cache verify
+
+`status` counts: stages, results of stages; epochs, checkpoints of training; answers, a teacher's logits on training images;
+measurements, times of networks; divergences, stages that diverged; corrupt, records that are made again; quarantined,
+corrupt files that were put aside; unfinished, files that a process was writing when it ended, or still is.";
 
 /// Of `pleach data`.
 pub const DATA: &str = "\

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use serde_json::json;
+
 use super::arguments::{self, Global};
 use super::session::{Session, store};
 use super::{Failure, output};
@@ -27,10 +29,14 @@ pub fn plan(arguments: &arguments::Plan, global: &Global) -> Result<(), Failure>
     digests.warnings.iter().for_each(|warning| output::warning(warning));
     let plan = plan::plan(&session.manifest, &session.graph, &targets, &store, &digests, &refresh)?;
     let time = estimated(&session, &plan, &store);
+    let needs = plan::disk::estimate(&session.manifest, &plan, &digests, &store);
     if arguments.json {
-        output::stdout(&format!("{:#}\n", report::plan::json(&plan, &session.manifest, &time)));
+        let mut told = report::plan::json(&plan, &session.manifest, &time);
+        told["disk"] = json!({ "needs": needs, "free": store.free_bytes() });
+        output::stdout(&format!("{told:#}\n"));
     } else {
         output::stdout(&report::plan::text(&plan, &session.manifest, &time, arguments.expand));
+        output::stdout(&report::plan::disk(needs, store.free_bytes()));
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! - `mod.rs`: the plan itself;
 //! - `begun`: how far stages are that have no result yet;
 //! - `describe`: a stage of the manifest and the results it takes, made into a description with its key;
+//! - `disk`: how much a plan would add to the store;
 //! - `imports`: whether files with weights fit their networks;
 //! - `earlier`: results in the store that a stage can be compared with;
 //! - `reason`: old → new values, with the place of the new one;
@@ -12,6 +13,7 @@
 
 mod begun;
 mod describe;
+pub mod disk;
 mod earlier;
 pub mod estimate;
 pub mod explain;

@@ -7,6 +7,7 @@ use super::duration;
 use super::expect::{self, Checked, Verdict};
 use crate::manifest::Manifest;
 use crate::manifest::matrix::Coordinate;
+use crate::number::bytes;
 use crate::plan::estimate::Estimate;
 use crate::plan::search::Decision;
 use crate::plan::{Change, Origin, Plan, Planned, Reason, State};
@@ -59,6 +60,12 @@ pub fn text(plan: &Plan, manifest: &Manifest, time: &Estimate, expand: bool) -> 
         out.push_str(&format!("expect: {} to be checked at the end of a run{others}\n", asked.len()));
     }
     out
+}
+
+/// The bytes that a plan adds to the store and, if known, those that are free; nothing when it adds none.
+pub fn disk(needs: u64, free: Option<u64>) -> String {
+    let free = free.map_or(String::new(), |free| format!("; {} are free", bytes(free)));
+    if needs == 0 { String::new() } else { format!("disk: up to {}{free}\n", bytes(needs)) }
 }
 
 /// How long it will take, and how far off that was so far.
@@ -186,6 +193,9 @@ fn counted(stages: &[&Planned]) -> (String, Vec<String>) {
             },
         };
         *reasons.entry(reason).or_default() += 1;
+        if let Some(reach) = &planned.reach {
+            *reasons.entry(self::reach(reach)).or_default() += 1;
+        }
     }
     (told.join(", "), reasons.into_iter().map(|(reason, count)| format!("{count} x  {reason}")).collect())
 }

@@ -72,6 +72,11 @@ impl Size {
     }
 }
 
+/// The values of all parameters of a network.
+pub fn parameters(graph: &Graph) -> u64 {
+    Size::of(graph).map_or(0, |size| size.parameters)
+}
+
 /// What a stage asks for. `outline` is of the data set that it takes, and `name` its name. What cannot be known, because an
 /// input is gone from the store, counts nothing: the stage itself will find that out.
 pub fn demand(description: &Description, outline: Option<(&str, &Outline)>, store: &Store) -> Demand {
@@ -149,7 +154,7 @@ fn trains(network: Size, teacher: Option<Size>, training: &Training, images: u64
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
@@ -161,7 +166,7 @@ mod tests {
     use crate::train::parameters::{Schedule, Select};
     use crate::train::steps::LastBatch;
 
-    fn training(batch: u64, optimizer: Optimizer) -> Training {
+    pub(in super::super) fn training(batch: u64, optimizer: Optimizer) -> Training {
         Training {
             epochs: 1,
             batch,

@@ -2,7 +2,7 @@
 //!
 //! - `parameters`: a kind with its parameters after defaults;
 //! - `description`: everything that decides one result; with a store, all that is needed to carry it out;
-//! - `demand`: what a stage asks of the machine: work and memory;
+//! - `demand`: what a stage asks of the machine: work and memory; `disk`: what it adds to the store;
 //! - `key`: how a description becomes the key of a cached result, and what an epoch's key is made of;
 //! - `inputs`: networks and data, read and verified;
 //! - `fit`: how a network and a data set meet: classes by name, images in the network's own constants;
@@ -14,6 +14,7 @@
 
 pub mod demand;
 pub mod description;
+pub mod disk;
 pub mod divergence;
 pub mod evaluate;
 mod fit;

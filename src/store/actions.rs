@@ -183,12 +183,16 @@ impl Store {
         }
     }
 
-    /// Removes the record of `key`, if there is one, and the objects that it names, which no other record may name. Neither
+    /// Removes the record of `key`, if there is one and it is meant, and the objects that it names, which no other record may
+    /// name. Neither
     /// removal is made durable: one that is lost in a power cut leaves a record too many, or one that names nothing and is
     /// a miss. A record in a store that cannot be written stays.
-    pub fn discard(&self, key: &Digest) -> Result<()> {
+    pub fn discard(&self, key: &Digest, is_meant: impl FnOnce(&Record) -> bool) -> Result<()> {
         let path = self.tree.action(key);
-        let State::Valid(record) = self.read(&self.tree, key)? else { return Ok(()) };
+        let record = match self.read(&self.tree, key)? {
+            State::Valid(record) if is_meant(&record) => record,
+            _ => return Ok(()),
+        };
         let objects = record.outputs.values().map(|output| self.tree.object(&output.digest));
         for path in std::iter::once(path).chain(objects) {
             match files::remove(&path) {

@@ -130,6 +130,11 @@ impl Store {
         self.beneath.is_some()
     }
 
+    /// The bytes that can still be written where results go, if the file system says.
+    pub fn free_bytes(&self) -> Option<u64> {
+        files::free_bytes(&self.tree.base)
+    }
+
     /// What the user should be told since the last call: corrupt objects, a read-only store, no locks. Each is told once.
     pub fn take_warnings(&self) -> Vec<String> {
         std::mem::take(&mut held(&self.warnings).pending)

@@ -121,11 +121,9 @@ pub fn sweep(task: &Task, keys: &[Digest], last: u64) {
 fn discard(task: &Task, keys: &[Digest], epochs: impl Iterator<Item = u64>) {
     for key in epochs.map(|epoch| &keys[epoch as usize - 1]) {
         // Others may name the objects of a checkpoint that an earlier version made.
-        let is_ours = |record: Record| record.outputs.keys().eq([OUTPUT]);
-        if task.store.lookup(key).is_ok_and(|record| record.is_some_and(is_ours)) {
-            // One that cannot be dropped costs room, and nothing else; a collection comes to it.
-            let _ = task.store.discard(key);
-        }
+        let is_ours = |record: &Record| record.outputs.keys().eq([OUTPUT]);
+        // One that cannot be dropped costs room, and nothing else; a collection comes to it.
+        let _ = task.store.discard(key, is_ours);
     }
 }
 

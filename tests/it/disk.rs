@@ -14,14 +14,71 @@ fn with_mounts(project: &Project, script: &str) -> Ran {
 }
 
 #[test]
+fn a_stage_that_the_disk_has_no_room_for_does_not_begin() {
+    if !may_mount() {
+        return;
+    }
+    let project = Project::new(SMALL);
+    // The teacher's result has 150 KiB, and each of two checkpoints with Adam's state three times as much.
+    let script = r#"
+        mkdir cache
+        mount -t tmpfs -o mode=755,size=600k tmpfs cache
+        "$PLEACH" run pleach.toml student 2>/dev/null
+        dd if=/dev/zero of=cache/fill bs=1k count=100 2>/dev/null
+        code=0
+        "$PLEACH" run pleach.toml --set 'stages.teacher.network.hidden=[512]' || code=$?
+        test "$code" = 30
+        "$PLEACH" plan pleach.toml --set 'stages.teacher.network.hidden=[512]'
+        "$PLEACH" cache gc
+        rm cache/fill
+        mount -o remount,size=64m cache
+        "$PLEACH" run pleach.toml --set 'stages.teacher.network.hidden=[512]'
+    "#;
+    let ran = with_mounts(&project, script).expect(0);
+    for part in
+        ["`teacher`", "it adds at least 1.0 MiB", "to the store, and ", " are free", "`pleach cache gc` would free "]
+    {
+        assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
+    }
+    assert!(!ran.stderr.contains("would free nothing") && !ran.stderr.contains("No space left"), "{}", ran.stderr);
+    assert!(ran.stdout.contains("\ndisk: up to ") && ran.stdout.contains(" are free\n"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("0 cached, 5 run"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_plan_estimates_the_disk_that_a_run_takes() {
+    let project = Project::new(SMALL);
+    let plan = |arguments: &[&str]| -> serde_json::Value {
+        let told = project.succeed(&[&["plan", "pleach.toml", "--json"], arguments].concat()).stdout;
+        serde_json::from_str(&told).unwrap()
+    };
+    let needs = plan(&[])["disk"]["needs"].as_u64().unwrap();
+    assert!(plan(&[])["disk"]["free"].as_u64().unwrap() > needs);
+    project.run(&[]).expect(0);
+    let store = pleach::store::Store::open(&project.cache(), &Default::default()).unwrap();
+    let took = store.status().unwrap().bytes;
+    // What is no tensor is a large part of so small networks.
+    assert!((took..20 * took).contains(&needs), "{took} of {needs}");
+    assert_eq!(plan(&[])["disk"]["needs"], 0);
+    assert!(!project.succeed(&["plan", "pleach.toml"]).stdout.contains("disk"));
+    // Where tensors are most of it, the estimate is within what the best network and a checkpoint more can make.
+    let large = ["student", "--set=stages.student.network.hidden=[4000]", "--set=stages.student.epochs=9"];
+    let needs = plan(&large)["disk"]["needs"].as_u64().unwrap();
+    project.run(&large).expect(0);
+    let took = store.status().unwrap().bytes - took;
+    assert!((took..2 * took).contains(&needs), "{took} of {needs}");
+}
+
+#[test]
 fn a_full_disk_fails_the_stage_and_can_be_cleared() {
     if !may_mount() {
         return;
     }
     let project = Project::new(SMALL);
+    // Room for what the teacher adds at least, but not for all of it.
     let script = r#"
         mkdir cache
-        mount -t tmpfs -o mode=755,size=240k tmpfs cache
+        mount -t tmpfs -o mode=755,size=1150k tmpfs cache
         code=0
         "$PLEACH" run pleach.toml --set 'stages.teacher.network.hidden=[512]' || code=$?
         test "$code" = 30

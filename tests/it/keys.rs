@@ -596,6 +596,8 @@ fn what_plan_and_explain_print() {
     let json = project.succeed(&["plan", "warmer.toml", "student", "--json"]).stdout;
     let mut json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let time = json.as_object_mut().unwrap().shift_remove("time").unwrap();
+    let disk = json.as_object_mut().unwrap().shift_remove("disk").unwrap();
+    assert!(disk["needs"].as_u64() < disk["free"].as_u64(), "{disk}");
     assert!(time["seconds"].as_f64().unwrap() > 0.0 && time["results"].as_u64().unwrap() > 0, "{time}");
     insta::assert_snapshot!("plan_json", without_hashes(&format!("{json:#}\n")));
     let explained = project.succeed(&["explain", "warmer.toml", "student"]).stdout;

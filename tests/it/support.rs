@@ -303,9 +303,10 @@ impl Ran {
         self.stdout.lines().map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect()
     }
 
-    /// Text of `plan` without the line about time, which no two machines have in common.
+    /// Text of `plan` without the lines about time and disk, which no two machines have in common.
     pub fn untimed(&self) -> String {
-        self.stdout.split_inclusive('\n').filter(|line| !line.starts_with("time: ")).collect()
+        let is_told = |line: &&str| !line.starts_with("time: ") && !line.starts_with("disk: ");
+        self.stdout.split_inclusive('\n').filter(is_told).collect()
     }
 
     /// The first event of one kind.

@@ -3,22 +3,27 @@
 use std::sync::mpsc::Sender;
 
 use super::{Owner, State};
+use crate::data::Outline;
 use crate::error::{Error, Kind, Result};
+use crate::network::Graph;
 use crate::number::bytes;
 use crate::plan::estimate::Graphs;
 use crate::plan::{label, resolve};
 use crate::run::shares::Wait;
 use crate::run::worker::Task;
 use crate::run::{Event, Request};
-use crate::stage::demand::demand;
+use crate::stage::demand::{demand, parameters};
+use crate::stage::disk::{Disk, Origin, disk, origin};
 use crate::stage::work::Work;
-use crate::stage::{Demand, Parameters};
+use crate::stage::{Demand, Description, Parameters};
+use crate::store::{Collected, GcPolicy};
 use crate::tensor::device::Device;
 
 /// A stage that can begin.
 pub(super) struct Candidate {
     task: Task,
     demand: Demand,
+    disk: Disk,
 }
 
 /// How many ready stages are looked at for one that can begin beside those that run.
@@ -80,6 +85,7 @@ impl Owner<'_> {
         let outline = definition.data.as_deref().and_then(|data| Some((data, manifest.data[data].outline.as_ref()?)));
         let demand = demand(&resolved.description, outline, self.request.store);
         self.check_fits(&resolved.description.parameters, &demand)?;
+        let disk = self.disk(&resolved.description, outline.map(|(_, outline)| outline));
         let work = self.work(stage);
         let task = Task {
             stage,
@@ -94,7 +100,7 @@ impl Owner<'_> {
             device: Device::Cpu,
             work,
         };
-        self.waiting.insert((rank, stage), Candidate { task, demand });
+        self.waiting.insert((rank, stage), Candidate { task, demand, disk });
         Ok(())
     }
 
@@ -119,6 +125,37 @@ impl Owner<'_> {
         Err(error.hint("`--memory SIZE` with at least as much tries it all the same"))
     }
 
+    /// What a stage whose inputs are there adds to the store.
+    fn disk(&self, description: &Description, outline: Option<&Outline>) -> Disk {
+        let graph = match origin(&description.parameters) {
+            Origin::None => None,
+            Origin::Built(architecture) => {
+                outline.and_then(|outline| architecture.build(outline.shape, outline.classes).ok())
+            }
+            Origin::Input(role) => description.inputs.get(role).and_then(|input| {
+                let bytes = self.request.store.get(&input.network).ok().flatten();
+                Graph::from_json(&bytes?).ok()
+            }),
+        };
+        disk(description, outline, graph.as_ref().map_or(0, parameters))
+    }
+
+    /// An error if the disk has no room for what a stage adds to the store: it would train for nothing.
+    fn check_disk(&self, disk: &Disk) -> Result<()> {
+        let store = self.request.store;
+        let Some(free) = store.free_bytes().filter(|free| *free < disk.least) else { return Ok(()) };
+        let message = format!("it adds at least {} to the store, and {} are free", bytes(disk.least), bytes(free));
+        let error = Error::new(Kind::Store, message).at(store.root());
+        let policy = GcPolicy { dry_run: true, ..GcPolicy::default() };
+        // Beside this run a collection keeps what is young; it is asked for what goes when the run has ended.
+        let freed = |would: Collected| would.bytes.max(would.gone.iter().map(|gone| gone.bytes).sum());
+        let hint = match store.gc(&policy).map_or(0, freed) {
+            0 => "`pleach cache gc` would free nothing; `--older-than` or `--max-size` would free results".to_owned(),
+            freed => format!("`pleach cache gc` would free {}", bytes(freed)),
+        };
+        Err(error.hint(hint).hint("`--cache DIR` names a store on another disk"))
+    }
+
     /// How much a stage computes, whose inputs are there.
     fn work(&self, stage: usize) -> Work {
         let Request { manifest, store, .. } = *self.request;
@@ -131,10 +168,14 @@ impl Owner<'_> {
 
     /// Gives a stage that waits to a worker. False when there is no worker left.
     fn begin(&mut self, place: (usize, usize), threads: usize, tasks: &Sender<Task>) -> bool {
-        let Some(Candidate { task, demand }) = self.waiting.remove(&place) else { return false };
+        let Some(Candidate { task, demand, disk }) = self.waiting.remove(&place) else { return false };
         let (_, stage) = place;
         if !self.is_ready(stage) {
             // It has lost an input since it was looked at, and is looked at again when that is there.
+            return true;
+        }
+        if let Err(error) = self.check_disk(&disk) {
+            self.fail(stage, error);
             return true;
         }
         if self.shares.exceeds(&demand) && self.short_of_memory.insert(stage) {

@@ -101,7 +101,8 @@ pub(super) fn choose(entries: &mut [Entry], policy: &GcPolicy, pinned: &Pinned, 
     }
 }
 
-/// What a result was made from was used when the result was: whoever finds a student has found its teacher before.
+/// What a result was made from was used when the result was: whoever finds a student has found its teacher before. So were
+/// its checkpoints, as a longer run goes on from the last.
 fn use_inputs_with_results(entries: &mut [Entry]) {
     let mut makers: HashMap<Digest, Vec<usize>> = HashMap::new();
     for (number, entry) in entries.iter().enumerate().filter(|(_, entry)| !entry.is_checkpoint()) {
@@ -118,6 +119,11 @@ fn use_inputs_with_results(entries: &mut [Entry]) {
                 todo.push(maker);
             }
         }
+    }
+    let stages: HashMap<Digest, SystemTime> =
+        entries.iter().filter(|entry| entry.kind == "stage").map(|entry| (entry.key, entry.used)).collect();
+    for entry in entries.iter_mut().filter(|entry| entry.is_checkpoint()) {
+        entry.used = stages.get(&entry.family).map_or(entry.used, |used| entry.used.max(*used));
     }
 }
 

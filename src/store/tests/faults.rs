@@ -449,7 +449,7 @@ fn a_discarded_record_takes_its_objects_along() {
             store.commit(record(key, &[("checkpoint", bytes)]), false).unwrap();
         }
         let armed = arm_thread(all(Effect::Fail(5), at), None);
-        let result = store.discard(&Digest::of(b"old"));
+        let result = store.discard(&Digest::of(b"old"), |record| record.label == "old");
         let hits = armed.hits();
         drop(armed);
         check_invariants(&root);
@@ -457,7 +457,9 @@ fn a_discarded_record_takes_its_objects_along() {
         if hits == 0 {
             result.unwrap();
             assert_eq!((store.status().unwrap().objects, store.records().count()), (1, 1));
-            store.discard(&Digest::of(b"old")).unwrap();
+            store.discard(&Digest::of(b"old"), |_| true).unwrap();
+            store.discard(&Digest::of(b"new"), |_| false).unwrap();
+            assert_eq!(store.records().count(), 1);
             return;
         }
     }
