@@ -17,8 +17,8 @@ Exit codes:
    20  a stage failed
    21  a stage diverged: a loss, weight or logit is not finite
    22  the device is out of memory
-  23  a network is not what `[expect]` says, or is not known to be
-  24  the time of `--budget` is used up
+   23  a network is not what `[expect]` says, or is not known to be
+   24  the time of `--budget` is used up
    30  the store, a file or standard output cannot be written or read
    31  another process held a lock for too long
    32  the store was written by a newer pleach
@@ -34,6 +34,7 @@ Examples:
   pleach run pleach.toml tuned --set stages.tuned.epochs=3
   pleach run sweep.toml --only seed=1 --jobs 4 --keep-going
   pleach run pleach.toml --quiet > table.txt
+  pleach run sweep.toml --budget 2h     stops at the last epoch that fits
   sed s/digits/letters/ pleach.toml | pleach run -
 
 Ctrl-C stops at the next step; the same command goes on from there. `pleach --help` lists the exit codes.";
@@ -77,6 +78,8 @@ Examples:
   pleach report pleach.toml
   pleach report pleach.toml --format html -o page.html
   pleach report sweep.toml --format csv --rows networks --only criterion=l1
+  pleach report pleach.toml --set stages.student.epochs=40 --against pleach.toml
+  pleach report pleach.toml --format markdown -o comment.md
 
 `x` columns are shares of the reference; `efficiency` is the share of its accuracy that is kept, times the share of its
 parameters that is gone. docs/reports.md says what every column is.";
