@@ -266,7 +266,7 @@ pub struct Report {
     #[command(flatten)]
     pub only: Only,
     /// Hold the results against another report, written with `--format json`, or against another manifest, which ends in .toml
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = home::path())]
     pub against: Option<PathBuf>,
     /// Write it to a file instead of stdout
     #[arg(long, short, value_name = "FILE", value_parser = home::path())]
@@ -541,6 +541,7 @@ mod tests {
             "check ~bob/m.toml",
             "layers ~bob/m.toml",
             "report m.toml -o ~bob/r.csv",
+            "report m.toml --against ~bob/before.json",
             "export m.toml net -o ~bob/net.json",
             "cache gc --in ~bob/m.toml",
             "cache gc --not-in ~bob/m.toml",
