@@ -12,7 +12,7 @@
 //! | imports | `P` | `P` |
 //!
 //! A peer doubles checkpoints. A stage of one epoch has one checkpoint. What is no tensor (graphs, histories, records, metrics)
-//! counts [`FIXED`] bytes for each network and each evaluation, at most.
+//! counts 32 KiB for each network and each evaluation, at most.
 
 use super::{Description, Parameters};
 use crate::data::Outline;
