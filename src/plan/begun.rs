@@ -7,6 +7,9 @@ use crate::error::Result;
 use crate::store::{Digest, Record, Store};
 use crate::train::{History, checkpoint};
 
+/// How often checkpoints are looked for, of stages whose checkpoints a live run has replaced meanwhile.
+const ATTEMPTS: u32 = 3;
+
 /// The epochs of the stages that would run and have some in the store, by the index of the stage. Only epochs that were
 /// trained for the stage as it is count: what a longer or changed one takes over from another is found when it runs.
 ///
@@ -18,16 +21,28 @@ pub fn begun(plan: &Plan, store: &Store) -> Result<HashMap<usize, History>> {
     if keys.is_empty() {
         return Ok(HashMap::new());
     }
-    let mut last: HashMap<usize, Record> = HashMap::new();
-    for record in store.records().filter(|record| record.kind == checkpoint::KIND) {
-        let Some(stage) = keys.get(&record.family) else { continue };
-        if last.get(stage).is_none_or(|known| place(known) < place(&record)) {
-            last.insert(*stage, record);
-        }
-    }
     let mut histories = HashMap::new();
-    for (stage, record) in last {
-        histories.extend(checkpoint::history(store, &record)?.map(|history| (stage, history)));
+    for _ in 0..ATTEMPTS {
+        let mut found: HashMap<usize, Vec<Record>> = HashMap::new();
+        for record in store.records().filter(|record| record.kind == checkpoint::KIND) {
+            if let Some(stage) = keys.get(&record.family).filter(|stage| !histories.contains_key(*stage)) {
+                found.entry(*stage).or_default().push(record);
+            }
+        }
+        let mut complete = true;
+        for (stage, mut records) in found {
+            records.sort_by_key(|record| std::cmp::Reverse(place(record)));
+            for record in &records {
+                if let Some(history) = checkpoint::history(store, record)? {
+                    histories.insert(stage, history);
+                    break;
+                }
+            }
+            complete &= histories.contains_key(&stage);
+        }
+        if complete {
+            break;
+        }
     }
     Ok(histories)
 }

@@ -1,8 +1,10 @@
 //! How long what a plan runs will take, by what like stages took on this machine.
 //!
 //! A stage takes its multiply-adds (`stage::work`) times the seconds that one took in results of the same section, else of
-//! the same kind; where there is none on this machine, as measured just now. Epochs that are in the store are not counted.
-//! How far off that was so far is found by estimating every result in the store from those before it.
+//! the same kind, whose epochs compute about as much: small networks take longer for a multiply-add than large ones. Where
+//! there is no such result of this machine, a multiply-add takes what is measured just now, and an epoch what results of the
+//! kind took beyond that. Epochs that are in the store are not counted. How far off estimates from like results were so far
+//! is found by estimating every result in the store from those before it.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -39,7 +41,7 @@ pub struct Estimate {
     /// The factor by which estimates of these were off, larger or smaller: half of their seconds are of results that were
     /// closer. `None` when there are not two to compare.
     pub factor: Option<f64>,
-    /// Whether it is from a measurement and not from results.
+    /// Whether more of it is from a measurement than from results.
     pub measured: bool,
 }
 
@@ -69,20 +71,47 @@ impl Sum {
 /// What is known of a machine's speed.
 #[derive(Debug, Default)]
 struct Rates {
-    of_sections: HashMap<(String, String), Sum>,
-    of_kinds: HashMap<String, Sum>,
+    /// By section (empty: of all), kind, and the size of an epoch.
+    like: HashMap<(String, String, u32), Sum>,
+    /// By kind, the seconds and the multiply-adds of an epoch of each result.
+    epochs: HashMap<String, Vec<(f64, f64)>>,
+}
+
+/// What an epoch computes, as one of few classes: in each all are within a factor of four.
+fn size(work: u64, epochs: u64) -> u32 {
+    (work / epochs.max(1)).max(1).ilog2() / 2
 }
 
 impl Rates {
-    fn seconds(&self, section: &str, kind: &str, work: u64) -> Option<f64> {
-        let own = self.of_sections.get(&(section.to_owned(), kind.to_owned()));
-        own.or_else(|| self.of_kinds.get(kind)).map(|sum| sum.seconds(work))
+    /// Seconds by like results: of the section, else of the kind, with epochs of the same size, else of one next to it.
+    fn like(&self, section: &str, kind: &str, work: u64, epochs: u64) -> Option<f64> {
+        let own = size(work, epochs);
+        let sizes = [Some(own), own.checked_sub(1), own.checked_add(1)];
+        let mut places = [section, ""].into_iter().flat_map(|section| sizes.map(|size| (section, size)));
+        places.find_map(|(section, size)| {
+            let sum = self.like.get(&(section.to_owned(), kind.to_owned(), size?))?;
+            Some(sum.seconds(work))
+        })
+    }
+
+    /// Seconds at so many multiply-adds in a second, and what an epoch took in results of the kind beyond its own: the median.
+    fn at(&self, rate: f64, kind: &str, work: u64, epochs: u64) -> f64 {
+        let known = self.epochs.get(kind).map_or(&[][..], Vec::as_slice);
+        let mut beyond: Vec<f64> = known.iter().map(|(seconds, work)| (seconds - work / rate).max(0.0)).collect();
+        beyond.sort_by(f64::total_cmp);
+        work as f64 / rate + epochs.max(1) as f64 * beyond.get(beyond.len() / 2).copied().unwrap_or(0.0)
     }
 
     fn add(&mut self, result: &Observed) {
-        let key = (result.section.clone(), result.kind.clone());
-        self.of_sections.entry(key).or_default().add(result.seconds, result.work);
-        self.of_kinds.entry(result.kind.clone()).or_default().add(result.seconds, result.work);
+        let epochs = result.epochs.max(1) as f64;
+        self.epochs
+            .entry(result.kind.clone())
+            .or_default()
+            .push((result.seconds / epochs, result.work as f64 / epochs));
+        for section in [&result.section[..], ""] {
+            let key = (section.to_owned(), result.kind.clone(), size(result.work, result.epochs));
+            self.like.entry(key).or_default().add(result.seconds, result.work);
+        }
     }
 }
 
@@ -92,6 +121,8 @@ struct Observed {
     kind: String,
     seconds: f64,
     work: u64,
+    /// 0 where there are none.
+    epochs: u64,
     created: u64,
 }
 
@@ -99,15 +130,17 @@ impl Observed {
     fn of(record: &Record, machine: &Machine) -> Option<Self> {
         let told = &record.provenance;
         let same = told["processor"].as_str()? == machine.processor && told["device"].as_str()? == machine.device;
-        let kind = &record.fields.iter().find(|(name, _)| name == "kind")?.1;
+        let field = |name: &str| record.fields.iter().find(|(field, _)| field == name).map(|(_, value)| &value[..]);
+        let kind = field("kind")?;
+        let epochs = field("epochs").and_then(|value| value.parse().ok()).unwrap_or(0);
         let (seconds, work) = (told["seconds"].as_f64()?, told["work"].as_u64()?);
         let (section, kind) = (template_of(&record.label).to_owned(), kind.trim_matches('"').to_owned());
-        same.then_some(Self { section, kind, seconds, work, created: record.created })
+        same.then_some(Self { section, kind, seconds, work, epochs, created: record.created })
     }
 }
 
 /// Estimates `plan`. `measure` says how many multiply-adds of a network this machine does in a second; it is asked at most
-/// once, and only where no result of this machine is of use.
+/// once, and only where no result of this machine is like a stage.
 pub fn estimate(
     manifest: &Manifest,
     plan: &Plan,
@@ -134,8 +167,9 @@ pub fn estimate(
         .collect();
     let records = |stage: usize| results.get(&stage).copied();
     let mut graphs = Graphs::new(manifest, store, &records);
-    // Of stages that nothing is known of: the network, if they make one, the work, and whether they are sure to run.
-    let mut by_measurement: Vec<(Option<Rc<Graph>>, u64, bool)> = Vec::new();
+    // Stages without a like result: the network, if they make one, the kind, the work in so many epochs, and whether they are
+    // sure to run.
+    let mut by_measurement: Vec<(Option<Rc<Graph>>, &str, u64, u64, bool)> = Vec::new();
     for planned in &plan.stages {
         if matches!(planned.state, State::Cached(_)) {
             continue;
@@ -147,29 +181,32 @@ pub fn estimate(
         }
         let work = graphs.work(planned.stage);
         let done = planned.reach.map_or(0, |reach| reach.after);
-        let left = work.of(work.epochs.saturating_sub(done));
+        let epochs = work.epochs.saturating_sub(done);
+        let left = work.of(epochs);
         let is_sure = matches!(planned.state, State::Run(_));
         let section = template_of(&label(manifest, planned.stage)).to_owned();
-        let seconds = rates.seconds(&section, stage.parameters.kind(), left);
+        let kind = stage.parameters.kind();
+        let seconds = rates.like(&section, kind, left, epochs);
         match seconds {
             Some(seconds) if is_sure => estimate.run += seconds,
             Some(seconds) => estimate.maybe += seconds,
             None if left == 0 => {}
-            None => by_measurement.push((graph, left, is_sure)),
+            None => by_measurement.push((graph, kind, left, epochs, is_sure)),
         }
     }
     if by_measurement.is_empty() {
         return estimate;
     }
-    let of_largest = by_measurement.iter().filter(|(graph, ..)| graph.is_some()).max_by_key(|(_, work, _)| *work);
+    let of_largest = by_measurement.iter().filter(|(graph, ..)| graph.is_some()).max_by_key(|(_, _, work, ..)| *work);
     let Some(rate) = of_largest.and_then(|(graph, ..)| measure(graph.as_ref()?)) else {
         estimate.unknown += by_measurement.len();
         return estimate;
     };
-    estimate.measured = true;
-    for (_, work, is_sure) in by_measurement {
-        *(if is_sure { &mut estimate.run } else { &mut estimate.maybe }) += work as f64 / rate;
+    let by_results = estimate.run + estimate.maybe;
+    for (_, kind, work, epochs, is_sure) in by_measurement {
+        *(if is_sure { &mut estimate.run } else { &mut estimate.maybe }) += rates.at(rate, kind, work, epochs);
     }
+    estimate.measured = estimate.run + estimate.maybe > 2.0 * by_results;
     estimate
 }
 
@@ -178,7 +215,7 @@ fn learnt(observed: &[Observed]) -> (Rates, Option<f64>) {
     let mut rates = Rates::default();
     let mut factors: Vec<(f64, f64)> = Vec::new();
     for result in observed {
-        if let Some(estimated) = rates.seconds(&result.section, &result.kind, result.work)
+        if let Some(estimated) = rates.like(&result.section, &result.kind, result.work, result.epochs)
             && estimated > 0.0
             && result.seconds > 0.0
         {
@@ -300,17 +337,30 @@ mod tests {
     use super::*;
 
     fn observed(kind: &str, section: &str, seconds: f64, work: u64, created: u64) -> Observed {
-        Observed { section: section.to_owned(), kind: kind.to_owned(), seconds, work, created }
+        Observed { section: section.to_owned(), kind: kind.to_owned(), seconds, work, epochs: 1, created }
     }
 
     #[test]
     fn the_same_section_counts_before_the_same_kind() {
-        let all = [observed("train", "p/a", 10.0, 100, 1), observed("train", "p/b", 10.0, 1000, 2)];
+        let all = [observed("train", "p/a", 10.0, 100, 1), observed("train", "p/b", 1.0, 100, 2)];
         let (rates, _) = learnt(&all);
-        assert_eq!(rates.seconds("p/a", "train", 50), Some(5.0));
-        assert_eq!(rates.seconds("p/c", "train", 110), Some(2.0));
-        assert_eq!(rates.seconds("p/a", "prune", 110), None);
-        assert_eq!(rates.seconds("p/a", "train", 0), Some(10.0), "what computes nothing takes what it took");
+        assert_eq!(rates.like("p/a", "train", 50, 1), Some(5.0));
+        assert_eq!(rates.like("p/c", "train", 200, 1), Some(11.0));
+        assert_eq!(rates.like("p/a", "prune", 110, 1), None);
+        let (rates, _) = learnt(&[observed("prune", "p/a", 10.0, 0, 1)]);
+        assert_eq!(rates.like("p/a", "prune", 0, 0), Some(10.0), "what computes nothing takes what it took");
+    }
+
+    #[test]
+    fn a_larger_network_takes_what_is_measured_and_not_what_a_small_one_took() {
+        // An epoch of a tiny network is all overhead: 0.1 s, and a thousand multiply-adds.
+        let mut tiny = observed("train", "p/a", 1.0, 10_000, 1);
+        tiny.epochs = 10;
+        let (rates, _) = learnt(&[tiny]);
+        assert_eq!(rates.like("p/a", "train", 1_000_000_000, 10), None);
+        let seconds = rates.at(1e9, "train", 1_000_000_000, 10);
+        assert!((seconds - 2.0).abs() < 1e-3, "{seconds}");
+        assert_eq!(rates.at(1e9, "evaluate", 1_000_000_000, 0), 1.0, "nothing is known of that kind");
     }
 
     #[test]

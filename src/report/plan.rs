@@ -83,11 +83,12 @@ pub fn time(time: &Estimate) -> String {
         some => format!(", without {some} of which nothing is known"),
     };
     let from = match (time.results, time.factor, time.measured) {
-        (0, _, true) => "from a short measurement, as nothing has run on this machine yet".to_owned(),
-        (0, _, false) => "nothing has run on this machine yet".to_owned(),
-        (results, None, _) => format!("from {results} of this machine's results"),
+        (0, _, false) => "the store has no result that was made on this machine".to_owned(),
+        (0, _, true) => "from a short measurement: the store has no result that was made on this machine".to_owned(),
+        (_, _, true) => "mostly from a short measurement: few results in the store are of like networks".to_owned(),
+        (results, None, _) => format!("from {results} results of this machine"),
         (results, Some(factor), _) => {
-            format!("from {results} of this machine's results, which such estimates were off by {factor:.1}x")
+            format!("from {results} results of this machine; such estimates were off by a factor of {factor:.1}")
         }
     };
     format!("time: about {} with one job{maybe}{unknown} ({from})\n", duration(time.run))

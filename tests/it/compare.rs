@@ -1,5 +1,6 @@
 //! Reports before anything is evaluated, reports held against each other, the best networks of a sweep, and the list of a store.
 
+use pleach::store::{Options, Record, Store};
 use serde_json::{Value, json};
 
 use crate::expect::SWEEP;
@@ -36,6 +37,17 @@ fn epochs_of_a_run_that_was_stopped_are_in_every_report() {
     let markdown = project.succeed(&["report", "pleach.toml", "--format=markdown"]).stdout;
     assert!(markdown.contains(&format!("| teacher | {epochs} of 100000, not finished |")), "{markdown}");
     assert!(project.succeed(&["report", "pleach.toml", "--format=html"]).stdout.contains("\"finished\":false"));
+    // A run that goes on replaces the last checkpoint while it is read: the one before says nearly as much.
+    let store = Store::open(&project.cache(), &Options::default()).unwrap();
+    let epoch = |record: &Record| record.fields.iter().find(|(name, _)| name == "epoch").unwrap().1.parse::<usize>();
+    let of_epoch = |record: &Record| (epoch(record).unwrap(), record.outputs["checkpoint"].digest.to_string());
+    let mut checkpoints: Vec<_> =
+        store.records().filter(|record| record.kind == "epoch").map(|record| of_epoch(&record)).collect();
+    checkpoints.sort();
+    let last = &checkpoints.pop().unwrap().1;
+    std::fs::remove_file(project.cache().join("v1/objects").join(&last[..2]).join(last)).unwrap();
+    let before = json_of(&project, &[])["training"][0]["epochs"].as_array().unwrap().len();
+    assert_eq!(before, checkpoints.last().unwrap().0);
     // What was trained is worth a table too; what is finished says so.
     project.succeed(&["run", "pleach.toml", "teacher", "--set", "stages.teacher.epochs=4"]);
     let text = project.succeed(&["report", "pleach.toml", "--set", "stages.teacher.epochs=4"]).stdout;
