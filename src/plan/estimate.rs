@@ -139,6 +139,17 @@ impl Observed {
     }
 }
 
+/// A stage that no result in the store is like.
+struct Unlike<'a> {
+    /// Its network, if it makes one.
+    graph: Option<Rc<Graph>>,
+    kind: &'a str,
+    work: u64,
+    epochs: u64,
+    /// Whether it is sure to run.
+    is_sure: bool,
+}
+
 /// Estimates `plan`. `measure` says how many multiply-adds of a network this machine does in a second; it is asked at most
 /// once, and only where no result of this machine is like a stage.
 pub fn estimate(
@@ -167,9 +178,7 @@ pub fn estimate(
         .collect();
     let records = |stage: usize| results.get(&stage).copied();
     let mut graphs = Graphs::new(manifest, store, &records);
-    // Stages without a like result: the network, if they make one, the kind, the work in so many epochs, and whether they are
-    // sure to run.
-    let mut by_measurement: Vec<(Option<Rc<Graph>>, &str, u64, u64, bool)> = Vec::new();
+    let mut unlike: Vec<Unlike> = Vec::new();
     for planned in &plan.stages {
         if matches!(planned.state, State::Cached(_)) {
             continue;
@@ -191,20 +200,21 @@ pub fn estimate(
             Some(seconds) if is_sure => estimate.run += seconds,
             Some(seconds) => estimate.maybe += seconds,
             None if left == 0 => {}
-            None => by_measurement.push((graph, kind, left, epochs, is_sure)),
+            None => unlike.push(Unlike { graph, kind, work: left, epochs, is_sure }),
         }
     }
-    if by_measurement.is_empty() {
+    if unlike.is_empty() {
         return estimate;
     }
-    let of_largest = by_measurement.iter().filter(|(graph, ..)| graph.is_some()).max_by_key(|(_, _, work, ..)| *work);
-    let Some(rate) = of_largest.and_then(|(graph, ..)| measure(graph.as_ref()?)) else {
-        estimate.unknown += by_measurement.len();
+    let largest = unlike.iter().filter(|stage| stage.graph.is_some()).max_by_key(|stage| stage.work);
+    let Some(rate) = largest.and_then(|stage| measure(stage.graph.as_ref()?)) else {
+        estimate.unknown += unlike.len();
         return estimate;
     };
     let by_results = estimate.run + estimate.maybe;
-    for (_, kind, work, epochs, is_sure) in by_measurement {
-        *(if is_sure { &mut estimate.run } else { &mut estimate.maybe }) += rates.at(rate, kind, work, epochs);
+    for stage in unlike {
+        let seconds = rates.at(rate, stage.kind, stage.work, stage.epochs);
+        *(if stage.is_sure { &mut estimate.run } else { &mut estimate.maybe }) += seconds;
     }
     estimate.measured = estimate.run + estimate.maybe > 2.0 * by_results;
     estimate
